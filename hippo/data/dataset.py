@@ -1,0 +1,107 @@
+"""What every dataset becomes before a trial sees it: arrays in three parts, with a digest."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hippo.config import Config
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part (train, validation or test) of a dataset.
+
+    inputs (samples, length, channels), uint8 or float32; targets (samples,) int64, or None where the input is
+    its own target; times (samples, length) float32 timestamps, or None where samples are evenly spaced.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray | None = None
+    times: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared dataset: `parts` by name, and what it is.
+
+    `scale` multiplies the stored inputs (1/255 for bytes of pixels). `source` says in words where the recordings
+    came from; `stand_in` is true where they are synthetic in place of real ones.
+    """
+
+    parts: dict[str, Part]
+    classes: int | None
+    source: str
+    scale: float = 1.0
+    stand_in: bool = False
+    facts: dict = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over names, dtypes, shapes and values of every array."""
+        digest = hashlib.sha256(repr(self.scale).encode())
+        for key, array in sorted(self._arrays().items()):
+            digest.update(f"{key} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        fields = ("inputs", "targets", "times")
+        arrays = {f"{name}.{f}": getattr(part, f) for name, part in self.parts.items() for f in fields}
+        return {key: array for key, array in arrays.items() if array is not None}
+
+    def save(self, path: Path) -> None:
+        """Write to `path` (npz) atomically: the file is whole or absent."""
+        facts = {
+            "classes": self.classes,
+            "source": self.source,
+            "scale": self.scale,
+            "stand_in": self.stand_in,
+            "facts": self.facts,
+            "digest": self.digest,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            with open(partial, "wb") as file:
+                np.savez(file, about=json.dumps(facts), **self._arrays())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> "Dataset":
+        """Read what `save` wrote; ValueError if the file is damaged or its values were altered."""
+        advice = "delete it and prepare it again"
+        try:
+            with np.load(path) as stored:
+                facts = json.loads(str(stored["about"]))
+                arrays = {key: stored[key] for key in stored.files if key != "about"}
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # zipfile, zlib, json and numpy each have their own for a damaged file
+            raise ValueError(f"{path}: damaged prepared dataset ({error}); {advice}") from error
+        parts: dict[str, dict] = {}
+        for key, array in arrays.items():
+            name, _, attribute = key.partition(".")
+            parts.setdefault(name, {})[attribute] = array
+        digest = facts.pop("digest")
+        dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **facts)
+        if dataset.digest != digest:
+            raise ValueError(f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}")
+        return dataset
+
+
+class DatasetConfig(Config):
+    """Options of one dataset; `build` makes it from the sources."""
+
+    def fetch(self, sources) -> dict[str, str]:
+        """Bring every file this dataset needs into the cache; returns {file: where it came from}."""
+        raise NotImplementedError
+
+    def build(self, sources) -> Dataset:
+        """The dataset that these options describe, from fetched files (`hippo.data.sources.Sources`)."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Recurrent models. Imports torch only when a model is built."""
