@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from hippo.config import Config
+from hippo.files import atomic
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,8 @@ class Dataset:
             "facts": self.facts,
             "digest": self.digest,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            with open(partial, "wb") as file:
-                np.savez(file, about=json.dumps(facts), **self._arrays())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic(path) as partial, open(partial, "wb") as file:
+            np.savez(file, about=json.dumps(facts), **self._arrays())
 
     @classmethod
     def load(cls, path: Path) -> "Dataset":
@@ -91,7 +85,9 @@ class Dataset:
         digest = facts.pop("digest")
         dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **facts)
         if dataset.digest != digest:
-            raise ValueError(f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}")
+            raise ValueError(
+                f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}"
+            )
         return dataset
 
 

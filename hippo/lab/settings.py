@@ -1,0 +1,44 @@
+"""The workflow's own settings: what `config/config.yaml` and `--config key=value` may say."""
+
+import shlex
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from hippo.config import Config, ConfigError, closest
+from hippo.lab.experiment import Scale
+
+
+class Settings(Config):
+    """What a person turns."""
+
+    scale: Scale = Field(
+        "quick", description="smoke (minutes, CI), quick (the default) or paper (nothing reduced)"
+    )
+    experiments: Literal["all"] | list[str] = Field(
+        "all", description="tables to make: all, or a list of names"
+    )
+    data_dir: str | None = Field(None, description="folder with data files of your own; else HIPPO_DATA_DIR")
+    require_real_data: bool = Field(
+        False, description="make it an error to fall back on synthetic recordings"
+    )
+
+    def data_flags(self) -> str:
+        """These settings as flags of `hippo fetch` and `hippo prepare`."""
+        flags = ["--data-dir", shlex.quote(self.data_dir)] if self.data_dir else []
+        flags += ["--require-real-data"] if self.require_real_data else []
+        return " ".join(flags)
+
+
+def experiment_files(settings: Settings, folder: str = "config/experiments") -> dict[str, Path]:
+    """Experiment files by name, all in `folder` or those that `settings` lists; ConfigError for an unknown one."""
+    found = {path.stem: path for path in sorted(Path(folder).glob("*.yaml"))}
+    if settings.experiments == "all":
+        return found
+    for name in settings.experiments:
+        if name not in found:
+            raise ConfigError(
+                f"config/config.yaml: experiments: no {folder}/{name}.yaml; {closest(name, found)}"
+            )
+    return {name: found[name] for name in settings.experiments}
