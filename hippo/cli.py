@@ -36,12 +36,8 @@ def main():
 
 def data_options(command):
     """Where data files may come from."""
-    real = click.option(
-        "--require-real-data", is_flag=True, help="Fail rather than use synthetic recordings."
-    )
-    folder = click.option(
-        "--data-dir", type=FOLDER, envvar="HIPPO_DATA_DIR", help="Folder with data of your own."
-    )
+    real = click.option("--require-real-data", is_flag=True, help="Fail rather than use synthetic recordings.")
+    folder = click.option("--data-dir", type=FOLDER, envvar="HIPPO_DATA_DIR", help="Folder with data of your own.")
     return folder(real(command))
 
 
@@ -84,9 +80,7 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
         raise ConfigError(f"{experiment}: no variant {variant!r}; {closest(variant, plan.datasets)}")
     dataset = plan.datasets[variant].build(Sources(data_dir, require_real=require_real_data))
     dataset.save(out)
-    shapes = ", ".join(
-        f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items()
-    )
+    shapes = ", ".join(f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items())
     click.echo(f"{out}: {shapes}; {dataset.source}; sha256 {dataset.digest[:16]}")
 
 
@@ -97,9 +91,7 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
 @click.option("--seed", type=click.IntRange(min=0), required=True)
 @click.option("--data", type=FILE, required=True, help="The prepared dataset (hippo prepare).")
 @click.option("--out", type=FOLDER, required=True, help="The trial's folder.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads; by default what the experiment states."
-)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; by default what the experiment states.")
 def train(experiment, scale, variant, model, seed, data, out, threads):
     """Run one trial, tracked, and write its folder."""
     from hippo.lab.experiment import load

@@ -85,9 +85,7 @@ class Dataset:
         digest = facts.pop("digest")
         dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **facts)
         if dataset.digest != digest:
-            raise ValueError(
-                f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}"
-            )
+            raise ValueError(f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}")
         return dataset
 
 

@@ -36,9 +36,7 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     progress = tqdm(range(1, training.epochs + 1), desc=trial.name, unit="epoch", disable=None)
     for epoch in progress:
         started = time.perf_counter()
-        train_loss, train_accuracy = _train_epoch(
-            model, optimiser, parts["train"], training.batch_size, shuffle
-        )
+        train_loss, train_accuracy = _train_epoch(model, optimiser, parts["train"], training.batch_size, shuffle)
         row = {"epoch": epoch, "train_loss": train_loss, "train_accuracy": train_accuracy}
         if not math.isfinite(train_loss):
             recorder.epoch({**row, "seconds": time.perf_counter() - started})

@@ -161,9 +161,7 @@ class Experiment:
     def _model(self, key: str, row: Row) -> Config:
         where = f"{self.where}: models.{key}"
         options = self.task.model(row.model or key, where)
-        return parse(
-            options, {**self.plan.hyperparameters, **row.hyperparameters}, f"{where}.hyperparameters"
-        )
+        return parse(options, {**self.plan.hyperparameters, **row.hyperparameters}, f"{where}.hyperparameters")
 
     def _training(self, key: str, row: Row) -> Training:
         settings = {**self.plan.training.model_dump(), **row.training}

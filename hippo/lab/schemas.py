@@ -19,9 +19,7 @@ def write() -> None:
 
 def stale() -> list[Path]:
     """Schema files that do not say what the definitions say."""
-    return [
-        p for p, content in _contents().items() if not p.exists() or p.read_text(encoding="utf-8") != content
-    ]
+    return [p for p, content in _contents().items() if not p.exists() or p.read_text(encoding="utf-8") != content]
 
 
 def _contents() -> dict[Path, str]:

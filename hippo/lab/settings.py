@@ -13,16 +13,10 @@ from hippo.lab.experiment import Scale
 class Settings(Config):
     """What a person turns."""
 
-    scale: Scale = Field(
-        "quick", description="smoke (minutes, CI), quick (the default) or paper (nothing reduced)"
-    )
-    experiments: Literal["all"] | list[str] = Field(
-        "all", description="tables to make: all, or a list of names"
-    )
+    scale: Scale = Field("quick", description="smoke (minutes, CI), quick (the default) or paper (nothing reduced)")
+    experiments: Literal["all"] | list[str] = Field("all", description="tables to make: all, or a list of names")
     data_dir: str | None = Field(None, description="folder with data files of your own; else HIPPO_DATA_DIR")
-    require_real_data: bool = Field(
-        False, description="make it an error to fall back on synthetic recordings"
-    )
+    require_real_data: bool = Field(False, description="make it an error to fall back on synthetic recordings")
 
     def data_flags(self) -> str:
         """These settings as flags of `hippo fetch` and `hippo prepare`."""
@@ -38,7 +32,5 @@ def experiment_files(settings: Settings, folder: str = "config/experiments") -> 
         return found
     for name in settings.experiments:
         if name not in found:
-            raise ConfigError(
-                f"config/config.yaml: experiments: no {folder}/{name}.yaml; {closest(name, found)}"
-            )
+            raise ConfigError(f"config/config.yaml: experiments: no {folder}/{name}.yaml; {closest(name, found)}")
     return {name: found[name] for name in settings.experiments}

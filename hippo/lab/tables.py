@@ -97,9 +97,7 @@ def _line(experiment: Experiment, variant: str, row: str, trials: pd.DataFrame) 
         line[column.label] = _mean(finished, column)
         theirs = paper_value(experiment, variant, row, column.metric)
         if any(column.metric in cell for cell in _paper_cells(experiment, variant)):
-            line[f"paper's {column.label.split(',')[0]}"] = (
-                "" if theirs is None else format(theirs, column.form)
-            )
+            line[f"paper's {column.label.split(',')[0]}"] = "" if theirs is None else format(theirs, column.form)
     line["seeds"] = _seeds(trials)
     return line
 
@@ -128,9 +126,7 @@ def _data(outcomes: pd.DataFrame) -> str:
     if "source" not in outcomes:
         return "no finished trial"
     sources = sorted(outcomes["source"].dropna().unique())
-    label = (
-        "SYNTHETIC STAND-IN DATA, not the real recordings" if outcomes["stand_in"].eq(True).any() else "data"
-    )
+    label = "SYNTHETIC STAND-IN DATA, not the real recordings" if outcomes["stand_in"].eq(True).any() else "data"
     return f"{label}: {'; '.join(sources)}"
 
 
@@ -141,13 +137,9 @@ def _notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
         notes.append(f"Paper: {plan.paper.source}. {plan.paper.note}".strip())
     if experiment.task.trained:
         t = plan.training
-        notes.append(
-            f"{t.epochs} epochs, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
-        )
+        notes.append(f"{t.epochs} epochs, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other.")
     if experiment.scale != "paper":
-        notes.append(
-            f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values."
-        )
+        notes.append(f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values.")
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
     notes.append(f"Commit {', '.join(commits) or 'unknown'}.")
     return [f"- {note}" for note in notes] + [""]

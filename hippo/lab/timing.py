@@ -17,9 +17,7 @@ def time_table(folders: tuple[Path, ...]) -> str:
     measured = pd.concat(frames)
     measured["max_rss"] = pd.to_numeric(measured["max_rss"], errors="coerce")  # "-" for a job of an instant
     groups = measured.groupby(["rule", "what"], sort=False)
-    table = groups.agg(
-        jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("max_rss", "max")
-    )
+    table = groups.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("max_rss", "max"))
     table = table.round(1).reset_index()
     total = {"rule": "all", "what": "", "jobs": len(measured), "total_s": round(measured["s"].sum(), 1)}
     return pd.concat([table, pd.DataFrame([total])]).fillna("").to_string(index=False)

@@ -76,9 +76,7 @@ def test_a_command_of_a_wrong_name_offers_the_right_one(workspace):
 
 
 def test_a_trial_of_no_such_variant_names_the_valid_ones(workspace):
-    command = (
-        "hippo train config/experiments/timescale.yaml --variant 100hz --model legs --seed 0 --data x --out y"
-    )
+    command = "hippo train config/experiments/timescale.yaml --variant 100hz --model legs --seed 0 --data x --out y"
     done = workspace.run(*command.split())
     assert done.returncode != 0
     assert "100hz-to-200hz" in done.stderr and "Traceback" not in done.stderr
