@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: results must not depend on the core count
+
 ROOT = Path(__file__).parents[1]
 
 
