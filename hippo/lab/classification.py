@@ -27,7 +27,7 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     shuffle = torch.Generator().manual_seed(order)
     parts = {name: _tensors(part, dataset.scale) for name, part in dataset.parts.items()}
     model = _model(trial, dataset)
-    optimiser = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
+    optimiser = torch.optim.Adam(model.parameter_groups(training.learning_rate))
     outcome = {
         "status": "finished",
         "parameters": sum(p.numel() for p in model.parameters()),

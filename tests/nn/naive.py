@@ -5,7 +5,6 @@ The oracle of the cells and of the engine. Reads a cell's parameters, shares non
 
 import numpy as np
 import torch
-
 from hippo.measures import transition
 
 
