@@ -1,11 +1,13 @@
 """`hippo …`: each rule of the workflow is one of these commands, and a person can paste it."""
 
+import logging
 import sys
 from pathlib import Path
 
 import click
 
 from hippo.config import ConfigError, closest
+from hippo.data.sources import DataError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -24,14 +26,17 @@ class Command(click.Group):
         """As click's; configuration, data and file errors become messages."""
         try:
             return super().invoke(ctx)
-        except (ConfigError, FileNotFoundError, PermissionError) as error:
+        except (ConfigError, DataError) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or ctx.command_path}: {error.strerror or error}") from error
 
 
 @click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hippo-lab")
 def main():
     """A laboratory for recurrent memory: every step from raw data to a table of the HiPPO papers."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
 
 
 def data_options(command):

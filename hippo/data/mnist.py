@@ -76,7 +76,7 @@ def permutation(name: Permutation, length: int = 784) -> np.ndarray:
     if name == "none":
         return np.arange(length)
     if name == "numpy-92916":
-        return np.random.RandomState(92916).permutation(length)  # noqa: NPY002  the published order
+        return np.random.RandomState(92916).permutation(length)
     bits = (length - 1).bit_length()
     reversed_bits = [int(f"{index:0{bits}b}"[::-1], 2) for index in range(2**bits)]
     return np.array([index for index in reversed_bits if index < length])

@@ -125,9 +125,7 @@ class Sources:
             except OSError as error:
                 raise DataError(f"{error.filename or paths[0]}: cannot be read ({error.strerror})") from error
         wanted = " or ".join(", ".join(form.files) for form in forms)
-        log.warning(
-            "data folder %s holds no %s (%s): trying the next source", self.data_dir, forms[0].title, wanted
-        )
+        log.warning("data folder %s holds no %s (%s): trying the next source", self.data_dir, forms[0].title, wanted)
         return None
 
     def _in_cache(self, forms, failures: list[str]) -> Found | None:
