@@ -5,9 +5,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hippo.config import ConfigError, parse
+from hippo.config import ConfigError
 from hippo.lab import experiment as experiments
-from hippo.lab.settings import Settings, experiment_files
+from hippo.lab.settings import experiment_files, read_settings
 
 
 configfile: "config/config.yaml"
@@ -18,7 +18,7 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 
 try:
-    SETTINGS = parse(Settings, config, "config/config.yaml or --config")
+    SETTINGS = read_settings(config)
     FILES = experiment_files(SETTINGS)
     PLANS = {(name, scale): experiments.load(path, scale) for name, path in FILES.items() for scale in experiments.SCALES}
 except ConfigError as error:

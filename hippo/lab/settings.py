@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from hippo.config import Config, ConfigError, closest
+from hippo.config import Config, ConfigError, closest, parse
 from hippo.lab.experiment import Scale
 
 
@@ -23,6 +23,11 @@ class Settings(Config):
         flags = ["--data-dir", shlex.quote(self.data_dir)] if self.data_dir else []
         flags += ["--require-real-data"] if self.require_real_data else []
         return " ".join(flags)
+
+
+def read_settings(values: dict) -> Settings:
+    """The settings that Snakemake gathered; ConfigError names the key."""
+    return parse(Settings, values, "config/config.yaml or --config")
 
 
 def experiment_files(settings: Settings, folder: str = "config/experiments") -> dict[str, Path]:

@@ -52,7 +52,7 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
             "trial": trial.digest,
             "run_id": run.id,
             "dataset": {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in},
-            "kernels": kernels.backend(),
+            "kernels": kernels.backend().name,
             "commit": git_commit(),
             "versions": versions(),
         }
