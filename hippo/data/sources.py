@@ -1,7 +1,7 @@
 """One chain of sources for all recorded data: the user's folder, the cache, then the places that publish it.
 
-Whoever reads raw data says once, in a `RawData`, what its files are called, how a whole copy is recognised and
-who publishes it. Files are verified whenever they are read, wherever they come from.
+Whoever reads raw data says once, in a `RawData`, what its files are called, how a whole copy is recognised
+and who publishes it. Files are verified whenever they are read, wherever they come from.
 """
 
 import gzip
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LOCK_SECONDS = 900
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """Data that cannot be used; the message names the path, what was expected and what to do."""
 
 
@@ -42,9 +42,10 @@ class DamagedError(Exception):
 class RawData:
     """One published form of some recordings.
 
-    files: their names, each of which may also stand gzipped as `name.gz`. read: from the paths of all files to
-    their content, DamagedError unless they are whole and unaltered. places: where to get them, in order
-    (`hippo.data.places`). folder: theirs in the cache. subfolders: where a user's data folder may hold them.
+    files: their names, each of which may also stand gzipped as `name.gz`. read: from the paths of all files
+    to their content, DamagedError unless they are whole and unaltered. places: where to get them, in order
+    (`hippo.data.places`). folder: theirs in the cache. subfolders: where a user's data folder may hold
+    them.
     """
 
     title: str
@@ -76,9 +77,10 @@ class Found:
 class Sources:
     """Where recorded data is looked for.
 
-    data_dir: the user's folder (default: environment variable HIPPO_DATA_DIR, else none). cache: where fetched
-    files are kept (default: HIPPO_CACHE_DIR, else the user's cache folder). require_real: no synthetic stand-in
-    may replace recordings. offline: never use the network. DataError if a data folder is named but missing.
+    data_dir: the user's folder (default: environment variable HIPPO_DATA_DIR, else none). cache: where
+    fetched files are kept (default: HIPPO_CACHE_DIR, else the user's cache folder). require_real: no
+    synthetic stand-in may replace recordings. offline: never use the network. DataError if a data folder is
+    named but missing.
     """
 
     def __init__(
@@ -169,16 +171,18 @@ class Sources:
             except OSError as error:  # such as a full disk
                 failures.append(f"{place}: {error}")
             else:
+                if failures:
+                    log.warning("%s comes from %s, after trying\n  %s", form.title, place, "\n  ".join(failures))
                 paths = tuple(path.replace(home / path.name) for path in fetched)
                 return Found(content, paths, str(place))
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-            log.warning("%s is not to be had from %s", form.title, failures[-1])
+            log.info("%s is not to be had from %s", form.title, failures[-1])
         return None
 
     @contextmanager
     def _lock(self, form: RawData):
-        """Hold the form's folder in the cache: of several processes, one fetches and the others wait for it."""
+        """Hold the form's folder in the cache: of several processes, one fetches and the others wait."""
         from filelock import FileLock
 
         home = self.cache / form.folder
@@ -202,8 +206,8 @@ class Sources:
         tried = [f"data folder: {self.data_dir or 'none named'}", f"cache: {self.cache}"]
         tried += [*failures, "network: not used, offline"] if self.offline else failures
         return (
-            f"{forms[0].title}: found nowhere. Put {files} into a folder and name it in HIPPO_DATA_DIR, or run once "
-            "with a network. Tried:\n  " + "\n  ".join(tried)
+            f"{forms[0].title}: found nowhere. Put {files} into a folder and name it in HIPPO_DATA_DIR, "
+            "or run once with a network. Tried:\n  " + "\n  ".join(tried)
         )
 
 

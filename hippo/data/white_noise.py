@@ -11,21 +11,21 @@ from hippo.data.dataset import Dataset, DatasetConfig, Part
 class WhiteNoise(DatasetConfig):
     """One signal of `samples` steps with a flat spectrum of `cycles` harmonics of its whole length.
 
-    The one part "test" holds inputs (1, samples, 1) float32 of zero mean and unit RMS; the input is its own target.
-    At a sample step of dt seconds the cutoff is cycles / (samples dt) Hz: 88 Hz where the 10^6 samples are one
-    second.
+    The one part "test" holds inputs (1, samples, 1) float32 of zero mean and unit RMS; the input is its own
+    target. At a sample step of dt seconds the cutoff is cycles / (samples dt) Hz: 88 Hz where the 10^6
+    samples are one second.
 
-    The paper (HiPPO, section 4.3) does not give its cutoff. The default is the one at which order 256 has a mean
-    squared error near the paper's 0.02. A harmonic e^{i pi k x} on [-1, 1] has the Legendre coefficients
-    i^n sqrt(2n + 1) j_n(pi k), j_n the spherical Bessel functions, so the optimal projection of order N is expected
-    to lose the share (1/K) sum_{k <= K} (1 - sum_{n < N} (2n + 1) j_n(pi k)^2) of such noise with K cycles
-    (`expected_projection_error`). For N = 256:
+    The paper (HiPPO, section 4.3) does not give its cutoff. The default is the one at which order 256 has a
+    mean squared error near the paper's 0.02. A harmonic e^{i pi k x} on [-1, 1] has the Legendre
+    coefficients i^n sqrt(2n + 1) j_n(pi k), j_n the spherical Bessel functions, so the optimal projection
+    of order N is expected to lose the share (1/K) sum_{k <= K} (1 - sum_{n < N} (2n + 1) j_n(pi k)^2) of
+    such noise with K cycles (`expected_projection_error`). For N = 256:
 
         cycles  80      84      86      87      88      89      90      92      100
         error   0.0001  0.0063  0.0132  0.0171  0.0213  0.0254  0.0300  0.0392  0.0787
 
-    One draw scatters about that by a standard deviation of 0.013 at 88 cycles, being dominated by its last few
-    harmonics; the default seed's is 0.018. LegS itself is within 1e-6 of the optimum at 10^6 samples.
+    One draw scatters about that by a standard deviation of 0.013 at 88 cycles, being dominated by its last
+    few harmonics; the default seed's is 0.018. LegS itself is within 1e-6 of the optimum at 10^6 samples.
     """
 
     samples: Annotated[int, Field(ge=2)] = 1_000_000
