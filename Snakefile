@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from hippo.config import ConfigError
 from hippo.lab import experiment as experiments
-from hippo.lab.settings import experiment_files, read_settings
+from hippo.lab.settings import chosen, experiment_files, read_settings
 
 
 configfile: "config/config.yaml"
@@ -19,7 +19,8 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 try:
     SETTINGS = read_settings(config)
-    FILES = experiment_files(SETTINGS)
+    FILES = experiment_files()
+    TABLES = chosen(SETTINGS, FILES)
     PLANS = {(name, scale): experiments.load(path, scale) for name, path in FILES.items() for scale in experiments.SCALES}
 except ConfigError as error:
     raise WorkflowError(str(error))
@@ -39,7 +40,7 @@ localrules:
 
 rule all:
     input:
-        expand("results/{scale}/tables/{experiment}.md", scale=SETTINGS.scale, experiment=FILES),
+        expand("results/{scale}/tables/{experiment}.md", scale=SETTINGS.scale, experiment=TABLES),
 
 
 include: "workflow/rules/data.smk"

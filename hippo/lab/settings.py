@@ -30,12 +30,16 @@ def read_settings(values: dict) -> Settings:
     return parse(Settings, values, "config/config.yaml or --config")
 
 
-def experiment_files(settings: Settings, folder: str = "config/experiments") -> dict[str, Path]:
-    """Experiment files by name, all in `folder` or those that `settings` lists; ConfigError for an unknown one."""
-    found = {path.stem: path for path in sorted(Path(folder).glob("*.yaml"))}
+def experiment_files(folder: str = "config/experiments") -> dict[str, Path]:
+    """Every experiment file by name."""
+    return {path.stem: path for path in sorted(Path(folder).glob("*.yaml"))}
+
+
+def chosen(settings: Settings, files: dict[str, Path]) -> list[str]:
+    """Names of the tables that `settings` asks for; ConfigError for one without a file."""
     if settings.experiments == "all":
-        return found
+        return list(files)
     for name in settings.experiments:
-        if name not in found:
-            raise ConfigError(f"config/config.yaml: experiments: no {folder}/{name}.yaml; {closest(name, found)}")
-    return {name: found[name] for name in settings.experiments}
+        if name not in files:
+            raise ConfigError(f"config/config.yaml: experiments: no table {name!r}; {closest(name, files)}")
+    return settings.experiments
