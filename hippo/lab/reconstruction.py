@@ -14,18 +14,19 @@ CHUNK = 16384  # samples whose polynomials are held at once: 32 MB at order 256
 
 
 def run(trial: Trial, dataset: Dataset, recorder) -> dict:
-    """Reconstruct the test signal; returns status, mse, optimal_mse (its floor), steps_per_second."""
+    """Reconstruct the test signal; returns status, mse, optimal_mse (its floor), steps_per_second.
+
+    Measures with a window remember the whole signal: their theta is its length.
+    """
     options = MemoryOptions(**{key: value for key, value in trial.model.items() if key != "name"})
     signal = dataset.parts["test"].inputs[0, :, 0].astype(options.dtype)
-    how = {"measure": options.measure, "theta": options.theta or float(len(signal))}
-    if options.measure == "legs":  # the window is all of the past: it has no width to choose
-        del how["theta"]
-    stepping = {**how, "order": options.order, "method": options.discretization}
-    project(signal[:1000], **stepping)  # loads the kernel
+    how = {"measure": options.measure, "method": options.discretization}
+    project(signal[:1000], options.order, **how)  # loads the kernel
     started = time.perf_counter()
-    coefficients = project(signal, **stepping)
+    coefficients = project(signal, options.order, **how)
     seconds = time.perf_counter() - started
-    mse = float(np.mean((reconstruct(coefficients, points=len(signal), **how) - signal) ** 2))
+    reconstructed = reconstruct(coefficients, options.measure, points=len(signal))
+    mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
     row = {
         "mse": mse,
         "optimal_mse": optimal_mse(signal, options.order),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from hippo import registry
 from hippo.config import Config, ConfigError, closest
@@ -40,8 +40,7 @@ class MemoryOptions(Config):
 
     measure: str = Field("legs", description="measure of the projection (hippo.measures)")
     order: PositiveInt = Field(256, description="coefficients: units of memory")
-    theta: PositiveFloat | None = Field(None, description="window in samples; by default the whole signal")
-    discretization: str = Field("bilinear", description="bilinear, zoh, euler or backward")
+    discretization: str | None = Field(None, description="bilinear, zoh, euler or backward; None: the measure's own")
     dtype: str = Field("float32", pattern="^float(32|64)$", description="float32 or float64")
 
 
