@@ -13,7 +13,7 @@ class GRU(ModelConfig):
 
     def cell(self, input_size: int) -> "nn.Module":
         """A `GRUCell`."""
-        from baselines.rnn import GRUCell
+        from baselines.gru import GRUCell
 
         return GRUCell(input_size, self.hidden_size)
 
@@ -23,6 +23,36 @@ class LSTM(ModelConfig):
 
     def cell(self, input_size: int) -> "nn.Module":
         """An `LSTMCell`."""
-        from baselines.rnn import LSTMCell
+        from baselines.lstm import LSTMCell
 
         return LSTMCell(input_size, self.hidden_size)
+
+
+class MGU(ModelConfig):
+    """Minimal gated unit (Zhou et al. 2016)."""
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """An `MGUCell`."""
+        from baselines.mgu import MGUCell
+
+        return MGUCell(input_size, self.hidden_size)
+
+
+class RNN(ModelConfig):
+    """Plain recurrent network with tanh (Elman 1990)."""
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """An `RNNCell`."""
+        from baselines.rnn import RNNCell
+
+        return RNNCell(input_size, self.hidden_size)
+
+
+class ExpRNN(ModelConfig):
+    """Orthogonal recurrent matrix by the exponential map (Lezcano-Casado & Martínez-Rubio 2019)."""
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """An `ExpRNNCell`."""
+        from baselines.exprnn import ExpRNNCell
+
+        return ExpRNNCell(input_size, self.hidden_size)

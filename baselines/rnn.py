@@ -1,17 +1,18 @@
-"""Gated cells with the weights (names, layout, initial values) of `torch.nn.GRU` and `torch.nn.LSTM`.
-
-Stepped here and not by the stock modules, whose backward pass on a CPU is many times slower.
-"""
+"""The plain recurrent network (Elman 1990), and the weights that all the standard recurrent cells share."""
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from hippo.nn.cell import Cell
+from hippo.nn.engine.cell import UnrolledCell, with_bias
+from hippo.nn.engine.recurrence import Recurrence
 
 
-class _GatedCell(Cell):
-    """Weights of `gates` stacked gates: (gates * hidden, input or hidden), each with a bias."""
+class StackedCell(UnrolledCell):
+    """Weights of `gates` stacked gates: (gates * hidden, input or hidden), each with a bias.
+
+    Names, layout and initial values are those of `torch.nn.RNN`, `GRU` and `LSTM`. The stock modules
+    themselves are no base: their backward pass on a CPU is many times slower than the engine.
+    """
 
     gates: int
 
@@ -23,43 +24,33 @@ class _GatedCell(Cell):
         self.bias_ih = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
         self.bias_hh = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
 
-    def _products(self, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        from_input = functional.linear(x, self.weight_ih, self.bias_ih)
-        return from_input, functional.linear(hidden, self.weight_hh, self.bias_hh)
+    def weights(self) -> tuple[Tensor, ...]:
+        """(W with both biases, U)."""
+        return with_bias(self.weight_ih, self.bias_ih + self.bias_hh), self.weight_hh
 
 
-class GRUCell(_GatedCell):
-    """r, z = sigmoid(W x + U h);  n = tanh(W_n x + b + r (U_n h + b'));  h' = (1 - z) n + z h."""
+class RNNRecurrence(Recurrence):
+    """h' = tanh(W x + U h)."""
 
-    gates = 3
+    def step(self, t: int, k: int) -> None:
+        """The equation above."""
+        z, hidden = self.tape["z"][t], self.tape["hidden"]
+        self.recur(z, hidden[t])
+        hidden[t + 1].copy_(z.tanh_())
+        self.state["h"].copy_(z)
 
-    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Zero hidden state (batch, hidden)."""
-        return (inputs.new_zeros(len(inputs), self.hidden_size),)
-
-    def step(self, x: Tensor, state: tuple[Tensor, ...], share: float | Tensor) -> tuple[Tensor, ...]:
-        """One step of the equations above."""
-        (hidden,) = state
-        from_input, from_hidden = self._products(x, hidden)
-        split = [2 * self.hidden_size, self.hidden_size]
-        (gates_x, new_x), (gates_h, new_h) = from_input.split(split, 1), from_hidden.split(split, 1)
-        reset, update = torch.sigmoid(gates_x + gates_h).chunk(2, 1)
-        return (torch.lerp(torch.tanh(torch.addcmul(new_x, reset, new_h)), hidden, update),)
+    def adjoint(self, t: int, k: int) -> None:
+        """Backwards."""
+        z, grad_h = self.tape["z"][t], self.grad["h"]
+        z.copy_(grad_h * (1 - z * z))
+        grad_h.copy_(self.pull_back(z))
 
 
-class LSTMCell(_GatedCell):
-    """i, f, o = sigmoid(W x + U h);  g = tanh(W_g x + U_g h);  c' = f c + i g;  h' = o tanh(c')."""
+class RNNCell(StackedCell):
+    """The plain recurrent cell: one tanh of input and previous hidden state."""
 
-    gates = 4
+    gates = 1
 
-    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Zero hidden state and zero cell state, each (batch, hidden)."""
-        zeros = inputs.new_zeros(len(inputs), self.hidden_size)
-        return zeros, zeros
-
-    def step(self, x: Tensor, state: tuple[Tensor, ...], share: float | Tensor) -> tuple[Tensor, ...]:
-        """One step of the equations above."""
-        hidden, content = state
-        into, forget, new, out = sum(self._products(x, hidden)).chunk(4, 1)
-        content = torch.sigmoid(forget) * content + torch.sigmoid(into) * torch.tanh(new)
-        return torch.sigmoid(out) * torch.tanh(content), content
+    def recurrence(self, shares: Tensor | None):
+        """The engine's form of this cell."""
+        return RNNRecurrence

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from hippo import registry
 from hippo.config import ConfigError, parse
+from hippo.nn.engine.options import EngineOptions
 
 if TYPE_CHECKING:
     from hippo.nn.sequence import SequenceModel
@@ -15,13 +16,21 @@ def available_models() -> list[str]:
 
 
 def build_model(
-    name: str, input_size: int, output_size: int, *, timestamps: bool = False, **hyperparameters
+    name: str,
+    input_size: int,
+    output_size: int,
+    *,
+    timestamps: bool = False,
+    return_sequence: bool = False,
+    engine: EngineOptions | dict | None = None,
+    **hyperparameters,
 ) -> "SequenceModel":
     """The model called `name`: (batch, length, input_size) -> (batch, output_size).
 
     `timestamps`: each call also gives times (batch, length). A model that cannot use them as such
     (`uses_times` of its options) reads them as one more channel. ConfigError for an unknown name or a
-    hyperparameter that is unknown or out of range.
+    hyperparameter that is unknown or out of range. `return_sequence`: one answer per step, (batch, length,
+    output_size). `engine`: precision and checkpointing (`EngineOptions`).
     """
     for key, size in (("input_size", input_size), ("output_size", output_size)):
         if not isinstance(size, int) or size < 1:
@@ -30,4 +39,11 @@ def build_model(
     options = parse(options_type, hyperparameters, where=f"model {name!r}")
     from hippo.nn.sequence import SequenceModel
 
-    return SequenceModel(options, input_size, output_size, timestamps=timestamps)
+    return SequenceModel(
+        options,
+        input_size,
+        output_size,
+        timestamps=timestamps,
+        return_sequence=return_sequence,
+        engine=parse(EngineOptions, engine or {}, where="engine"),
+    )

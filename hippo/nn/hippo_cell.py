@@ -1,19 +1,30 @@
 """The HiPPO recurrent cell: a hidden state that writes to a HiPPO memory and is rebuilt from it."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from hippo.nn.cell import Cell
+from hippo.nn.engine.cell import UnrolledCell, with_bias
+from hippo.nn.engine.hippo import HiPPORecurrence
+from hippo.nn.memory_update import MemoryUpdate
 
 
-class HiPPOCell(Cell):
+class HiPPOCell(UnrolledCell):
     """HiPPO recurrent cell over any memory (HiPPO paper, section 3 and appendix F).
 
     u = W_u [x, h] + b_u;  m' = memory(m, u);  h' = (1 - g) h + g tanh(W_h [x, m'] + b_h)
     with the gate g = sigmoid(W_g [x, m'] + b_g), or g = 1 where not `gated`. No hidden-to-hidden matrix.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, memory: nn.Module, memory_size: int = 1, gated: bool = True):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        memory: MemoryUpdate,
+        memory_size: int = 1,
+        gated: bool = True,
+    ):
         super().__init__(input_size, hidden_size)
         self.memory = memory
         self.memory_size = memory_size
@@ -27,19 +38,15 @@ class HiPPOCell(Cell):
         if gated:
             nn.init.kaiming_normal_(self.gate.weight, nonlinearity="linear")
 
-    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Zero hidden state (batch, hidden), no memory yet."""
-        hidden = inputs.new_zeros(len(inputs), self.hidden_size)
-        memory = inputs.new_zeros(len(inputs), self.memory_size, self.memory.order)
-        return hidden, memory, True
+    def weights(self) -> tuple[Tensor, ...]:
+        """Candidate and gate in one product, split into what multiplies the input, the memory and the hidden state."""
+        reads = [self.candidate] if self.gate is None else [self.candidate, self.gate]
+        weight = torch.cat([read.weight for read in reads])
+        bias = torch.cat([read.bias for read in reads])
+        C = self.input_size
+        w_in, u_in = with_bias(weight[:, :C], bias), with_bias(self.write.weight[:, :C], self.write.bias)
+        return w_in, weight[:, C:], u_in, self.write.weight[:, C:]
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], share: float | Tensor) -> tuple[Tensor, ...]:
-        """One step of the equations above."""
-        hidden, memory, first = state
-        u = self.write(torch.cat([x, hidden], dim=1))
-        memory = self.memory(memory, u, share, first)
-        features = torch.cat([x, memory.flatten(1)], dim=1)
-        candidate = torch.tanh(self.candidate(features))
-        if self.gate is None:
-            return candidate, memory, False
-        return torch.lerp(hidden, candidate, torch.sigmoid(self.gate(features))), memory, False
+    def recurrence(self, shares: Tensor | None):
+        """The engine's form of this cell."""
+        return partial(HiPPORecurrence, memory=self.memory, shares=shares)

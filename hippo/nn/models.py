@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hippo.config import Config
 
@@ -56,6 +56,66 @@ class LegS(HiPPOConfig):
 
         memory = ScaledLegendre(self.coefficients, self.discretization)
         return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
+
+
+class TimeInvariantConfig(HiPPOConfig):
+    """A HiPPO cell over a measure that slides or fades: its memory moves one `step` per input."""
+
+    measure: ClassVar[str]
+
+    step: PositiveFloat = Field(1.0, description="Time between inputs, in the measure's unit.")
+    discretization: Discretization = Field("zoh", description="How the memory's differential equation becomes a step.")
+
+    def parameters(self) -> dict:
+        """What the measure's transition takes besides its order."""
+        return {}
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """A `HiPPOCell` over a time-invariant memory."""
+        from hippo.nn.hippo_cell import HiPPOCell
+        from hippo.nn.memory_update import TimeInvariant
+
+        memory = TimeInvariant(self.measure, self.coefficients, self.step, self.discretization, **self.parameters())
+        return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
+
+
+class LegT(TimeInvariantConfig):
+    """HiPPO-LegT: the last `theta` of the past under the uniform measure."""
+
+    measure: ClassVar[str] = "legt"
+
+    theta: PositiveFloat = Field(description="Length of the window; with step 1, in steps of the sequence.")
+
+    def parameters(self) -> dict:
+        """The window."""
+        return {"theta": self.theta}
+
+
+class LagT(TimeInvariantConfig):
+    """HiPPO-LagT: the past under an exponentially fading measure."""
+
+    measure: ClassVar[str] = "lagt"
+
+    step: PositiveFloat = Field(0.01, description="Time between inputs; 1 / step inputs are remembered well.")
+
+
+class FouT(LegT):
+    """HiPPO-FouT: the last `theta` of the past in truncated Fourier series."""
+
+    measure: ClassVar[str] = "fout"
+
+
+class Rand(TimeInvariantConfig):
+    """Random transition, the control of the HiPPO paper's table 1."""
+
+    measure: ClassVar[str] = "random"
+
+    step: PositiveFloat = Field(0.01, description="Time between inputs; large steps let the memory explode.")
+    matrix_seed: NonNegativeInt = Field(0, description="Draws the random transition, whatever the trial's seed.")
+
+    def parameters(self) -> dict:
+        """The seed."""
+        return {"seed": self.matrix_seed}
 
 
 class LMU(ModelConfig):

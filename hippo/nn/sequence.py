@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from hippo.nn.engine.cell import UnrolledCell
+from hippo.nn.engine.options import EngineOptions
 from hippo.nn.models import ModelConfig
 
 
@@ -10,7 +12,8 @@ class SequenceModel(nn.Module):
     """Reads sequences with the cell that `options` describe, and answers from its hidden state.
 
     With `timestamps`, every call gives times (batch, length): the cell's own, or one more channel where its
-    options say that it cannot use them. With `return_sequence`, one answer per step.
+    options say that it cannot use them. With `return_sequence`, one answer per step. `engine` sets precision and
+    checkpointing of cells that the engine unrolls; it does not matter to the others.
     """
 
     def __init__(
@@ -21,6 +24,7 @@ class SequenceModel(nn.Module):
         *,
         timestamps: bool = False,
         return_sequence: bool = False,
+        engine: EngineOptions | None = None,
     ):
         super().__init__()
         self.input_size = input_size
@@ -28,6 +32,8 @@ class SequenceModel(nn.Module):
         self.return_sequence = return_sequence
         self.times_as_channel = timestamps and not options.uses_times
         self.cell = options.cell(input_size + self.times_as_channel)
+        if isinstance(self.cell, UnrolledCell) and engine is not None:
+            self.cell.engine = engine
         self.head = nn.Linear(self.cell.hidden_size, output_size)
 
     def forward(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:

@@ -66,6 +66,4 @@ def _sha256(stored: bytes) -> str:
 
 def letter_data(*places) -> RawData:
     """A one-file form of recordings, published at `places`."""
-    return RawData(
-        "Letters", ("letters.bin",), read_whole, places, folder="letters", subfolders=("letters", ".")
-    )
+    return RawData("Letters", ("letters.bin",), read_whole, places, folder="letters", subfolders=("letters", "."))

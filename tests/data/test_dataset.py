@@ -13,9 +13,7 @@ def dataset() -> Dataset:
         targets=np.arange(5),
         times=np.arange(35, dtype=np.float32).reshape(5, 7),
     )
-    return Dataset(
-        {"train": train, "test": Part(inputs=np.ones((2, 7, 1), np.float32))}, 5, "made here", 1 / 255
-    )
+    return Dataset({"train": train, "test": Part(inputs=np.ones((2, 7, 1), np.float32))}, 5, "made here", 1 / 255)
 
 
 def test_saved_dataset_is_read_back_whole(dataset, tmp_path):
@@ -39,8 +37,7 @@ def test_digest_sees_every_array_and_the_scale(dataset):
         {"times": None},
     ]
     changed = [
-        Dataset({**dataset.parts, "train": Part(**{**vars(train), **other})}, 5, "", 1 / 255)
-        for other in others
+        Dataset({**dataset.parts, "train": Part(**{**vars(train), **other})}, 5, "", 1 / 255) for other in others
     ]
     digests = {dataset.digest, Dataset(dataset.parts, 5, "").digest, *(one.digest for one in changed)}
     assert len(digests) == 2 + len(others)

@@ -64,9 +64,7 @@ def test_pixels_are_the_original_bytes_in_the_permuted_order(small_mnist):
     plain = SequentialMNIST(permutation="none").build(sources)
     permuted = SequentialMNIST().build(sources)
     np.testing.assert_array_equal(plain.parts["test"].inputs[:, :, 0], test)
-    np.testing.assert_array_equal(
-        permuted.parts["test"].inputs[:, :, 0], test[:, permutation("bit-reversal")]
-    )
+    np.testing.assert_array_equal(permuted.parts["test"].inputs[:, :, 0], test[:, permutation("bit-reversal")])
     assert plain.scale * plain.parts["train"].inputs.max() == 1.0
     assert plain.parts["train"].inputs.dtype == np.uint8 and plain.parts["train"].targets.dtype == np.int64
     both = np.concatenate([plain.parts[name].inputs[:, :, 0] for name in ("train", "validation")])
@@ -86,9 +84,7 @@ def test_train_images_are_divided_nine_to_one(small_mnist, chosen):
 
 def test_labels_stay_with_their_images(small_mnist):
     sources, train, _ = small_mnist
-    labels = dict(
-        zip((row.tobytes() for row in train), [*np.arange(50) % 10, *np.arange(10) % 10], strict=True)
-    )
+    labels = dict(zip((row.tobytes() for row in train), [*np.arange(50) % 10, *np.arange(10) % 10], strict=True))
     part = SequentialMNIST(permutation="none", train_samples=30).build(sources).parts["train"]
     assert [labels[row.tobytes()] for row in part.inputs] == part.targets.tolist()
 
@@ -120,9 +116,7 @@ def test_pickle_of_another_digest_is_never_opened():
         idx_from_pickle(gzip.compress(pickle.dumps(Exploit())))
 
 
-@pytest.mark.parametrize(
-    "options", [{"permutation": "random"}, {"train_samples": 60_001}, {"test_samples": 0}]
-)
+@pytest.mark.parametrize("options", [{"permutation": "random"}, {"train_samples": 60_001}, {"test_samples": 0}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValidationError):
         SequentialMNIST(**options)
@@ -141,6 +135,4 @@ def test_official_images_from_the_wheel(tmp_path, monkeypatch):
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(train_labels).tolist() == counts
     assert train_labels[:5].tolist() == [5, 0, 4, 1, 9] and test_labels[:5].tolist() == [7, 2, 1, 0, 4]
-    assert (
-        len(SequentialMNIST().build(Sources(cache=tmp_path, offline=True)).parts["train"].targets) == 54_000
-    )
+    assert len(SequentialMNIST().build(Sources(cache=tmp_path, offline=True)).parts["train"].targets) == 54_000

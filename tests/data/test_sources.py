@@ -21,9 +21,7 @@ def user_folder(tmp_path) -> Path:
 
 def cached(sources: Sources) -> list[str]:
     """Everything in the cache but the lock."""
-    return sorted(
-        str(path.relative_to(sources.cache)) for path in sources.cache.rglob("*") if path.name != ".lock"
-    )
+    return sorted(str(path.relative_to(sources.cache)) for path in sources.cache.rglob("*") if path.name != ".lock")
 
 
 def test_users_folder_comes_before_cache_and_cache_before_network(site, user_folder):
@@ -57,9 +55,7 @@ def test_named_data_folder_that_is_none_is_an_error(tmp_path, kind):
     folder = tmp_path / "nowhere"
     if kind == "a file":
         folder.write_text("")
-    with pytest.raises(
-        DataError, match=f"{folder}: the data folder named by the configuration does not exist"
-    ):
+    with pytest.raises(DataError, match=f"{folder}: the data folder named by the configuration does not exist"):
         Sources(folder)
 
 

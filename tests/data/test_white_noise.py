@@ -44,9 +44,7 @@ def test_expected_error_vanishes_for_high_orders_and_is_all_for_the_mean_alone()
 
 def test_default_cutoff_lands_near_the_papers_error():
     cycles = WhiteNoise().cycles
-    errors = {
-        near: abs(expected_projection_error(near, 256) - 0.02) for near in range(cycles - 3, cycles + 4)
-    }
+    errors = {near: abs(expected_projection_error(near, 256) - 0.02) for near in range(cycles - 3, cycles + 4)}
     assert min(errors, key=errors.get) == cycles
 
 
@@ -55,9 +53,7 @@ def test_dataset_holds_one_signal_that_is_its_own_target():
     (part,) = dataset.parts.values()
     assert part.inputs.shape == (1, 5000, 1) and part.inputs.dtype == np.float32
     assert part.targets is None and part.times is None and dataset.classes is None
-    np.testing.assert_allclose(
-        part.inputs[0, :, 0], white_noise(5000, 10, 2), atol=1e-6
-    )  # float32 of values below 5
+    np.testing.assert_allclose(part.inputs[0, :, 0], white_noise(5000, 10, 2), atol=1e-6)  # float32 of values below 5
     assert dataset.digest == WhiteNoise(samples=5000, cycles=10, seed=2).build().digest
     assert dataset.digest != WhiteNoise(samples=5000, cycles=10, seed=3).build().digest
 

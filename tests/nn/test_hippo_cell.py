@@ -132,9 +132,9 @@ def test_order_defaults_to_the_hidden_size():
 def test_memory_of_a_constant_is_that_constant():
     # A constant signal is the first Legendre polynomial: coefficients [u, 0, ..., 0] for ever.
     cell = legs_cell(gated=False)
-    state = torch.zeros(1, 1, 7, dtype=double)
-    u = torch.full((1, 1), 2.5, dtype=double)
+    state = torch.zeros(1, 7, dtype=double)
+    u = torch.full((1,), 2.5, dtype=double)
     for k in range(50):
-        state = cell.memory(state, u, 1 / max(k, 1), first=k == 0)
+        state = cell.memory.advance(state, u, 1 / max(k, 1), first=k == 0)
     expected = functional.pad(u.unsqueeze(-1), (0, 6))
     torch.testing.assert_close(state, expected, atol=1e-12, rtol=0)
