@@ -41,13 +41,13 @@ def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     table those that the task names.
     """
     printed = {column.metric: column for column in experiment.task.columns}
-    shown = [c for c in outcomes.columns if pd.api.types.is_float_dtype(outcomes[c]) or c in printed]
+    others = [c for c in outcomes.columns if pd.api.types.is_float_dtype(outcomes[c]) and c not in printed]
     rows = []
     for (variant, row), trials in outcomes.groupby(["variant", "row"], sort=False):
         finished = trials[trials["status"] == "finished"]
-        for metric in shown:
+        for metric in (*printed, *others):
             column = printed.get(metric, Column(metric, metric, 100 if metric.endswith("accuracy") else 1))
-            values = finished[metric] * column.factor
+            values = finished.get(metric, pd.Series(dtype=float)) * column.factor
             ours, theirs = values.mean(), paper_value(experiment, variant, row, metric)
             rows.append(
                 {
