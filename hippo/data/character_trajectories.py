@@ -41,7 +41,7 @@ class CharacterTrajectories(DatasetConfig):
         return {str(path): found.origin for path in found.paths} if found else {"(none)": STAND_IN}
 
     def build(self, sources) -> Dataset:
-        """Parts train, validation, test; DataError if the file is damaged, or absent and real data required."""
+        """Parts train, validation, test; DataError if the file is damaged or not to be had."""
         recordings, real = _recordings(sources)
         values = pad(recordings.sequences)
         rows = split(recordings.letters, self.split_seed)
