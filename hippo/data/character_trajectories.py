@@ -41,7 +41,7 @@ class CharacterTrajectories(DatasetConfig):
         return {str(path): found.origin for path in found.paths} if found else {"(none)": STAND_IN}
 
     def build(self, sources) -> Dataset:
-        """Parts train, validation, test; DataError if the file is damaged, or absent and real data required."""
+        """Parts train, validation, test; DataError if the file is damaged or not to be had."""
         recordings, real = _recordings(sources)
         values = pad(recordings.sequences)
         rows = split(recordings.letters, self.split_seed)
@@ -99,12 +99,23 @@ def pad(sequences: list[np.ndarray]) -> np.ndarray:
 
 
 def split(letters: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Row numbers of train (70 %), validation and test (15 % each), every letter in proportion."""
-    from sklearn.model_selection import train_test_split
+    """Row numbers of train (70 %), validation and test (15 % each), every letter in proportion.
 
-    train, rest = train_test_split(np.arange(len(letters)), train_size=0.7, random_state=seed, stratify=letters)
-    validation, test = train_test_split(rest, train_size=0.5, random_state=seed + 1, stratify=letters[rest])
-    return {"train": train, "validation": validation, "test": test}
+    Each letter's rows, shuffled, are spread evenly over [0, 1); train is what lies in the first 70 %.
+    """
+    rng = np.random.default_rng(seed)
+    place = np.empty(len(letters))
+    for letter in np.unique(letters):
+        rows = rng.permutation(np.flatnonzero(letters == letter))
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    rows = np.argsort(place, kind="stable")
+    train = int(0.7 * len(letters))
+    validation = (len(letters) - train) // 2
+    return {
+        "train": rows[:train],
+        "validation": rows[train : train + validation],
+        "test": rows[train + validation :],
+    }
 
 
 def kept_indices(samples: int, length: int, hz: float, rng: np.random.Generator | None) -> np.ndarray:
@@ -123,6 +134,6 @@ def letters_in_turn(letters: np.ndarray, limit: int | None) -> np.ndarray:
         return np.arange(len(letters))
     rank = np.zeros(len(letters), dtype=int)
     for letter in np.unique(letters):
-        (rows,) = np.nonzero(letters == letter)
+        rows = np.flatnonzero(letters == letter)
         rank[rows] = np.arange(len(rows))
     return np.sort(np.lexsort((letters, rank))[:limit])

@@ -52,7 +52,8 @@ class SequentialMNIST(DatasetConfig):
 
         def part(images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Part:
             rows = np.sort(rows)
-            return Part(inputs=images[rows][:, order, None], targets=labels[rows].astype(np.int64))
+            permuted = np.ascontiguousarray(images[rows][:, order])  # a batch is then read in one stretch
+            return Part(inputs=permuted[:, :, None], targets=labels[rows].astype(np.int64))
 
         return Dataset(
             parts={

@@ -124,6 +124,8 @@ def download(url: str, path: Path) -> None:
             return bring(url, str(path), None)
         except requests.HTTPError as error:
             raise UnavailableError(f"{url}: HTTP status {error.response.status_code}") from error
+        except (requests.exceptions.ProxyError, requests.ConnectTimeout) as error:
+            raise UnavailableError(f"{url}: {type(error).__name__}") from error
         except requests.RequestException as error:
             if attempt == ATTEMPTS - 1:
                 raise UnavailableError(f"{url}: {type(error).__name__}") from error

@@ -24,7 +24,7 @@ def packed_mnist() -> tuple[bytes, list[np.ndarray]]:
 
 @pytest.fixture
 def small_mnist(tmp_path, monkeypatch):
-    """Sources whose data folder holds a small MNIST, with the digests that belong to it; its images' bytes."""
+    """Sources whose data folder holds a small MNIST, with its own digests; its images' bytes."""
     packed, images = packed_mnist()
     monkeypatch.setattr(mnist, "PICKLE", hashlib.sha256(packed).hexdigest())
     folder = tmp_path / "user" / "MNIST" / "raw"
@@ -66,6 +66,7 @@ def test_pixels_are_the_original_bytes_in_the_permuted_order(small_mnist):
     np.testing.assert_array_equal(plain.parts["test"].inputs[:, :, 0], test)
     np.testing.assert_array_equal(permuted.parts["test"].inputs[:, :, 0], test[:, permutation("bit-reversal")])
     assert plain.scale * plain.parts["train"].inputs.max() == 1.0
+    assert permuted.parts["train"].inputs.flags.c_contiguous
     assert plain.parts["train"].inputs.dtype == np.uint8 and plain.parts["train"].targets.dtype == np.int64
     both = np.concatenate([plain.parts[name].inputs[:, :, 0] for name in ("train", "validation")])
     assert {row.tobytes() for row in both} == {row.tobytes() for row in train}

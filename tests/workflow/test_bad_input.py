@@ -19,7 +19,7 @@ MISTAKES = {
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
     "model only in a scale": (
         PMNIST,
-        "training: {epochs: 6, batch_size: 50}",
+        "training: {epochs: 5, batch_size: 50, learning_rate: 5.0e-3}",
         "models: {legz: {label: x}}",
         ["(scale quick)", "'models.legz'", "'legs'"],
     ),
