@@ -1,0 +1,27 @@
+// Compiled once per instruction set, with HIPPO_ISA its name: the same kernels under other compiler flags.
+// Everything here is in unnamed namespaces, so the linker cannot merge code of two instruction sets.
+#include "kernels.hpp"
+#include "legs_project.hpp"
+#include "legs_step.hpp"
+
+#define HIPPO_STRING_(name) #name
+#define HIPPO_STRING(name) HIPPO_STRING_(name)
+#define HIPPO_JOIN_(isa) isa##_kernels
+#define HIPPO_JOIN(isa) HIPPO_JOIN_(isa)
+
+namespace hippo {
+
+const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
+    static const Kernels table = {
+        HIPPO_STRING(HIPPO_ISA),
+        legs_step<float>,
+        legs_step<double>,
+        legs_step_adjoint<float>,
+        legs_step_adjoint<double>,
+        legs_project<float>,
+        legs_project<double>,
+    };
+    return table;
+}
+
+}  // namespace hippo

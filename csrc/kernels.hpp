@@ -1,0 +1,51 @@
+// The kernels as a table of functions: one table per instruction set, chosen at run time.
+#pragma once
+#include <cstdint>
+
+namespace hippo {
+
+// `step` arrays hold one ratio per memory where `per_memory`, else a single one. Rows are contiguous.
+template <typename T>
+struct LegsStepArgs {
+    T* state;           // (batch, order): the memories; for the adjoint, the gradient. Updated in place.
+    T* inputs;          // (batch,): read by the step, written by the adjoint
+    const T* step;      // (batch,) or (1,)
+    bool per_memory;
+    std::int64_t batch, order;
+    T alpha;
+    T* workspace;       // legs_step_workspace(order) values
+};
+
+// A long signal through one memory, with the coefficients copied out after every `stride` inputs (0: never).
+template <typename T>
+struct LegsProjectArgs {
+    T* state;               // (order,): the memory, updated in place
+    const T* inputs;        // (length,)
+    const T* step;          // (length,) step ratios; null for the uniform signal, whose input k >= 1 has ratio 1/k
+    double first;           // number k of the first input; input 0 fills the memory with its value
+    std::int64_t length, order;
+    T alpha;
+    std::int64_t stride;
+    T* snapshots;           // (length / stride, order)
+    T* workspace;           // legs_project_workspace(order) values
+};
+
+inline std::int64_t legs_project_workspace(std::int64_t order) { return 6 * order; }
+
+inline std::int64_t legs_step_workspace(std::int64_t order) { return 5 * order; }
+
+struct Kernels {
+    const char* name;
+    void (*legs_step_f32)(const LegsStepArgs<float>&);
+    void (*legs_step_f64)(const LegsStepArgs<double>&);
+    void (*legs_step_adjoint_f32)(const LegsStepArgs<float>&);
+    void (*legs_step_adjoint_f64)(const LegsStepArgs<double>&);
+    void (*legs_project_f32)(const LegsProjectArgs<float>&);
+    void (*legs_project_f64)(const LegsProjectArgs<double>&);
+};
+
+const Kernels& scalar_kernels();
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+
+}  // namespace hippo

@@ -1,0 +1,273 @@
+"""Online memories of signals: the projection of all that was seen onto a measure's basis, and back.
+
+    c = project(signal, order=256)                      # (256,)
+    f = reconstruct(c, "legs", points=len(signal))      # (len(signal),)
+    memory = OnlineMemory("legs", order=256); memory.update(chunk); memory.coefficients
+
+LegS follows the published convention: the first input sets c = [f_0, 0, ..., 0], input number k >= 1 then takes
+the step ratio 1/k (or, with timestamps, (t_k - t_{k-1}) / t_k). Time-invariant measures start from c = 0, are
+normalised as in `hippo.measures`, and measure time in samples: theta is the length of the window (lagt and
+random: the time constant), so the step size is window / theta. Gu et al. 2020 (arXiv 2008.07669), section 2.
+"""
+
+import sys
+
+import numpy as np
+
+from hippo.discretization import discretize, method_alpha
+from hippo.kernels.arrays import is_tensor
+from hippo.measures import SCALE_INVARIANT, check_order, find_measure, transition
+from hippo.propagation import ScaleInvariant, TimeInvariant
+
+POINTS_AT_ONCE = 4096  # of the reconstruction: its basis (4096, order) stays in cache
+
+
+class OnlineMemory:
+    """A memory of constant size that is fed a signal, or a batch of them, sample by sample or in chunks.
+
+    measure, order: what is remembered, by how many coefficients. theta: window in samples, required by
+    time-invariant measures and refused by legs. method: as in `discretize`; default "bilinear" for legs, "zoh"
+    else. batch: number of signals, None for a single one. dtype: "float32" or "float64", default that of the
+    first chunk. nonfinite: "raise" on NaN or infinity, or "pass" them through. seed: of the random measure.
+    """
+
+    def __init__(
+        self,
+        measure: str = "legs",
+        order: int = 64,
+        *,
+        theta: float | None = None,
+        method: str | float | None = None,
+        batch: int | None = None,
+        dtype=None,
+        nonfinite: str = "raise",
+        seed: int = 0,
+    ):
+        self.measure, self.order, self.theta, self.seed = measure, check_order(order), theta, seed
+        self.scale_invariant = find_measure(measure).dynamics == SCALE_INVARIANT
+        self.method = method if method is not None else ("bilinear" if self.scale_invariant else "zoh")
+        alpha = method_alpha(self.method)
+        if self.scale_invariant and theta is not None:
+            raise ValueError(f"{measure} remembers all of the signal: it has no theta, got {theta!r}")
+        if self.scale_invariant and alpha is None:
+            raise ValueError(
+                "legs has no 'zoh' in O(N): take 'bilinear', 'backward', 'euler' or a weight alpha"
+            )
+        if not self.scale_invariant and theta is None:
+            raise ValueError(f"measure {measure!r} needs theta, the length of its window in samples")
+        if batch is not None and batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
+        if nonfinite not in ("raise", "pass"):
+            raise ValueError(f"nonfinite must be 'raise' or 'pass', got {nonfinite!r}")
+        self.batch, self.nonfinite = batch, nonfinite
+        self.dtype = None if dtype is None else _float_dtype(dtype)
+        self.samples = 0
+        self._time: np.ndarray | None = None  # last timestamps (batch or 1,), once a chunk has brought some
+        self._like = None  # the last chunk, to answer in its kind
+        self._state: np.ndarray | None = None
+        self._propagator = None
+
+    def update(self, chunk, timestamps=None) -> "OnlineMemory":
+        """Feed a sample, or a chunk of them in order of time; returns the memory itself.
+
+        chunk: a number or (length,); with a batch, (batch,) for one sample of each signal or (batch, length).
+        timestamps (legs only): of the chunk's shape or (length,), not negative, never decreasing; once given,
+        every chunk needs them. ValueError: shapes, non-finite values or timestamps that do not fit.
+        """
+        self.advance(chunk, timestamps)
+        return self
+
+    def advance(self, chunk, timestamps=None, stride: int = 0):
+        """`update`, returning the coefficients after every `stride` inputs, (batch, length // stride, order)."""
+        values = self._chunk(chunk)
+        steps = self._steps(timestamps, values.shape[1])
+        self._like = chunk if is_tensor(chunk) else None
+        snapshots = self._propagator.advance(self._state, values, self.samples, steps, stride)
+        self.samples += values.shape[1]
+        return _alike(snapshots, self._like) if stride else None
+
+    @property
+    def coefficients(self):
+        """The memory (order,), or (batch, order), of the kind and on the device of the last chunk; a copy."""
+        if self._state is None:
+            self._allocate(np.dtype(np.float64) if self.dtype is None else self.dtype)
+        state = self._state if self.batch is not None else self._state[0]
+        return _alike(state.copy(), self._like)
+
+    def state_dict(self) -> dict:
+        """All that `load_state_dict` needs to go on from here: numbers, strings and NumPy arrays."""
+        settings = {k: getattr(self, k) for k in ("measure", "order", "theta", "method", "batch", "seed")}
+        settings["dtype"] = None if self.dtype is None else self.dtype.name
+        state, time = (None if a is None else a.copy() for a in (self._state, self._time))
+        return {"settings": settings, "samples": self.samples, "state": state, "time": time}
+
+    def load_state_dict(self, saved: dict) -> "OnlineMemory":
+        """Go on from `saved`; ValueError names the first setting in which the two memories differ."""
+        own = self.state_dict()["settings"]
+        for key, value in saved["settings"].items():
+            if own[key] != value and not (key == "dtype" and own[key] is None):
+                raise ValueError(f"this memory has {key} = {own[key]!r}, the saved one {value!r}")
+        if saved["state"] is not None:
+            self._allocate(_float_dtype(saved["settings"]["dtype"]))
+            self._state[:] = saved["state"]
+        self.samples = saved["samples"]
+        self._time = None if saved["time"] is None else saved["time"].copy()
+        return self
+
+    def _allocate(self, dtype: np.dtype) -> None:
+        if self._state is not None:
+            return
+        self.dtype = dtype
+        self._state = np.zeros((self.batch or 1, self.order), dtype=dtype)
+        if self.scale_invariant:
+            self._propagator = ScaleInvariant(method_alpha(self.method))
+        else:
+            step = find_measure(self.measure).unit / self.theta
+            A, B = transition(
+                self.measure, self.order, **({"seed": self.seed} if self.measure == "random" else {})
+            )
+            self._propagator = TimeInvariant(*discretize(A, B, step, self.method), dtype)
+
+    def _chunk(self, chunk) -> np.ndarray:
+        """The chunk as (batch, length) of the memory's dtype; checks its shape and its values."""
+        values = _array("signal", chunk)
+        self._allocate(self.dtype or values.dtype)
+        sample_ndim = 0 if self.batch is None else 1
+        shape = values.shape if values.ndim == sample_ndim + 1 else (*values.shape, 1)
+        if len(shape) != sample_ndim + 1 or (self.batch is not None and shape[0] != self.batch):
+            expected = (
+                "() or (length,)" if self.batch is None else f"({self.batch},) or ({self.batch}, length)"
+            )
+            raise ValueError(f"a chunk of this memory has shape {expected}, got {values.shape}")
+        values = np.ascontiguousarray(values.reshape(self.batch or 1, shape[-1]), dtype=self.dtype)
+        if self.nonfinite == "raise" and not np.isfinite(values).all():
+            signal, position = np.argwhere(~np.isfinite(values))[0]
+            where = f"position {self.samples + position}" + (
+                "" if self.batch is None else f" of signal {signal}"
+            )
+            raise ValueError(
+                f"signal is {values[signal, position]} at {where}; clean it, or pass nonfinite='pass' to let it through"
+            )
+        return values
+
+    def _steps(self, timestamps, length: int) -> np.ndarray | None:
+        """Step ratios (length,) or (batch, length) of the timestamps; None for uniform signals."""
+        if timestamps is None:
+            if self._time is not None:
+                raise ValueError("this memory was fed with timestamps: pass them with every chunk")
+            return None
+        if not self.scale_invariant:
+            raise ValueError(f"measure {self.measure!r} has a fixed step: timestamps need measure 'legs'")
+        if self._time is None and self.samples:
+            raise ValueError("this memory was fed without timestamps: start a new one to pass them")
+        times = np.asarray(_array("timestamps", timestamps), dtype=np.float64)
+        if times.ndim == (0 if self.batch is None else 1) and times.shape != (length,):
+            times = times[..., None]
+        if times.shape not in ((length,), (self.batch or 1, length)):
+            raise ValueError(f"timestamps must have shape {(length,)} or the chunk's own, got {times.shape}")
+        if not length:
+            return None
+        before = times[..., :1] if self._time is None else np.broadcast_to(self._time, times[..., :1].shape)
+        elapsed = np.diff(times, axis=-1, prepend=before)
+        if not np.isfinite(times).all() or (times < 0).any() or (elapsed < 0).any():
+            wrong = ~np.isfinite(times) | (times < 0) | (elapsed < 0)
+            position = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise ValueError(
+                f"timestamps must be finite, not negative and never decreasing: got {times[position]} at "
+                f"position {self.samples + position[-1]}"
+            )
+        self._time = times[..., -1:].copy()
+        # Two inputs at one time share it: the later adds nothing, at time 0 too, where the ratio would be 0/0.
+        return np.divide(elapsed, times, out=np.zeros_like(times), where=elapsed > 0).astype(self.dtype)
+
+
+def project(
+    signal,
+    order: int,
+    measure: str = "legs",
+    *,
+    theta: float | None = None,
+    method: str | float | None = None,
+    timestamps=None,
+    stride: int | None = None,
+    dtype=None,
+    nonfinite: str = "raise",
+    seed: int = 0,
+):
+    """The coefficients (..., order) of signal (..., length) after one pass, of its kind, dtype and device.
+
+    theta: window in samples of time-invariant measures; default the whole signal. stride: return the coefficients
+    after every stride inputs, (..., length // stride, order). Other options as in `OnlineMemory`, other numbers
+    than float32 are computed in float64. ValueError: an empty signal, or what `OnlineMemory` refuses.
+    """
+    shape = tuple(np.shape(signal)) if not is_tensor(signal) else tuple(signal.shape)
+    if not shape or 0 in shape:
+        raise ValueError(f"signal must have shape (..., length) with at least one sample, got {shape}")
+    if stride is not None and stride < 1:
+        raise ValueError(f"stride must be at least 1, got {stride}")
+    if theta is None and find_measure(measure).dynamics != SCALE_INVARIANT:
+        theta = shape[-1]
+    batch = int(np.prod(shape[:-1], dtype=np.int64))
+    options = {"theta": theta, "method": method, "dtype": dtype, "nonfinite": nonfinite, "seed": seed}
+    memory = OnlineMemory(measure, order, batch=batch, **options)
+    flat = signal if is_tensor(signal) else np.asarray(signal)
+    if timestamps is not None and np.ndim(timestamps) > 1:
+        timestamps = timestamps.reshape(batch, -1)
+    snapshots = memory.advance(flat.reshape(batch, shape[-1]), timestamps, stride or 0)
+    result = memory.coefficients if stride is None else snapshots
+    return result.reshape((*shape[:-1], *result.shape[1:]))
+
+
+def reconstruct(coefficients, measure: str = "legs", points=100, *, span: float = 1.0):
+    """The remembered signal (..., P) from coefficients (..., order), of their kind, dtype and device.
+
+    points: P, spread as the centres of P equal cells over the remembered past, oldest first; or positions (P,) in
+    it, 0 the oldest and 1 now. The past is the whole signal (legs), the window (legt, lmu, fout), or one time
+    constant (lagt); span stretches it. ValueError: the random measure, which has no basis, or wrong positions.
+    """
+    chosen = find_measure(measure)
+    if chosen.basis is None:
+        raise ValueError(f"measure {measure!r} has no basis: nothing can be reconstructed from it")
+    values = _array("coefficients", coefficients)
+    if values.ndim == 0 or 0 in values.shape:
+        raise ValueError(f"coefficients must have shape (..., order), got {values.shape}")
+    if isinstance(points, int | np.integer):
+        if points < 1:
+            raise ValueError(f"points must be at least 1, got {points}")
+        positions = (np.arange(points) + 0.5) / points
+    else:
+        positions = np.asarray(_array("points", points), dtype=np.float64)
+        if positions.ndim != 1 or not ((positions >= 0) & (positions <= 1)).all():
+            raise ValueError("points must be a count or positions (P,) between 0 (the oldest) and 1 (now)")
+    order = values.shape[-1]
+    result = np.empty((*values.shape[:-1], len(positions)), dtype=values.dtype)
+    for start in range(0, len(positions), POINTS_AT_ONCE):
+        part = slice(start, start + POINTS_AT_ONCE)
+        result[..., part] = values @ chosen.basis(order, span * (1 - positions[part])).T
+    return _alike(result, coefficients if is_tensor(coefficients) else None)
+
+
+def _array(name: str, value) -> np.ndarray:
+    """`value` as a NumPy array of float32 or float64; TypeError unless it holds real numbers."""
+    if is_tensor(value):
+        value = value.detach()
+        torch = sys.modules["torch"]
+        if value.is_complex():
+            raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
+        value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().numpy()
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array if array.dtype == np.float32 else np.asarray(array, dtype=np.float64)
+
+
+def _float_dtype(dtype) -> np.dtype:
+    name = str(dtype).removeprefix("torch.") if not isinstance(dtype, type) else np.dtype(dtype).name
+    if name not in ("float32", "float64"):
+        raise TypeError(f"dtype must be float32 or float64, got {dtype!r}")
+    return np.dtype(name)
+
+
+def _alike(array: np.ndarray, like):
+    """`array` as a tensor on the device of `like`, or as it is where `like` is None."""
+    return array if like is None else sys.modules["torch"].from_numpy(array).to(like.device)

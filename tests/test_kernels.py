@@ -1,0 +1,109 @@
+"""The kernels in use and their PyTorch twins against the dense float64 recurrence."""
+
+import numpy as np
+import pytest
+import torch
+
+from hippo import kernels, transition
+from hippo.kernels import twin
+
+ORDERS = [1, 2, 7, 16, 33, 64]
+TOLERANCE = {np.float32: 3e-5, np.float64: 3e-13}  # about 300 roundings, each step has O(N) of them
+
+
+def dense_step(order, step, alpha):
+    """Abar (N, N), Bbar (N,) of one LegS step of ratio `step`, float64."""
+    A, B = transition("legs", order)
+    left = np.eye(order) - alpha * step * A
+    return np.linalg.solve(left, np.eye(order) + (1 - alpha) * step * A), np.linalg.solve(left, step * B)
+
+
+def relative_error(value, reference):
+    return np.abs(value - reference).max() / max(np.abs(reference).max(), 1)  # the operands are of order 1
+
+
+def steps_of(kind, batch):
+    return {"one": 1 / 7, "first": 1.0, "many": np.random.default_rng(1).uniform(0.01, 1, batch)}[kind]
+
+
+@pytest.mark.parametrize("backend", ["kernel", "twin"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["one", "first", "many"])
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("order", ORDERS)
+def test_step_and_adjoint_match_the_dense_recurrence(order, alpha, kind, dtype, backend):
+    rng, batch = np.random.default_rng(order), 5
+    state, grad = rng.standard_normal((2, batch, order)).astype(dtype)
+    inputs = rng.standard_normal(batch).astype(dtype)
+    step = steps_of(kind, batch)
+    pairs = [dense_step(order, s, alpha) for s in np.broadcast_to(step, batch)]
+    new = np.stack([A @ c + B * f for (A, B), c, f in zip(pairs, state, inputs, strict=True)])
+    old_grad = np.stack([A.T @ g for (A, _), g in zip(pairs, grad, strict=True)])
+    input_grad = np.array([B @ g for (_, B), g in zip(pairs, grad, strict=True)])
+    if backend == "kernel":
+        kernels.legs_step(state, inputs, step, alpha)
+        result = kernels.legs_step_adjoint(grad, step, alpha)
+    else:
+        tensors = [torch.from_numpy(a) for a in (state, inputs, grad)]
+        ratios = torch.as_tensor(step, dtype=tensors[0].dtype)
+        twin.legs_step(tensors[0], tensors[1], ratios, alpha)
+        result = twin.legs_step_adjoint(tensors[2], ratios, alpha).numpy()
+    assert relative_error(state, new) < TOLERANCE[dtype]
+    assert relative_error(grad, old_grad) < TOLERANCE[dtype]
+    assert relative_error(result, input_grad) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("stride", [0, 1, 3, 40])
+@pytest.mark.parametrize("first", [0, 1, 5])
+def test_project_matches_single_steps(first, stride):
+    rng = np.random.default_rng(0)
+    state, inputs = rng.standard_normal((2, 9)), rng.standard_normal((2, 40))
+    expected, rows = state.copy(), []
+    for i in range(40):
+        if first + i == 0:
+            expected[:] = 0
+            expected[:, 0] = inputs[:, 0]
+        else:
+            pair = dense_step(9, 1 / (first + i), 0.5)
+            expected = expected @ pair[0].T + np.outer(inputs[:, i], pair[1])
+        rows.append(expected.copy())
+    mirrored = torch.from_numpy(state.copy())
+    snapshots = kernels.legs_project(state, inputs, first, stride=stride)
+    np.testing.assert_allclose(state, expected, rtol=0, atol=1e-12)
+    size = 40 // stride if stride else 0
+    rows_twin = torch.empty(2, size, 9, dtype=torch.float64)
+    twin.legs_project(mirrored, torch.from_numpy(inputs), torch.empty(0), first, 0.5, stride, rows_twin)
+    np.testing.assert_allclose(mirrored.numpy(), expected, rtol=0, atol=1e-12)
+    if stride:
+        np.testing.assert_allclose(
+            snapshots, np.stack(rows[stride - 1 :: stride], axis=1), rtol=0, atol=1e-12
+        )
+        np.testing.assert_allclose(rows_twin.numpy(), snapshots, rtol=0, atol=1e-12)
+
+
+def test_tensors_are_shared_without_copies():
+    state = torch.ones(3, 4)
+    pointer = state.data_ptr()
+    assert kernels.legs_step(state, torch.zeros(3), 0.5) is None
+    assert state.data_ptr() == pointer and not torch.equal(state, torch.ones(3, 4))
+    grad = kernels.legs_step_adjoint(state, 0.5)
+    assert isinstance(grad, torch.Tensor) and grad.dtype == torch.float32 and grad.shape == (3,)
+
+
+def test_gradcheck_through_step_and_adjoint():
+    class Step(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, state, inputs):
+            new = state.clone()
+            kernels.legs_step(new, inputs, 1 / 3)
+            return new
+
+        @staticmethod
+        def backward(ctx, grad):
+            grad = grad.clone()
+            inputs = kernels.legs_step_adjoint(grad, 1 / 3)
+            return grad, inputs
+
+    torch.manual_seed(0)
+    arguments = (torch.randn(3, 17).double().requires_grad_(), torch.randn(3).double().requires_grad_())
+    assert torch.autograd.gradcheck(Step.apply, arguments)
