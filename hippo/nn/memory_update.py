@@ -68,9 +68,7 @@ class TimeInvariant:
         """Discretised A (order, order) and B (order,) in the type and on the device of `like`."""
         key = like.dtype, like.device
         if key not in self._cast:
-            self._cast[key] = tuple(
-                torch.from_numpy(np.array(m)).to(like.device, like.dtype) for m in self._exact
-            )
+            self._cast[key] = tuple(torch.from_numpy(np.array(m)).to(like.device, like.dtype) for m in self._exact)
         return self._cast[key]
 
     def advance(self, state, u, share, first):

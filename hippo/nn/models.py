@@ -30,9 +30,7 @@ class ModelConfig(Config):
 class HiPPOConfig(ModelConfig):
     """What every HiPPO recurrent cell has (HiPPO paper, section 3)."""
 
-    order: PositiveInt | None = Field(
-        None, description="Coefficients per memory channel; none means `hidden_size`."
-    )
+    order: PositiveInt | None = Field(None, description="Coefficients per memory channel; none means `hidden_size`.")
     memory_size: PositiveInt = Field(1, description="Channels projected from the hidden state into memory.")
     gated: bool = Field(True, description="Blend the candidate with the previous state by a gate.")
 
@@ -66,9 +64,7 @@ class TimeInvariantConfig(HiPPOConfig):
     measure: ClassVar[str]
 
     step: PositiveFloat = Field(1.0, description="Time between inputs, in the measure's unit.")
-    discretization: Discretization = Field(
-        "zoh", description="How the memory's differential equation becomes a step."
-    )
+    discretization: Discretization = Field("zoh", description="How the memory's differential equation becomes a step.")
 
     def parameters(self) -> dict:
         """What the measure's transition takes besides its order."""
@@ -79,9 +75,7 @@ class TimeInvariantConfig(HiPPOConfig):
         from hippo.nn.hippo_cell import HiPPOCell
         from hippo.nn.memory_update import TimeInvariant
 
-        memory = TimeInvariant(
-            self.measure, self.coefficients, self.step, self.discretization, **self.parameters()
-        )
+        memory = TimeInvariant(self.measure, self.coefficients, self.step, self.discretization, **self.parameters())
         return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
 
 
@@ -117,9 +111,7 @@ class Rand(TimeInvariantConfig):
     measure: ClassVar[str] = "random"
 
     step: PositiveFloat = Field(0.01, description="Time between inputs; large steps let the memory explode.")
-    matrix_seed: NonNegativeInt = Field(
-        0, description="Draws the random transition, whatever the trial's seed."
-    )
+    matrix_seed: NonNegativeInt = Field(0, description="Draws the random transition, whatever the trial's seed.")
 
     def parameters(self) -> dict:
         """The seed."""
@@ -136,9 +128,7 @@ class LMU(ModelConfig):
     theta: PositiveFloat = Field(
         description="Length of the window, in steps of the sequence; the papers take the sequence's length."
     )
-    discretization: Discretization = Field(
-        "zoh", description="How the memory's differential equation becomes a step."
-    )
+    discretization: Discretization = Field("zoh", description="How the memory's differential equation becomes a step.")
 
     def cell(self, input_size: int) -> "nn.Module":
         """An `LMUCell`."""

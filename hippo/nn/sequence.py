@@ -57,9 +57,7 @@ class SequenceModel(nn.Module):
 
     def _check(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> None:
         if inputs.ndim != 3 or inputs.shape[2] != self.input_size or inputs.shape[1] == 0:
-            raise ValueError(
-                f"inputs have shape {tuple(inputs.shape)}; expected (batch, length, {self.input_size})"
-            )
+            raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected (batch, length, {self.input_size})")
         if (times is not None) != self.timestamps:
             fault = "missing from a model with" if times is None else "given to a model without"
             raise ValueError(f"times {fault} timestamps; build_model(..., timestamps={times is not None})")

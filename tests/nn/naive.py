@@ -5,7 +5,6 @@ The oracle of the cells and of the engine. Reads a cell's parameters, shares non
 
 import numpy as np
 import torch
-
 from hippo.measures import transition
 
 
@@ -38,9 +37,7 @@ def hippo(cell, inputs, shares=None, advance=None):
         alpha = cell.memory.alpha
         advance = lambda memory, u, now: legs_memory(memory, u, now, alpha)  # noqa: E731
     if shares is None:
-        shares = torch.tensor([1 / max(k, 1) for k in range(length)], dtype=torch.float64).expand(
-            batch, length
-        )
+        shares = torch.tensor([1 / max(k, 1) for k in range(length)], dtype=torch.float64).expand(batch, length)
     h = inputs.new_zeros(batch, cell.hidden_size)
     m = inputs.new_zeros(batch, cell.memory_size, cell.memory.order)
     hidden = []

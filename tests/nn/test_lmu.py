@@ -16,9 +16,7 @@ def randomised(cell):
     return cell
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"order": 5, "memory_size": 2}, {"discretization": "bilinear"}], ids=str
-)
+@pytest.mark.parametrize("options", [{}, {"order": 5, "memory_size": 2}, {"discretization": "bilinear"}], ids=str)
 def test_equals_the_textbook_recurrence_with_gradients(options):
     cell = randomised(build_model("lmu", 2, 3, hidden_size=6, theta=10, **options).double().cell)
     inputs = torch.randn(4, 12, 2, dtype=double, requires_grad=True)

@@ -16,7 +16,7 @@ class LMURecurrence(Recurrence):
         self.memory = memory
 
     def layout(self, steps: int, batch: int) -> Buffers:
-        """z, which is the hidden state after activation; entry t + 1 of operand [h, m'] of step t; u, then its gradient."""
+        """z, the hidden state after activation; entry t + 1 of operand [h, m'] of step t; u, then its gradient."""
         return {
             "z": ((steps, batch, self.hidden_size), self.compute),
             "operand": ((steps + 1, batch, self.w_rec.shape[1]), self.compute),

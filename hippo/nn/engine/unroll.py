@@ -77,9 +77,7 @@ class _Unroll(torch.autograd.Function):
                 recurrence.forward(x, part, first)
             recurrence.backward(x, grad[first : first + stride] if ctx.sequence else None, part, first)
             gradients = recurrence.gradients(x)
-            total = (
-                gradients if total is None else tuple(a + b for a, b in zip(total, gradients, strict=True))
-            )
+            total = gradients if total is None else tuple(a + b for a, b in zip(total, gradients, strict=True))
             if grad_inputs is not None:
                 grad_inputs[first : first + stride] = recurrence.input_gradient(x)
         give_back(tape)
