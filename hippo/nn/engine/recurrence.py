@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 # Input products of this many steps at a time pass through float32 on their way to a bfloat16 tape.
 SLAB = 64
@@ -28,6 +29,9 @@ class Recurrence:
         self.working = w_in.dtype
         self.w_in, self.w_rec, self.extra = w_in, w_rec, extra
         self.rows = len(w_rec)
+        # Gradients that fade over many steps end as subnormal numbers, on which a CPU's products run a hundred
+        # times slower. What is this small changes no weight: zero it well before.
+        self.negligible = torch.finfo(compute).tiny ** 0.8
         # Both layouts are made once per sequence: a product that has to transpose its weight does so every step.
         self.forward_weight = w_rec.t().to(compute).contiguous()
         self.backward_weight = w_rec.to(compute).contiguous()
@@ -94,6 +98,7 @@ class Recurrence:
         for t in reversed(range(len(x))):
             if grad_hidden is not None:
                 self.grad["h"] += grad_hidden[t]
+            self.grad = {name: hardshrink(grad, self.negligible) for name, grad in self.grad.items()}
             self.adjoint(t, first + t)
 
     def hoist(self, x: Tensor) -> None:
