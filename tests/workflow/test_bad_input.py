@@ -24,7 +24,7 @@ MISTAKES = {
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
     "model only in a scale": (
         PMNIST,
-        "training: {epochs: 5, batch_size: 50, learning_rate: 5.0e-3}",
+        "training: {epochs: 4, batch_size: 50, learning_rate: 5.0e-3}",
         "models: {legz: {label: x}}",
         ["(scale quick)", "'models.legz'", "'legs'"],
     ),
