@@ -48,9 +48,8 @@ using StepKernel = void (*)(const hippo::LegsStepArgs<T>&);
 template <typename T>
 void run_step(StepKernel<T> kernel, Array<T>& state, Array<T>& inputs, const Array<T>& step, double alpha) {
     const auto batch = state.shape(0), order = state.shape(1);
-    std::vector<T> workspace(hippo::legs_step_workspace(order));
     const hippo::LegsStepArgs<T> args = {state.mutable_data(), const_cast<T*>(inputs.data()), step.data(),
-                                         step.size() > 1,      batch, order, T(alpha), workspace.data()};
+                                         step.size() > 1,      batch, order, T(alpha)};
     py::gil_scoped_release unlocked;
     kernel(args);
 }
@@ -64,14 +63,13 @@ template <typename T>
 void run_project(ProjectKernel<T> kernel, Array<T>& state, const Array<T>& inputs, const Array<T>& step,
                  double first, double alpha, std::int64_t stride, Array<T>& snapshots) {
     const std::int64_t batch = state.shape(0), order = state.shape(1), length = inputs.shape(1);
-    std::vector<T> workspace(hippo::legs_project_workspace(order));
     T *c = state.mutable_data(), *rows = snapshots.mutable_data();
     const T *f = inputs.data(), *s = step.size() ? step.data() : nullptr;
     const std::int64_t next_step = step.size() > length ? length : 0;
     py::gil_scoped_release unlocked;
     for (std::int64_t b = 0; b < batch; ++b)
         kernel({c + b * order, f + b * length, s ? s + b * next_step : nullptr, first, length, order, T(alpha), stride,
-                stride ? rows + b * (length / stride) * order : nullptr, workspace.data()});
+                stride ? rows + b * (length / stride) * order : nullptr, 0});
 }
 
 // Rows of the batch are shared out among threads that meet at the end only.

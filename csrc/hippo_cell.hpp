@@ -9,7 +9,6 @@
 
 #include "kernels.hpp"
 #include "product.hpp"
-#include "vector.hpp"
 
 namespace hippo {
 namespace {
@@ -90,9 +89,9 @@ class HippoCell {
    private:
     const HippoArgs& p;
     const std::int64_t begin, rows, lanes, padded, blocks, width, depth;
-    Buffer<float> h, m, z;  // state, or in the backward pass its gradient
-    Buffer<Operand> operand;
-    Buffer<float> s, w_in, u_rec, coefficients;
+    AlignedArray<float> h, m, z;  // state, or in the backward pass its gradient
+    AlignedArray<Operand> operand;
+    AlignedArray<float> s, w_in, u_rec, coefficients;
 
     // Candidate and gate each start on a vector of their own.
     std::int64_t place(std::int64_t g) const { return g < p.hidden ? g : padded + g - p.hidden; }
@@ -164,7 +163,7 @@ class HippoCell {
     Step coefficient(std::int64_t n, Floats share) const {
         if (n >= p.order) return Step{splat(1), Floats{}, Floats{}, Floats{}};
         const float index = float(n + 1), root = std::sqrt(float(2 * n + 1));
-        const Floats r = share / (1.0f + p.alpha * share * index);
+        const Floats r = share * reciprocal(1.0f + p.alpha * share * index);
         return Step{1.0f - p.alpha * (2 * index - 1) * r, root * (1.0f - p.alpha * index * r), index * r, root * r};
     }
 
@@ -269,8 +268,8 @@ class HippoCell {
             const Floats e = expm1(a < 0 ? 2.0f * a : -2.0f * a);  // tanh |a| = -e / (e + 2)
             Floats candidate, next;
             if (p.gated) {
-                // One division serves both: 1 / (e + 2) and 1 / (1 + exp(-b)).
-                const Floats d = 1.0f + exp(-drive(x, row, padded + i)), both = 1.0f / ((e + 2.0f) * d);
+                // One reciprocal serves both: 1 / (e + 2) and 1 / (1 + exp(-b)).
+                const Floats d = 1.0f + exp(-drive(x, row, padded + i)), both = reciprocal((e + 2.0f) * d);
                 const Floats gate = (e + 2.0f) * both, old = load(state);
                 candidate = e * d * both;
                 candidate = a < 0 ? candidate : -candidate;

@@ -13,26 +13,28 @@ struct LegsStepArgs {
     bool per_memory;
     std::int64_t batch, order;
     T alpha;
-    T* workspace;       // legs_step_workspace(order) values
 };
 
 // A long signal through one memory, with the coefficients copied out after every `stride` inputs (0: never).
 template <typename T>
 struct LegsProjectArgs {
-    T* state;               // (order,): the memory, updated in place
-    const T* inputs;        // (length,)
-    const T* step;          // (length,) step ratios; null for the uniform signal, whose input k >= 1 has ratio 1/k
-    double first;           // number k of the first input; input 0 fills the memory with its value
+    T* state;           // (order,): the memory, updated in place
+    const T* inputs;    // (length,)
+    const T* step;      // (length,) step ratios; null for the uniform signal, whose input k >= 1 has ratio 1/k
+    double first;       // number k of the first input; input 0 fills the memory with its value
     std::int64_t length, order;
     T alpha;
     std::int64_t stride;
-    T* snapshots;           // (length / stride, order)
-    T* workspace;           // legs_project_workspace(order) values
+    T* snapshots;       // (length / stride, order)
+    std::int64_t seen;  // inputs before these that count for the stride
+
+    // The number of snapshots taken after `count` inputs, whether one is due just then, and its copying.
+    std::int64_t taken(std::int64_t count) const { return stride ? (seen % stride + count) / stride : 0; }
+    bool due(std::int64_t count) const { return stride && (seen + count) % stride == 0; }
+    void copy_to(T* row) const {
+        for (std::int64_t n = 0; n < order; ++n) row[n] = state[n];
+    }
 };
-
-inline std::int64_t legs_project_workspace(std::int64_t order) { return 6 * order; }
-
-inline std::int64_t legs_step_workspace(std::int64_t order) { return 5 * order; }
 
 // A stretch of steps of the LegS cell, forward or (adjoint) backward, over tapes that the engine owns; shapes and
 // contents as in hippo/nn/engine/hippo.py. Tapes hold float, or bfloat16 where `bfloat16_tape`.

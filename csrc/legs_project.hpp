@@ -1,25 +1,210 @@
-// The LegS projection of a long signal, step after step.
+// The LegS projection of a long signal as a wavefront: no shuffle, division or branch on the way of an element.
+//
+// In z_n = c_n / sqrt(2n+1) one input of ratio s is, with r_n = s / (1 + alpha s (n+1)) and S_0 = -f,
+//   z'_n = z_n - r_n ((n+1) z_n + S_n),   S_{n+1} = S_n + (2n+1) (z_n + alpha (z'_n - z_n)),
+// a difference form: it adds a small change to z_n, so that float32 loses one rounding per input and no more.
+//
+// Lane l of a vector owns the indices l*depth ... (l+1)*depth - 1 and lags `lag` inputs behind lane l-1, which hands
+// its running sum over when its own indices are done. A diagonal is one pass of all lanes over their indices: lane l
+// works on input diagonal - l*lag. `Flight` diagonals (sets) are under way at once, each one row behind the one before
+// it and taking z from it in a register: that fills the latency of the chain z, S -> z', S'. Indices beyond the order
+// are computed too: they feed no lower one, for A is lower triangular.
 #pragma once
-#include "kernels.hpp"
+#include <cmath>
+
 #include "legs_step.hpp"
+#include "ratios.hpp"
+#include "vector.hpp"
 
 namespace hippo {
 namespace {
 
+template <typename T, typename Ratios>
+class Wavefront {
+    static constexpr int lanes = Lanes<T>::count;
+    using V = Vector<T>;
+
+  public:
+    explicit Wavefront(const LegsProjectArgs<T>& args)
+        : args_(args), depth_(2 * ((args.order + 2 * lanes - 1) / (2 * lanes))), lag_(depth_ / 2), z_(depth_), spare_(depth_),
+          index_(depth_), weight_(depth_), root_(depth_), handed_(lag_), ratios_(args, depth_, lag_) {
+        for (int lane = 0; lane < lanes; ++lane) delay_[lane] = lane * lag_;
+        for (std::int64_t row = 0; row < depth_; ++row)
+            for (int lane = 0; lane < lanes; ++lane) {
+                const T n = T(lane * depth_ + row);
+                index_[row][lane] = n + 1;
+                weight_[row][lane] = Ratios::weight_scale * (2 * n + 1);
+                root_[row][lane] = std::sqrt(2 * n + 1);
+                const std::int64_t position = lane * depth_ + row;
+                z_[row][lane] = position < args.order ? args.state[position] / root_[row][lane] : 0;
+            }
+    }
+
+    static std::int64_t ramp(std::int64_t order) { return (order + 2 * lanes - 1) / (2 * lanes) * (lanes - 1); }
+
+    // All inputs; where a stride is asked for, in runs that end when some lane has reached an input to be copied.
+    void run() {
+        const std::int64_t end = args_.length + lag_ * (lanes - 1);
+        const std::int64_t count = args_.taken(args_.length);
+        std::int64_t taken[lanes] = {}, now = 0;
+        while (count) {
+            std::int64_t stop = end + 1;
+            for (int lane = 0; lane < lanes; ++lane) {
+                const std::int64_t due = due_after(taken[lane], lane);
+                if (taken[lane] < count && due < stop) stop = due;
+            }
+            if (stop > end) break;
+            fly(now, stop);
+            now = stop;
+            for (int lane = 0; lane < lanes; ++lane)
+                if (taken[lane] < count && due_after(taken[lane], lane) == now)
+                    store(lane, args_.snapshots + taken[lane]++ * args_.order);
+        }
+        fly(now, end);
+        for (int lane = 0; lane < lanes; ++lane) store(lane, args_.state);
+    }
+
+  private:
+    // The number of diagonals after which `lane` has seen the inputs of its snapshot number `taken`.
+    std::int64_t due_after(std::int64_t taken, int lane) const {
+        return (taken + 1) * args_.stride - args_.seen % args_.stride + lane * lag_;
+    }
+
+    void store(int lane, T* coefficients) {
+        for (std::int64_t row = 0; row < depth_ && lane * depth_ + row < args_.order; ++row)
+            coefficients[lane * depth_ + row] = z_[row][lane] * root_[row][lane];
+    }
+
+    // Diagonals [begin, end), in three parts: while lanes start, while all work, and while lanes finish.
+    void fly(std::int64_t begin, std::int64_t end) {
+        const std::int64_t started = lag_ * (lanes - 1);
+        const std::int64_t full_begin = begin > started ? begin : (started < end ? started : end);
+        const std::int64_t full_end = args_.length < full_begin ? full_begin : (args_.length < end ? args_.length : end);
+        in_flights_of<Ratios::flight / 2, true>(begin, full_begin);  // rare, and not worth the code of more
+        in_flights_of<Ratios::flight, false>(full_begin, full_end);
+        in_flights_of<Ratios::flight / 2, true>(full_end, end);
+    }
+
+    // As many sets at once as may be: a sum must be handed over before it is due, hence no more than the lag.
+    template <int Flight, bool Masked>
+    void in_flights_of(std::int64_t begin, std::int64_t end) {
+        if (Flight <= lag_ && end - begin >= Flight) {
+            const std::int64_t groups = (end - begin) / Flight;
+            flight<Flight, Masked>(begin, groups);
+            begin += groups * Flight;
+        }
+        if constexpr (Flight > 1) in_flights_of<Flight / 2, Masked>(begin, end);
+    }
+
+    // The registers of the diagonals in flight.
+    template <int Flight, bool Masked>
+    struct Sets {
+        V sum[Flight], z[Flight];
+        Mask<T> working[Flight];  // unused unless Masked
+        typename Ratios::template Sets<Flight> ratio;
+    };
+
+    // Before its first group the sets finish a group of nothing, and after its last they start one, on spare rows.
+    template <int Flight, bool Masked>
+    void flight(std::int64_t diagonal, std::int64_t groups) {
+        Sets<Flight, Masked> sets = {};
+        std::int64_t slot = diagonal % lag_;  // of handed_, which holds the last sums of `lag` diagonals
+        for (std::int64_t group = 0; group <= groups; ++group) {
+            V* const finishing = group > 0 ? z_.data() : spare_.data();
+            V* const starting = group < groups ? z_.data() : spare_.data();
+            ratios_.template prepare<Flight>(diagonal);
+            unroll<Flight>([&](auto turn) HIPPO_INLINED {  // one set after the other goes over to its next diagonal
+                constexpr int row = turn;
+                if (group > 0) handed_[wrapped(slot + lag_ - Flight + row)] = sets.sum[row];
+                if (group < groups) enter(sets, row, diagonal + row, wrapped(slot + row));
+                unroll<Flight>([&](auto back) HIPPO_INLINED {
+                    constexpr int set = Flight - 1 - back;
+                    if constexpr (set <= row) element(sets, Number<set>{}, row - set, 0, starting);
+                    else element(sets, Number<set>{}, depth_ + row - set, Flight, finishing);
+                });
+            });
+            if (group == groups) break;
+            for (std::int64_t row = Flight; row < depth_; ++row)
+                unroll<Flight>([&](auto back) HIPPO_INLINED {
+                    constexpr int set = Flight - 1 - back;
+                    element(sets, Number<set>{}, row - set, 0, starting);
+                });
+            diagonal += Flight;
+            slot = wrapped(slot + Flight);
+        }
+    }
+
+    HIPPO_INLINE std::int64_t wrapped(std::int64_t slot) const { return slot < lag_ ? slot : slot - lag_; }
+
+    template <int Flight, bool Masked>
+    HIPPO_INLINE void enter(Sets<Flight, Masked>& sets, int set, std::int64_t diagonal, std::int64_t slot) {
+        const T input = !Masked || diagonal < args_.length ? args_.inputs[diagonal] : 0;
+        sets.sum[set] = shift_in(handed_[slot], -input);
+        if constexpr (Masked) {
+            // the input that each lane works on
+            const Mask<T> own = lane_integer(T(), diagonal) - delay_;
+            sets.working[set] = (own >= 0) & (own < lane_integer(T(), args_.length));
+        }
+        ratios_.enter(sets.ratio, set, diagonal, slot);
+    }
+
+    // One row of one set, which takes z from the set before it, or from memory, and leaves it to the one after it.
+    template <int Flight, bool Masked, int Set>
+    HIPPO_INLINE void element(Sets<Flight, Masked>& sets, Number<Set>, std::int64_t row, int behind, V* rows) {
+        const V z = Set == 0 ? rows[row] : sets.z[Set ? Set - 1 : 0];
+        V next;
+        ratios_.step(sets.ratio, Set, row, behind, index_[row], weight_[row], z, next, sets.sum[Set]);
+        if constexpr (Masked) next = sets.working[Set] ? next : z;
+        sets.z[Set] = next;
+        if constexpr (Set == Flight - 1) rows[row] = next;
+    }
+
+    const LegsProjectArgs<T>& args_;
+    std::int64_t depth_, lag_;
+    AlignedArray<V> z_, spare_, index_, weight_, root_, handed_;
+    Mask<T> delay_;
+    Ratios ratios_;
+};
+
+// Input after input: for signals too short for the wavefront's run-up.
 template <typename T>
-void legs_project(const LegsProjectArgs<T>& args) {
+void legs_project_stepwise(const LegsProjectArgs<T>& args) {
     for (std::int64_t i = 0; i < args.length; ++i) {
         T input = args.inputs[i];
-        if (args.first + double(i) == 0) {
-            for (std::int64_t n = 0; n < args.order; ++n) args.state[n] = n ? 0 : input;
+        const T step = args.step ? args.step[i] : T(1 / (args.first + double(i)));
+        legs_step<T>({args.state, &input, &step, false, 1, args.order, args.alpha});
+        if (args.due(i + 1)) args.copy_to(args.snapshots + (args.taken(i + 1) - 1) * args.order);
+    }
+}
+
+template <typename T>
+void legs_project_part(const LegsProjectArgs<T>& args) {
+    // A diagonal in flight costs about 1/32 of a step on its own.
+    if (32 * args.length < Wavefront<T, TableRatios<T>>::ramp(args.order)) legs_project_stepwise(args);
+    else if (args.alpha == T(0.5) && !args.step) Wavefront<T, TableRatios<T>>(args).run();
+    else Wavefront<T, RefinedRatios<T>>(args).run();
+}
+
+// The first input of all by itself, and the rest in parts that the integers of a float's width can count.
+template <typename T>
+void legs_project(const LegsProjectArgs<T>& args) {
+    constexpr std::int64_t most = std::int64_t(1) << 30;
+    for (std::int64_t done = 0; done < args.length;) {
+        LegsProjectArgs<T> part = args;
+        part.inputs += done;
+        if (args.step) part.step += done;
+        part.first += double(done);
+        part.seen += done;
+        part.snapshots += args.taken(done) * args.order;
+        if (part.first == 0) {
+            part.length = 1;
+            for (std::int64_t n = 0; n < args.order; ++n) args.state[n] = n ? 0 : args.inputs[0];
+            if (args.due(1)) args.copy_to(args.snapshots);
         } else {
-            const T step = args.step ? args.step[i] : T(1 / (args.first + double(i)));
-            legs_step<T>({args.state, &input, &step, false, 1, args.order, args.alpha, args.workspace});
+            part.length = args.length - done < most ? args.length - done : most;
+            legs_project_part(part);
         }
-        if (args.stride && (i + 1) % args.stride == 0) {
-            T* row = args.snapshots + (i / args.stride) * args.order;
-            for (std::int64_t n = 0; n < args.order; ++n) row[n] = args.state[n];
-        }
+        done += part.length;
     }
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "kernels.hpp"
+#include "vector.hpp"
 
 namespace hippo {
 namespace {
@@ -14,10 +15,9 @@ namespace {
 // The step as c'_n = c_n - (decay c_n + feed S), S <- gain S + sum c_n; it depends on n and s alone.
 template <typename T>
 struct StepCoefficients {
-    T *root, *gain, *sum, *decay, *feed;
+    AlignedArray<T> root, gain, sum, decay, feed;
 
-    StepCoefficients(T* workspace, std::int64_t order)
-        : root(workspace), gain(root + order), sum(gain + order), decay(sum + order), feed(decay + order) {
+    explicit StepCoefficients(std::int64_t order) : root(order), gain(order), sum(order), decay(order), feed(order) {
         for (std::int64_t n = 0; n < order; ++n) root[n] = std::sqrt(T(2 * n + 1));
     }
 
@@ -35,7 +35,7 @@ struct StepCoefficients {
 
 template <typename T>
 void legs_step(const LegsStepArgs<T>& args) {
-    StepCoefficients<T> k(args.workspace, args.order);
+    StepCoefficients<T> k(args.order);
     for (std::int64_t row = 0; row < args.batch; ++row) {
         if (row == 0 || args.per_memory) k.set_step(args.step[row], args.alpha, args.order);
         T* c = args.state + row * args.order;
@@ -51,7 +51,7 @@ void legs_step(const LegsStepArgs<T>& args) {
 // The transpose of the step: the running sum goes from the last index to the first.
 template <typename T>
 void legs_step_adjoint(const LegsStepArgs<T>& args) {
-    StepCoefficients<T> k(args.workspace, args.order);
+    StepCoefficients<T> k(args.order);
     for (std::int64_t row = 0; row < args.batch; ++row) {
         if (row == 0 || args.per_memory) k.set_step(args.step[row], args.alpha, args.order);
         T* g = args.state + row * args.order;

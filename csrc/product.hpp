@@ -6,8 +6,7 @@
 #include <cstdint>
 
 #include "amx.hpp"
-#include "buffer.hpp"
-#include "vector.hpp"
+#include "floats.hpp"
 
 namespace hippo {
 namespace {
@@ -26,7 +25,7 @@ struct Packed;
 template <>
 struct Packed<float> {
     std::int64_t width, depth;
-    Buffer<float> data;  // [panel of columns][depth][columns of the panel]
+    AlignedArray<float> data;  // [panel of columns][depth][columns of the panel]
 
     Packed(std::int64_t width, std::int64_t depth) : width(width), depth(depth), data(width * depth) {}
 
@@ -64,7 +63,7 @@ struct Packed<float> {
 template <>
 struct Packed<bfloat16> {
     std::int64_t width, depth;
-    Buffer<bfloat16> data;  // [16 columns][32 of depth] tiles, pairs of depth together, 32 columns a panel
+    AlignedArray<bfloat16> data;  // [16 columns][32 of depth] tiles, pairs of depth together, 32 columns a panel
 
     Packed(std::int64_t width, std::int64_t depth) : width(width), depth(depth), data(width * depth) {}
 

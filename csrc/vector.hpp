@@ -1,145 +1,120 @@
-// Vectors as wide as the instruction set, written once: GCC and Clang vector extensions, no intrinsics.
+// Vectors of HIPPO_VECTOR_BYTES bytes as the compiler's own types: the same source serves every register width.
 #pragma once
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <utility>
+#include <cstdlib>
+#ifdef __SSE__
+#include <immintrin.h>
+#endif
+
+#define HIPPO_INLINE inline __attribute__((always_inline))
+#define HIPPO_INLINED __attribute__((always_inline))  // the same, for a lambda
 
 namespace hippo {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int vector_registers = 32;
 #else
-constexpr int kVectorBytes = 16;
+constexpr int vector_registers = 16;
 #endif
-constexpr int kLanes = kVectorBytes / 4;
 
-typedef float Floats __attribute__((vector_size(kVectorBytes)));
-typedef std::int32_t Ints __attribute__((vector_size(kVectorBytes)));
-typedef std::uint32_t Words __attribute__((vector_size(kVectorBytes)));
-typedef std::uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
-
-using bfloat16 = std::uint16_t;  // the upper half of a float
-
-inline Floats splat(float value) { return value - Floats{}; }
-
-inline Floats load(const float* from) {
-    Floats value;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-}
-
-inline Floats load(const bfloat16* from) {
-    Halves halves;
-    std::memcpy(&halves, from, sizeof halves);
-    const Words words = __builtin_convertvector(halves, Words) << 16;
-    return reinterpret_cast<const Floats&>(words);
-}
-
-// Round to nearest, ties to even. Not-a-numbers that would round to infinity do not come here alone: a state that
-// holds one is lost either way.
-inline Halves round_to_bfloat16(Floats value) {
-    const Words words = reinterpret_cast<const Words&>(value);
-    return __builtin_convertvector((words + 0x7fff + ((words >> 16) & 1)) >> 16, Halves);
-}
-
-inline void store(float* to, Floats value) { std::memcpy(to, &value, sizeof value); }
-
-inline void store(bfloat16* to, Floats value) {
-    const Halves halves = round_to_bfloat16(value);
-    std::memcpy(to, &halves, sizeof halves);
-}
-
-// The first `count` lanes only.
-template <typename S>
-inline void store_part(S* to, Floats value, std::int64_t count) {
-    if (count >= kLanes) return store(to, value);
-    S all[kLanes];
-    store(all, value);
-    for (std::int64_t i = 0; i < count; ++i) to[i] = all[i];
-}
-
-template <typename S>
-inline Floats load_part(const S* from, std::int64_t count) {
-    if (count >= kLanes) return load(from);
-    S all[kLanes] = {};
-    for (std::int64_t i = 0; i < count; ++i) all[i] = from[i];
-    return load(all);
-}
-
-inline float sum(Floats value) {
-    float total = 0;
-    for (int i = 0; i < kLanes; ++i) total += value[i];
-    return total;
-}
-
-// While it lives, subnormal numbers are zero. Gradients that fade over many steps pass through them, and arithmetic
-// on them is a hundred times slower.
-struct FlushSubnormals {
-#ifdef __SSE2__
-    const unsigned before = __builtin_ia32_stmxcsr();
-    FlushSubnormals() { __builtin_ia32_ldmxcsr(before | 0x8040); }
-    ~FlushSubnormals() { __builtin_ia32_ldmxcsr(before); }
-#endif
+template <typename T>
+struct Lanes {
+    static constexpr int count = HIPPO_VECTOR_BYTES / int(sizeof(T));
+    typedef T Vector __attribute__((vector_size(HIPPO_VECTOR_BYTES)));
 };
 
-// exp(x) = 2^k exp(r), |r| <= ln 2 / 2: k as a float, and r.
-inline Floats reduce(Floats& x) {
-    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-    const Floats k = (x * 1.44269504f + magic) - magic;
-    x = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-    return k;
-}
+template <typename T>
+using Vector = typename Lanes<T>::Vector;
 
-inline Floats power_of_two(Floats k) {
-    const Ints bits = (__builtin_convertvector(k, Ints) + 127) << 23;
-    return reinterpret_cast<const Floats&>(bits);
-}
+template <typename T>
+using Mask = decltype(Vector<T>{} < Vector<T>{});  // integers of T's width: -1 where true
 
-// exp(r) - 1 for |r| <= ln 2 / 2, to float's rounding (Taylor, degree 7).
-inline Floats expm1_reduced(Floats r) {
-    Floats p = splat(1.0f / 5040);
-    for (float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f}) p = p * r + c;
-    return p * r;
-}
+inline std::int32_t lane_integer(float, std::int64_t i) { return std::int32_t(i); }
+inline std::int64_t lane_integer(double, std::int64_t i) { return i; }
 
-inline Floats clamp(Floats x, float low, float high) {
-    x = x < low ? splat(low) : x;
-    return x > high ? splat(high) : x;
-}
+// Calls f(0), f(1), ... f(Count - 1) with compile-time numbers, so that arrays so indexed live in registers.
+template <int I>
+struct Number {
+    static constexpr int value = I;
+    constexpr operator int() const { return I; }
+};
 
-inline Floats exp(Floats x) {
-    x = clamp(x, -87.0f, 87.0f);
-    const Floats k = reduce(x);
-    return (expm1_reduced(x) + 1.0f) * power_of_two(k);
-}
-
-inline Floats expm1(Floats x) {
-    x = clamp(x, -87.0f, 87.0f);
-    const Floats scale = power_of_two(reduce(x));
-    return expm1_reduced(x) * scale + (scale - 1.0f);
-}
-
-// One half of a perfect shuffle of two vectors: their lower (Half 0) or upper (Half 1) lanes in turn.
-template <int Half, int... I>
-inline Floats interleave(Floats a, Floats b, std::integer_sequence<int, I...>) {
-    return __builtin_shufflevector(a, b, (I / 2 + Half * kLanes / 2 + (I % 2) * kLanes)...);
-}
-
-// Transpose of a square of vectors in log2(lanes) perfect shuffles.
-inline void transpose(Floats (&rows)[kLanes]) {
-    constexpr auto lanes = std::make_integer_sequence<int, kLanes>{};
-    for (int stage = 1; stage < kLanes; stage *= 2) {
-        Floats next[kLanes];
-        for (int i = 0; i < kLanes / 2; ++i) {
-            next[2 * i] = interleave<0>(rows[i], rows[i + kLanes / 2], lanes);
-            next[2 * i + 1] = interleave<1>(rows[i], rows[i + kLanes / 2], lanes);
-        }
-        for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+template <int Count, int From = 0, typename F>
+HIPPO_INLINE void unroll(F&& f) {
+    if constexpr (From < Count) {
+        f(Number<From>{});
+        unroll<Count, From + 1>(f);
     }
 }
+
+// Moves every lane up by one and puts `entering` into lane 0.
+template <typename T>
+HIPPO_INLINE Vector<T> shift_in(Vector<T> v, T entering) {
+    const Vector<T> front = Vector<T>{} + entering;
+    if constexpr (Lanes<T>::count == 2) return __builtin_shufflevector(v, front, 2, 0);
+    else if constexpr (Lanes<T>::count == 4) return __builtin_shufflevector(v, front, 4, 0, 1, 2);
+    else if constexpr (Lanes<T>::count == 8) return __builtin_shufflevector(v, front, 8, 0, 1, 2, 3, 4, 5, 6);
+    else return __builtin_shufflevector(v, front, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+}
+
+// 1 / v for v >= 1 without a division: a hardware estimate, refined by Newton's iteration to working precision.
+HIPPO_INLINE Vector<float> reciprocal(Vector<float> v) {
+#if defined(__AVX512F__)
+    Vector<float> r = (Vector<float>)_mm512_rcp14_ps((__m512)v);
+    return r + r * (1 - v * r);
+#elif defined(__AVX__)
+    Vector<float> r = (Vector<float>)_mm256_rcp_ps((__m256)v);
+    return r + r * (1 - v * r);
+#elif defined(__SSE__)
+    Vector<float> r = (Vector<float>)_mm_rcp_ps((__m128)v);
+    r = r + r * (1 - v * r);
+    return r + r * (1 - v * r);
+#else
+    return 1 / v;
+#endif
+}
+
+HIPPO_INLINE Vector<double> reciprocal(Vector<double> v) {
+#if defined(__AVX512F__)
+    Vector<double> r = (Vector<double>)_mm512_rcp14_pd((__m512d)v);
+#elif defined(__AVX__)
+    Vector<double> r = (Vector<double>)_mm256_cvtps_pd(_mm_rcp_ps(_mm256_cvtpd_ps((__m256d)v)));
+    r = r + r * (1 - v * r);
+#elif defined(__SSE2__)
+    Vector<double> r = (Vector<double>)_mm_cvtps_pd(_mm_rcp_ps(_mm_cvtpd_ps((__m128d)v)));
+    r = r + r * (1 - v * r);
+#else
+    return 1 / v;
+#endif
+#ifdef __SSE2__
+    r = r + r * (1 - v * r);
+    return r + r * (1 - v * r);
+#endif
+}
+
+// A zeroed array, aligned to the vectors' width.
+template <typename E>
+class AlignedArray {
+  public:
+    explicit AlignedArray(std::int64_t size) {
+        const std::size_t bytes = (std::size_t(size) * sizeof(E) / HIPPO_VECTOR_BYTES + 1) * HIPPO_VECTOR_BYTES;
+        data_ = static_cast<E*>(std::aligned_alloc(HIPPO_VECTOR_BYTES, bytes));
+        if (!data_) std::abort();
+        for (std::int64_t i = 0; i < size; ++i) data_[i] = E{};
+    }
+    ~AlignedArray() { std::free(data_); }
+    AlignedArray(const AlignedArray&) = delete;
+    AlignedArray& operator=(const AlignedArray&) = delete;
+    E* data() { return data_; }
+    const E* data() const { return data_; }
+    E& operator[](std::int64_t i) { return data_[i]; }
+    const E& operator[](std::int64_t i) const { return data_[i]; }
+
+  private:
+    E* data_;
+};
 
 }  // namespace
 }  // namespace hippo

@@ -30,7 +30,7 @@ def read_settings(values: dict) -> Settings:
     return parse(Settings, values, "config/config.yaml or --config")
 
 
-def experiment_files(folder: str = "config/experiments") -> dict[str, Path]:
+def experiment_files(folder: Path | str = "config/experiments") -> dict[str, Path]:
     """Every experiment file by name."""
     return {path.stem: path for path in sorted(Path(folder).glob("*.yaml"))}
 

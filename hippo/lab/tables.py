@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
+from tabulate import tabulate
 
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment, Trial
@@ -78,33 +80,36 @@ def markdown(experiment: Experiment, outcomes: pd.DataFrame) -> str:
     plan = experiment.plan
     page = [f"# {plan.title} · {experiment.scale} scale · {_data(outcomes)}", ""]
     for variant, about in plan.variants.items():
-        trials = outcomes[outcomes["variant"] == variant]
-        lines = [_line(experiment, variant, row, trials[trials["row"] == row]) for row in plan.models]
-        page += [
-            f"## {about.label}",
-            "",
-            pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True),
-            "",
-        ]
+        page += [f"## {about.label}", "", _section(experiment, variant, outcomes), ""]
     page += _notes(experiment, outcomes)
     return "\n".join(page)
 
 
-def _line(experiment: Experiment, variant: str, row: str, trials: pd.DataFrame) -> dict:
-    finished = trials[trials["status"] == "finished"]
-    line = {"model": experiment.plan.models[row].label}
-    for column in experiment.task.columns:
-        line[column.label] = _mean(finished, column)
-        theirs = paper_value(experiment, variant, row, column.metric)
-        if any(column.metric in cell for cell in _paper_cells(experiment, variant)):
-            line[f"paper's {column.label.split(',')[0]}"] = "" if theirs is None else format(theirs, column.form)
-    line["seeds"] = _seeds(trials)
-    return line
+def _section(experiment: Experiment, variant: str, outcomes: pd.DataFrame) -> str:
+    columns = [(column, False) for column in experiment.task.columns]
+    columns += [(column, True) for column in experiment.task.columns if _in_paper(experiment, variant, column)]
+    columns.sort(key=lambda pair: experiment.task.columns.index(pair[0]))  # the paper's beside ours
+    headers = ["model", *("paper" if paper else column.label for column, paper in columns), "seeds"]
+    lines = []
+    for row, about in experiment.plan.models.items():
+        trials = outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)]
+        finished = trials[trials["status"] == "finished"]
+        cells = [
+            _theirs(experiment, variant, row, column) if paper else _mean(finished, column) for column, paper in columns
+        ]
+        lines.append([about.label, *cells, _seeds(trials)])
+    alignment = ["left", *["right"] * len(columns), "left"]
+    return tabulate(lines, headers, tablefmt="github", disable_numparse=True, colalign=alignment)
 
 
-def _paper_cells(experiment: Experiment, variant: str) -> list[dict[str, float]]:
-    paper = experiment.plan.paper
-    return list(paper.values.get(variant, {}).values()) if paper else []
+def _in_paper(experiment: Experiment, variant: str, column: Column) -> bool:
+    rows = experiment.plan.models
+    return any(paper_value(experiment, variant, row, column.metric) is not None for row in rows)
+
+
+def _theirs(experiment: Experiment, variant: str, row: str, column: Column) -> str:
+    value = paper_value(experiment, variant, row, column.metric)
+    return "" if value is None else f"{value:,}"  # with the digits that the paper prints
 
 
 def _mean(finished: pd.DataFrame, column: Column) -> str:
@@ -137,9 +142,11 @@ def _notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
         notes.append(f"Paper: {plan.paper.source}. {plan.paper.note}".strip())
     if experiment.task.trained:
         t = plan.training
-        notes.append(f"{t.epochs} epochs, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other.")
+        notes.append(
+            f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
+        )
     if experiment.scale != "paper":
         notes.append(f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values.")
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
     notes.append(f"Commit {', '.join(commits) or 'unknown'}.")
-    return [f"- {note}" for note in notes] + [""]
+    return [fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes] + [""]

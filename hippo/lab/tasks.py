@@ -60,8 +60,8 @@ TASKS = {
         model=_registered,
         trained=True,
         columns=(
-            Column("validation_accuracy", "validation accuracy, %", 100),
-            Column("test_accuracy", "test accuracy, %", 100),
+            Column("validation_accuracy", "validation, %", 100),
+            Column("test_accuracy", "test, %", 100),
         ),
     ),
     "reconstruction": Task(
@@ -69,8 +69,8 @@ TASKS = {
         model=_memory,
         trained=False,
         columns=(
-            Column("mse", "mean squared error", 1, ".4f"),
-            Column("optimal_mse", "optimal projection", 1, ".4f"),
+            Column("mse", "MSE", 1, ".6f"),
+            Column("optimal_mse", "optimum", 1, ".6f"),
             Column("steps_per_second", "steps/s", 1, ",.0f"),
         ),
     ),

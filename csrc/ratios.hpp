@@ -1,0 +1,108 @@
+// Where the wavefront takes r_n = s / (1 + alpha s (n+1)) from: a table, or a refined reciprocal.
+#pragma once
+#include "kernels.hpp"
+#include "vector.hpp"
+
+namespace hippo {
+namespace {
+
+// Uniform signals under the bilinear rule: r_n = 2 / (2k+n+1). With a lag of half the depth, 2k+n is the same in all
+// lanes, so r is one number of a table of 2 / j that slides with the diagonals, two entries for each.
+template <typename T>
+class TableRatios {
+  public:
+    static constexpr int flight = vector_registers == 32 ? 8 : 6;  // two registers for each, and some to work in
+    template <int Flight>
+    struct Sets {};
+
+    TableRatios(const LegsProjectArgs<T>& args, std::int64_t depth, std::int64_t)
+        : table_(capacity + 2 * depth + 4 * flight), depth_(depth) {
+        for (int j = 0; j < Lanes<double>::count; ++j) next_[j] = 2 * args.first + 1 + j;
+    }
+
+    // Fills the table up to the `Count` diagonals from `diagonal` on; the entries before them stay for the drain.
+    template <int Count>
+    HIPPO_INLINE void prepare(std::int64_t diagonal) {
+        const std::int64_t end = 2 * (diagonal + Count) + depth_;
+        if (end - origin_ > capacity + 2 * depth_) slide(2 * (diagonal - flight));
+        while (filled_ < end) {
+            constexpr int width = Lanes<double>::count;
+            typedef T Part __attribute__((vector_size(width * sizeof(T)), aligned(sizeof(T)), may_alias));
+            *reinterpret_cast<Part*>(table_.data() + filled_ - origin_) = __builtin_convertvector(2 / next_, Part);
+            next_ += width;
+            filled_ += width;
+        }
+        ratios_ = table_.data() + 2 * diagonal - origin_;
+    }
+
+    template <int Flight>
+    HIPPO_INLINE void enter(Sets<Flight>&, int, std::int64_t, std::int64_t) {}
+
+    // The element of set g at vector `row`, `behind` diagonals before the prepared group.
+    template <int Flight>
+    HIPPO_INLINE void step(const Sets<Flight>&, int g, std::int64_t row, int behind, Vector<T> index, Vector<T> weight,
+                           Vector<T> z, Vector<T>& next, Vector<T>& sum) const {
+        next = z - ratios_[row + 2 * (g - behind)] * (index * z + sum);
+        sum = (sum + weight * z) + weight * next;  // the first half does not wait for `next`
+    }
+
+    static constexpr T weight_scale = T(0.5);  // alpha = 1/2 in (2n+1) (z + alpha (z' - z)) = (n + 1/2) (z + z')
+
+  private:
+    static constexpr std::int64_t capacity = 2048;
+
+    void slide(std::int64_t keep) {
+        if (keep < origin_) keep = origin_;
+        T* table = table_.data();
+        for (std::int64_t j = keep; j < filled_; ++j) table[j - keep] = table[j - origin_];
+        origin_ = keep;
+    }
+
+    AlignedArray<T> table_;
+    std::int64_t depth_, origin_ = 0, filled_ = 0;
+    Vector<double> next_;
+    const T* ratios_ = nullptr;
+};
+
+// Any rule, and signals with timestamps: each lane carries the ratio s of its input.
+template <typename T>
+class RefinedRatios {
+  public:
+    static constexpr int flight = 4;
+    template <int Flight>
+    struct Sets {
+        Vector<T> ratio[Flight];
+    };
+
+    RefinedRatios(const LegsProjectArgs<T>& args, std::int64_t, std::int64_t lag)
+        : args_(args), handed_(lag) {}
+
+    template <int Count>
+    HIPPO_INLINE void prepare(std::int64_t) {}
+
+    template <int Flight>
+    HIPPO_INLINE void enter(Sets<Flight>& sets, int g, std::int64_t diagonal, std::int64_t slot) {
+        T ratio = 0;
+        if (diagonal < args_.length)
+            ratio = args_.step ? args_.step[diagonal] : T(1 / (args_.first + double(diagonal)));
+        handed_[slot] = sets.ratio[g] = shift_in(handed_[slot], ratio);
+    }
+
+    template <int Flight>
+    HIPPO_INLINE void step(const Sets<Flight>& sets, int g, std::int64_t, int, Vector<T> index, Vector<T> weight,
+                           Vector<T> z, Vector<T>& next, Vector<T>& sum) const {
+        const Vector<T> s = sets.ratio[g];
+        const Vector<T> change = s * reciprocal(1 + args_.alpha * s * index) * (index * z + sum);
+        next = z - change;
+        sum = (sum + weight * z) - weight * (args_.alpha * change);
+    }
+
+    static constexpr T weight_scale = 1;
+
+  private:
+    const LegsProjectArgs<T>& args_;
+    AlignedArray<Vector<T>> handed_;
+};
+
+}  // namespace
+}  // namespace hippo
