@@ -45,12 +45,13 @@ class ExpRNNCell(UnrolledCell):
     on [0, pi / 2] (Helfrich et al. 2018), in 2 x 2 blocks; W Kaiming normal, b zero.
     """
 
+    learning_rate_factors = {"skew": 0.1}
+
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__(input_size, hidden_size)
         self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))
         nn.init.kaiming_normal_(self.weight_ih, nonlinearity="relu")
         self.skew = nn.Parameter(torch.zeros(hidden_size, hidden_size))
-        self.skew.learning_rate_factor = 0.1
         s = torch.empty(hidden_size // 2).uniform_(0, math.pi / 2)
         angles = -((1 - s.cos()) / (1 + s.cos())).sqrt()
         with torch.no_grad():

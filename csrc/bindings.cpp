@@ -2,7 +2,10 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels.hpp"
@@ -69,6 +72,28 @@ void run_project(ProjectKernel<T> kernel, Array<T>& state, const Array<T>& input
                 stride ? rows + b * (length / stride) * order : nullptr, 0});
 }
 
+// Rows of the batch are shared out among threads that meet at the end only.
+void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) {
+    const auto size = [&](const char* name) { return sizes[name].cast<std::int64_t>(); };
+    const auto data = [&](const char* name) -> void* {
+        if (!arrays.contains(name)) return nullptr;
+        return const_cast<void*>(arrays[name].cast<py::array>().data());
+    };
+    const auto floats = [&](const char* name) { return static_cast<float*>(data(name)); };
+    const hippo::HippoArgs args = {
+        size("steps"), size("batch"), size("inputs"), size("hidden"), size("channels"), size("order"), size("first"),
+        size("share_stride"), size("gated") != 0, size("bfloat16") != 0, size("adjoint") != 0,
+        sizes["alpha"].cast<float>(), floats("x"), floats("w_in"), floats("w_rec"), floats("u_rec"), floats("shares"),
+        floats("grad_hidden"), floats("h"), floats("m"), data("z"), data("hidden"), data("memory"), data("u")};
+    py::gil_scoped_release unlocked;
+    const std::int64_t share = (args.batch + threads - 1) / threads;
+    std::vector<std::thread> others;
+    for (std::int64_t row = share; row < args.batch; row += share)
+        others.emplace_back(active->hippo_cell, std::cref(args), row, std::min(row + share, args.batch));
+    active->hippo_cell(args, 0, std::min(share, args.batch));
+    for (std::thread& other : others) other.join();
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_kernels, module) {
@@ -100,4 +125,6 @@ PYBIND11_MODULE(_kernels, module) {
     module.def("legs_project", [](Array<double> c, Array<double> f, Array<double> s, double k, double a, std::int64_t d,
         Array<double> out) { run_project<double>(active->legs_project_f64, c, f, s, k, a, d, out); },
         state, inputs, step, first, alpha, stride, snapshots);
+
+    module.def("hippo_cell", &run_hippo_cell, py::arg("sizes"), py::arg("arrays"), py::arg("threads"));
 }

@@ -1,6 +1,7 @@
 // Compiled once per instruction set, with HIPPO_ISA its name: the same kernels under other compiler flags.
 // Everything here is in unnamed namespaces, so the linker cannot merge code of two instruction sets.
 #include "kernels.hpp"
+#include "hippo_cell.hpp"
 #include "legs_project.hpp"
 #include "legs_step.hpp"
 
@@ -20,6 +21,7 @@ const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
         legs_step_adjoint<double>,
         legs_project<float>,
         legs_project<double>,
+        hippo_cell,
     };
     return table;
 }

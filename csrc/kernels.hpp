@@ -36,6 +36,22 @@ struct LegsProjectArgs {
     }
 };
 
+// A stretch of steps of the LegS cell, forward or (adjoint) backward, over tapes that the engine owns; shapes and
+// contents as in hippo/nn/engine/hippo.py. Tapes hold float, or bfloat16 where `bfloat16_tape`.
+struct HippoArgs {
+    std::int64_t steps, batch, inputs, hidden, channels, order, first, share_stride;
+    bool gated, bfloat16_tape, adjoint;
+    float alpha;
+    const float *x, *w_in, *w_rec, *u_rec;
+    const float* shares;       // (batch, share_stride), or null: 1 / k
+    const float* grad_hidden;  // (steps, batch, hidden), or null; read by the adjoint
+    float *h, *m;              // states, or for the adjoint their gradients; updated in place
+    void *z, *hidden_tape, *memory, *u;
+
+    std::int64_t gates() const { return gated ? 2 * hidden : hidden; }
+    std::int64_t columns() const { return channels * order; }
+};
+
 struct Kernels {
     const char* name;
     void (*legs_step_f32)(const LegsStepArgs<float>&);
@@ -44,6 +60,7 @@ struct Kernels {
     void (*legs_step_adjoint_f64)(const LegsStepArgs<double>&);
     void (*legs_project_f32)(const LegsProjectArgs<float>&);
     void (*legs_project_f64)(const LegsProjectArgs<double>&);
+    void (*hippo_cell)(const HippoArgs&, std::int64_t begin, std::int64_t end);  // for these rows of the batch
 };
 
 const Kernels& scalar_kernels();

@@ -1,5 +1,7 @@
 """What a recurrent cell is to the rest of the project."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,9 @@ class Cell(nn.Module):
     """
 
     takes_times = False
+
+    # Parameters that learn at a share of the learning rate, by name.
+    learning_rate_factors: ClassVar[dict[str, float]] = {}
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__()

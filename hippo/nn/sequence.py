@@ -49,10 +49,11 @@ class SequenceModel(nn.Module):
         return self.head(self.cell(inputs, times, lengths, sequence=self.return_sequence))
 
     def parameter_groups(self, learning_rate: float) -> list[dict]:
-        """Groups for an optimiser: a parameter whose `learning_rate_factor` is set learns at that share."""
+        """Groups for an optimiser: parameters of the cell may learn at a share of the rate."""
+        factors = {f"cell.{name}": factor for name, factor in self.cell.learning_rate_factors.items()}
         groups: dict[float, list] = {}
-        for parameter in self.parameters():
-            groups.setdefault(getattr(parameter, "learning_rate_factor", 1.0), []).append(parameter)
+        for name, parameter in self.named_parameters():
+            groups.setdefault(factors.get(name, 1.0), []).append(parameter)
         return [{"params": params, "lr": learning_rate * factor} for factor, params in groups.items()]
 
     def _check(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> None:

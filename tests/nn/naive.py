@@ -5,6 +5,7 @@ The oracle of the cells and of the engine. Reads a cell's parameters, shares non
 
 import numpy as np
 import torch
+
 from hippo.measures import transition
 
 
@@ -13,54 +14,58 @@ def dense_step(A: np.ndarray, B: np.ndarray, step: float, alpha: float) -> tuple
     eye = np.eye(len(A))
     left = eye - alpha * step * A
     matrix = np.linalg.solve(left, eye + (1 - alpha) * step * A)
-    return torch.from_numpy(matrix), torch.from_numpy(np.linalg.solve(left, step * np.reshape(B, -1)))
+    return torch.from_numpy(matrix), torch.from_numpy(np.linalg.solve(left, step * B))
 
 
 def legs_memory(memory, u, shares, alpha):
     """(batch, channels, order) after inputs `u` (batch, channels); `shares` (batch,) of the time so far."""
-    A, B = (np.asarray(m) for m in transition("legs", memory.shape[-1]))
+    A, B = transition("legs", memory.shape[-1])
+    same = bool((shares == shares[0]).all())
     rows = []
     for row, value, share in zip(memory, u, shares.tolist(), strict=True):
-        matrix, vector = dense_step(A, B, share, alpha)
-        rows.append(row @ matrix.T.to(row.dtype) + value.unsqueeze(1) * vector.to(row.dtype))
+        if not rows or not same:
+            matrix, vector = (m.to(memory.dtype) for m in dense_step(A, B, share, alpha))
+        rows.append(row @ matrix.T + value.unsqueeze(1) * vector)
     return torch.stack(rows)
 
 
-def hippo(cell, inputs, shares=None, advance=None):
-    """Hidden states (batch, length, hidden) and last memory of a `HiPPOCell`.
+def uniform_shares(batch, length):
+    """1 / k at step k; 1 at step 0, where it is not used."""
+    shares = torch.tensor([[1 / max(k, 1) for k in range(length)]], dtype=torch.float64)
+    return shares.expand(batch, length)
 
-    `advance(memory, u, shares)` is one memory step; none means LegS. shares (batch, length).
-    """
+
+def linear(x, layer):
+    return x @ layer.weight.T + layer.bias
+
+
+def hippo(cell, inputs, shares=None):
+    """Hidden states (batch, length, hidden) of a `HiPPOCell`; shares (batch, length) if timestamped."""
     batch, length, _ = inputs.shape
-    scale_invariant = advance is None
-    if scale_invariant:
-        alpha = cell.memory.alpha
-        advance = lambda memory, u, now: legs_memory(memory, u, now, alpha)  # noqa: E731
-    if shares is None:
-        shares = torch.tensor([1 / max(k, 1) for k in range(length)], dtype=torch.float64).expand(batch, length)
+    scale_invariant = cell.memory.takes_times
+    shares = uniform_shares(batch, length) if shares is None else shares
     h = inputs.new_zeros(batch, cell.hidden_size)
     m = inputs.new_zeros(batch, cell.memory_size, cell.memory.order)
     hidden = []
     for k in range(length):
         x = inputs[:, k]
-        u = torch.cat([x, h], 1) @ cell.write.weight.T + cell.write.bias
-        if k == 0 and scale_invariant:
+        u = linear(torch.cat([x, h], 1), cell.write)
+        if not scale_invariant:
+            A, B = cell.memory.matrices(inputs)
+            m = m @ A.T + u.unsqueeze(-1) * B
+        elif k == 0:
             m = torch.cat([u.unsqueeze(-1), torch.zeros_like(m[..., 1:])], -1)
         else:
-            m = advance(m, u, shares[:, k])
+            m = legs_memory(m, u, shares[:, k], cell.memory.alpha)
         features = torch.cat([x, m.reshape(batch, -1)], 1)
-        candidate = torch.tanh(features @ cell.candidate.weight.T + cell.candidate.bias)
-        if cell.gate is None:
-            h = candidate
-        else:
-            g = torch.sigmoid(features @ cell.gate.weight.T + cell.gate.bias)
-            h = (1 - g) * h + g * candidate
+        candidate = torch.tanh(linear(features, cell.candidate))
+        g = 1 if cell.gate is None else torch.sigmoid(linear(features, cell.gate))
+        h = (1 - g) * h + g * candidate
         hidden.append(h)
-    return torch.stack(hidden, 1), m
+    return torch.stack(hidden, 1)
 
 
 def lmu(cell, inputs):
-    """Hidden states (batch, length, hidden) of an `LMUCell`."""
     batch, length, _ = inputs.shape
     h = inputs.new_zeros(batch, cell.hidden_size)
     m = inputs.new_zeros(batch, cell.memory_size, cell.memory.order)
@@ -74,3 +79,63 @@ def lmu(cell, inputs):
         h = torch.tanh(x @ cell.weight_input.T + h @ cell.weight_hidden.T + flat @ cell.weight_memory.T)
         hidden.append(h)
     return torch.stack(hidden, 1)
+
+
+def stepped(step, cell, inputs, states=1):
+    """Hidden states of a cell whose `step(cell, x, *state)` returns the next state, hidden state first."""
+    state = [inputs.new_zeros(len(inputs), cell.hidden_size)] * states
+    hidden = []
+    for x in inputs.unbind(1):
+        state = step(cell, x, *state)
+        hidden.append(state[0])
+    return torch.stack(hidden, 1)
+
+
+def rnn_step(cell, x, h):
+    return (torch.tanh(x @ cell.weight_ih.T + cell.bias_ih + h @ cell.weight_hh.T + cell.bias_hh),)
+
+
+def gru_step(cell, x, h):
+    xr, xv, xn = (x @ cell.weight_ih.T + cell.bias_ih).chunk(3, 1)
+    hr, hv, hn = (h @ cell.weight_hh.T + cell.bias_hh).chunk(3, 1)
+    v = torch.sigmoid(xv + hv)
+    return ((1 - v) * torch.tanh(xn + torch.sigmoid(xr + hr) * hn) + v * h,)
+
+
+def lstm_step(cell, x, h, c):
+    i, f, g, o = (x @ cell.weight_ih.T + cell.bias_ih + h @ cell.weight_hh.T + cell.bias_hh).chunk(4, 1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def mgu_step(cell, x, h):
+    xf, xn = (x @ cell.weight_ih.T + cell.bias_ih + cell.bias_hh).chunk(2, 1)
+    uf, un = cell.weight_hh.chunk(2, 0)
+    f = torch.sigmoid(xf + h @ uf.T)
+    return ((1 - f) * h + f * torch.tanh(xn + (f * h) @ un.T),)
+
+
+def exprnn(cell, inputs):
+    upper = torch.triu(cell.skew, 1)
+    orthogonal = torch.linalg.matrix_exp(upper - upper.T)
+
+    def step(cell, x, h):
+        z = x @ cell.weight_ih.T + h @ orthogonal.T
+        return (torch.sign(z) * torch.relu(z.abs() + cell.bias),)
+
+    return stepped(step, cell, inputs)
+
+
+FORMS = {
+    "legs": hippo,
+    "legt": hippo,
+    "lagt": hippo,
+    "fout": hippo,
+    "rand": hippo,
+    "lmu": lmu,
+    "rnn": lambda cell, inputs: stepped(rnn_step, cell, inputs),
+    "gru": lambda cell, inputs: stepped(gru_step, cell, inputs),
+    "lstm": lambda cell, inputs: stepped(lstm_step, cell, inputs, states=2),
+    "mgu": lambda cell, inputs: stepped(mgu_step, cell, inputs),
+    "exprnn": exprnn,
+}

@@ -4,29 +4,8 @@ import pytest
 import torch
 
 from hippo.nn import build_model
-from tests.nn import naive
 
 double = torch.float64
-
-
-def randomised(cell):
-    """The zero initial values would hide a wrong product."""
-    for parameter in cell.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return cell
-
-
-@pytest.mark.parametrize("options", [{}, {"order": 5, "memory_size": 2}, {"discretization": "bilinear"}], ids=str)
-def test_equals_the_textbook_recurrence_with_gradients(options):
-    cell = randomised(build_model("lmu", 2, 3, hidden_size=6, theta=10, **options).double().cell)
-    inputs = torch.randn(4, 12, 2, dtype=double, requires_grad=True)
-    expected = naive.lmu(cell, inputs)
-    wanted = torch.autograd.grad(expected.square().sum(), [inputs, *cell.parameters()])
-    hidden = cell(inputs, sequence=True)
-    got = torch.autograd.grad(hidden.square().sum(), [inputs, *cell.parameters()])
-    torch.testing.assert_close(hidden, expected, atol=1e-12, rtol=1e-12)
-    for g, w in zip(got, wanted, strict=True):
-        torch.testing.assert_close(g, w, atol=1e-10, rtol=1e-10)
 
 
 def test_one_step_by_hand():
@@ -74,17 +53,6 @@ def test_initial_values():
         assert not zero.any()
     # 15 000 draws: five standard errors of the deviation are 2.9 %.
     assert cell.weight_memory.std().item() == pytest.approx(math.sqrt(2 / 250), rel=0.029)
-
-
-def test_gradcheck():
-    cell = randomised(build_model("lmu", 2, 2, hidden_size=3, order=4, theta=5).double().cell)
-    names, parameters = zip(*cell.named_parameters(), strict=True)
-
-    def run(inputs, *values):
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs,))
-
-    inputs = torch.randn(2, 5, 2, dtype=double, requires_grad=True)
-    assert torch.autograd.gradcheck(run, (inputs, *parameters))
 
 
 def test_parameter_count():

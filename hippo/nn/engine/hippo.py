@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from hippo.nn.engine import fused
 from hippo.nn.engine.recurrence import Buffers, Recurrence
 
 
@@ -19,6 +20,7 @@ class HiPPORecurrence(Recurrence):
         self.memory = memory
         self.shares = None if shares is None else shares.to(self.working).repeat_interleave(self.channels, 0)
         self.gated = len(w_in) == 2 * hidden_size
+        self.fused = fused.serves(self)
 
     def buffers(self, steps: int, batch: int) -> Buffers:
         """The memory of every step, and what was written to it: the part from the input, then its gradient."""
@@ -34,6 +36,22 @@ class HiPPORecurrence(Recurrence):
     def operand(self) -> Tensor:
         """The memory after every step."""
         return self.tape["memory"]
+
+    def forward(self, x: Tensor, tape: dict[str, Tensor], first: int) -> None:
+        """As the base class's; in one compiled call where there is one."""
+        if not self.fused:
+            return super().forward(x, tape, first)
+        self.tape = tape
+        tape["hidden"][0].copy_(self.state["h"])
+        self.input_product(x, self.u_in, tape["u"])
+        fused.run(self, x, first, self.state, None, adjoint=False)
+
+    def backward(self, x: Tensor, grad_hidden: Tensor | None, tape: dict[str, Tensor], first: int) -> None:
+        """As the base class's; in one compiled call where there is one."""
+        if not self.fused:
+            return super().backward(x, grad_hidden, tape, first)
+        self.tape = tape
+        fused.run(self, x, first, self.grad, grad_hidden, adjoint=True)
 
     def hoist(self, x: Tensor) -> None:
         """Input products of candidate, gate and u."""

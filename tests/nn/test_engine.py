@@ -1,0 +1,173 @@
+"""The engine against the naive form of every cell: values, gradients, training, precision, checkpoints."""
+
+import copy
+import resource
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from hippo.nn import build_model
+from hippo.nn.engine import tape
+from tests.nn import naive
+
+double = torch.float64
+HIPPO = [{}, {"order": 5, "memory_size": 2}, {"gated": False}]
+CASES = [
+    *[("legs", {**options, **more}) for options in HIPPO for more in ({}, {"discretization": "backward"})],
+    *[("legt", {"theta": 9.0, **options}) for options in HIPPO],
+    ("legt", {"theta": 9.0, "discretization": "bilinear"}),
+    *[("lagt", {"step": 0.2, **options}) for options in HIPPO],
+    ("fout", {"theta": 9.0}),
+    ("rand", {"step": 0.5}),
+    ("lmu", {"theta": 9.0}),
+    ("lmu", {"theta": 9.0, "order": 5, "memory_size": 2, "discretization": "backward"}),
+    *[(name, {}) for name in ("gru", "lstm", "mgu", "rnn", "exprnn")],
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: ",".join([case[0], *map(str, case[1].values())]))
+def case(request):
+    """A model with weights away from zeros that would hide a wrong product, and its naive form."""
+    name, options = request.param
+    model = build_model(name, 2, 3, hidden_size=7, **options).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    return model, naive.FORMS[name]
+
+
+def gradients(loss, model, inputs):
+    return torch.autograd.grad(loss, [inputs, *model.cell.parameters()], retain_graph=True)
+
+
+def test_equals_the_naive_form(case):
+    model, form = case
+    inputs = torch.randn(4, 12, 2, dtype=double, requires_grad=True)
+    weights = torch.randn(4, 12, 7, dtype=double)
+    expected, hidden = form(model.cell, inputs), model.cell(inputs, sequence=True)
+    # Rounding only: a dozen steps of numbers of order one in float64.
+    torch.testing.assert_close(hidden, expected, atol=1e-12, rtol=1e-12)
+    last = model.cell(inputs)
+    torch.testing.assert_close(last, expected[:, -1], atol=1e-12, rtol=1e-12)
+    for got, want in (
+        ((hidden * weights).sum(), (expected * weights).sum()),
+        ((last * weights[:, 0]).sum(), (expected[:, -1] * weights[:, 0]).sum()),
+    ):
+        for g, w in zip(gradients(got, model, inputs), gradients(want, model, inputs), strict=True):
+            torch.testing.assert_close(g, w, atol=1e-10, rtol=1e-10)
+
+
+def test_training_equals_that_of_the_naive_form(case):
+    model, form = case
+    other = copy.deepcopy(model)
+    inputs, targets = torch.randn(5, 9, 2, dtype=double), torch.tensor([0, 1, 2, 0, 1])
+    for one, hidden in ((model, lambda: model.cell(inputs)), (other, lambda: form(other.cell, inputs)[:, -1])):
+        optimiser = torch.optim.Adam(one.parameter_groups(1e-2))
+        for _ in range(4):
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(one.head(hidden()), targets).backward()
+            optimiser.step()
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        # Adam divides by the gradient's size, so where a gradient is all but zero its rounding is magnified.
+        torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-9)
+
+
+def test_gradcheck(case):
+    model, _ = case
+    names, parameters = zip(*model.cell.named_parameters(), strict=True)
+
+    def run(inputs, *values):
+        return torch.func.functional_call(model.cell, dict(zip(names, values, strict=True)), (inputs,))
+
+    inputs = torch.randn(2, 3, 2, dtype=double, requires_grad=True)
+    assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("length", [1, 2, 15, 16, 17])
+def test_checkpoints_change_rounding_only(case, sequence, length):
+    model, _ = case
+    inputs = torch.randn(3, length, 2, dtype=double, requires_grad=True)
+    plain = model.cell(inputs, sequence=sequence)
+    expected = gradients(plain.square().sum(), model, inputs)
+    model.cell.engine = model.cell.engine.model_copy(update={"checkpoint": True})
+    stored = model.cell(inputs, sequence=sequence)
+    torch.testing.assert_close(stored, plain, atol=1e-13, rtol=1e-13)
+    for got, want in zip(gradients(stored.square().sum(), model, inputs), expected, strict=True):
+        torch.testing.assert_close(got, want, atol=1e-11, rtol=1e-11)
+
+
+def test_bfloat16_stays_near(case):
+    model, form = case
+    model = model.float()
+    inputs = torch.randn(4, 12, 2)
+    expected = form(model.double().cell, inputs.double())
+    model = model.float()
+    model.cell.engine = model.cell.engine.model_copy(update={"precision": "bfloat16"})
+    hidden = model.cell(inputs, sequence=True)
+    assert hidden.dtype == torch.float32
+    # bfloat16 rounds at 2^-9; over a dozen steps with weights of order one it stays within a few times that.
+    assert (hidden - expected).norm() < 0.03 * expected.norm()
+    hidden.square().sum().backward()
+    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in model.cell.parameters())
+
+
+def test_evaluation_equals_training(case):
+    model, _ = case
+    inputs = torch.randn(3, 150, 2, dtype=double)
+    with torch.no_grad():
+        without = model.cell(inputs, sequence=True)
+    torch.testing.assert_close(without, model.cell(inputs, sequence=True), atol=1e-12, rtol=1e-12)
+
+
+def test_two_graphs_at_once_keep_their_own_tapes():
+    model = build_model("gru", 2, 3, hidden_size=7).double()
+    inputs = [torch.randn(3, 8, 2, dtype=double, requires_grad=True) for _ in range(2)]
+    alone = [torch.autograd.grad(model(x).square().sum(), x)[0] for x in inputs]
+    losses = [model(x).square().sum() for x in inputs]
+    for loss, x, expected in zip(losses, inputs, alone, strict=True):
+        assert torch.equal(torch.autograd.grad(loss, x)[0], expected)
+
+
+def test_a_second_backward_pass_finds_the_same():
+    model = build_model("lstm", 2, 3, hidden_size=7).double()
+    inputs = torch.randn(3, 8, 2, dtype=double, requires_grad=True)
+    loss = model(inputs).square().sum()
+    first = torch.autograd.grad(loss, inputs, retain_graph=True)[0]
+    assert torch.equal(torch.autograd.grad(loss, inputs)[0], first)
+
+
+def test_spare_tapes_are_few():
+    model = build_model("rnn", 2, 3, hidden_size=4)
+    for length in range(2, 12):
+        model(torch.randn(1, length, 2)).sum().backward()
+    assert len(tape._spare) <= 2
+
+
+def test_faded_gradients_are_exactly_zero_and_not_subnormal():
+    # Far from the loss a contracting recurrence's gradient shrinks below any normal float; there it must be zero,
+    # for arithmetic on subnormal numbers is a hundred times slower.
+    model = build_model("rnn", 1, 2, hidden_size=16)
+    with torch.no_grad():
+        model.cell.weight_hh.mul_(0.1)
+    inputs = torch.randn(2, 400, 1, requires_grad=True)
+    grad = torch.autograd.grad(model(inputs).sum(), inputs)[0].abs()
+    assert (grad[:, -1] > 0).all() and not grad[:, :300].any()
+    assert not ((grad > 0) & (grad < torch.finfo(torch.float32).tiny)).any()
+
+
+@pytest.mark.slow
+def test_length_100_000_trains_in_4_gigabytes():
+    code = """
+import resource, torch
+torch.set_num_threads(1)
+from hippo.nn import build_model
+model = build_model("legs", 1, 2, hidden_size=64, engine={"checkpoint": True})
+model(torch.randn(20, 100_000, 1)).sum().backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 4 << 20  # kilobytes
+    assert resource  # Unix
