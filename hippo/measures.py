@@ -38,9 +38,7 @@ class Measure:
         return self.window if self.window is not None else 1.0
 
 
-def transition(
-    measure: str, order: int, *, theta: float = 1.0, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def transition(measure: str, order: int, *, theta: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The pair A (order, order), B (order,) of `measure`, float64.
 
     theta stretches time of time-invariant measures: their window (lagt: time constant) grows theta-fold, so A and

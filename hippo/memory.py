@@ -50,9 +50,7 @@ class OnlineMemory:
         if self.scale_invariant and theta is not None:
             raise ValueError(f"{measure} remembers all of the signal: it has no theta, got {theta!r}")
         if self.scale_invariant and alpha is None:
-            raise ValueError(
-                "legs has no 'zoh' in O(N): take 'bilinear', 'backward', 'euler' or a weight alpha"
-            )
+            raise ValueError("legs has no 'zoh' in O(N): take 'bilinear', 'backward', 'euler' or a weight alpha")
         if not self.scale_invariant and theta is None:
             raise ValueError(f"measure {measure!r} needs theta, the length of its window in samples")
         if batch is not None and batch < 1:
@@ -123,9 +121,7 @@ class OnlineMemory:
             self._propagator = ScaleInvariant(method_alpha(self.method))
         else:
             step = find_measure(self.measure).unit / self.theta
-            A, B = transition(
-                self.measure, self.order, **({"seed": self.seed} if self.measure == "random" else {})
-            )
+            A, B = transition(self.measure, self.order, **({"seed": self.seed} if self.measure == "random" else {}))
             self._propagator = TimeInvariant(*discretize(A, B, step, self.method), dtype)
 
     def _chunk(self, chunk) -> np.ndarray:
@@ -135,16 +131,12 @@ class OnlineMemory:
         sample_ndim = 0 if self.batch is None else 1
         shape = values.shape if values.ndim == sample_ndim + 1 else (*values.shape, 1)
         if len(shape) != sample_ndim + 1 or (self.batch is not None and shape[0] != self.batch):
-            expected = (
-                "() or (length,)" if self.batch is None else f"({self.batch},) or ({self.batch}, length)"
-            )
+            expected = "() or (length,)" if self.batch is None else f"({self.batch},) or ({self.batch}, length)"
             raise ValueError(f"a chunk of this memory has shape {expected}, got {values.shape}")
         values = np.ascontiguousarray(values.reshape(self.batch or 1, shape[-1]), dtype=self.dtype)
         if self.nonfinite == "raise" and not np.isfinite(values).all():
             signal, position = np.argwhere(~np.isfinite(values))[0]
-            where = f"position {self.samples + position}" + (
-                "" if self.batch is None else f" of signal {signal}"
-            )
+            where = f"position {self.samples + position}" + ("" if self.batch is None else f" of signal {signal}")
             raise ValueError(
                 f"signal is {values[signal, position]} at {where}; clean it, or pass nonfinite='pass' to let it through"
             )

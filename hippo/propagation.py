@@ -13,9 +13,7 @@ class ScaleInvariant:
     def __init__(self, alpha: float):
         self.alpha = alpha
 
-    def advance(
-        self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int
-    ):
+    def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
         """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N) in place."""
         return kernels.legs_project(state, chunk, first, steps=steps, alpha=self.alpha, stride=stride)
 
@@ -40,9 +38,7 @@ class TimeInvariant:
                 kernel, power = np.concatenate([power @ kernel, kernel], axis=1), power @ power
             width *= 2
 
-    def advance(
-        self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int
-    ):
+    def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
         """Feed chunk (batch, length) to state (batch, N) in place; `first` and `steps` mean nothing here."""
         if not stride:
             return self._advance(state, chunk)

@@ -20,9 +20,7 @@ def solve(A, B, method, steps, signal, duration):
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize(
-    ("method", "order"), [("euler", 1), ("backward", 1), ("bilinear", 2), ("zoh", 2), (0.25, 1)]
-)
+@pytest.mark.parametrize(("method", "order"), [("euler", 1), ("backward", 1), ("bilinear", 2), ("zoh", 2), (0.25, 1)])
 def test_order_of_convergence(measure, method, order):
     """Halving the step divides the error by 2^order, against an adaptive solver at 1e-12."""
     A, B = transition(measure, 4)

@@ -75,9 +75,7 @@ def test_project_matches_single_steps(first, stride):
     twin.legs_project(mirrored, torch.from_numpy(inputs), torch.empty(0), first, 0.5, stride, rows_twin)
     np.testing.assert_allclose(mirrored.numpy(), expected, rtol=0, atol=1e-12)
     if stride:
-        np.testing.assert_allclose(
-            snapshots, np.stack(rows[stride - 1 :: stride], axis=1), rtol=0, atol=1e-12
-        )
+        np.testing.assert_allclose(snapshots, np.stack(rows[stride - 1 :: stride], axis=1), rtol=0, atol=1e-12)
         np.testing.assert_allclose(rows_twin.numpy(), snapshots, rtol=0, atol=1e-12)
 
 

@@ -21,9 +21,7 @@ def textbook(signal, order, measure, *, theta=None, alpha=0.5, times=None):
         rows.append(c)
         for k in range(1, len(signal)):
             s = (times[k] - times[k - 1]) / times[k] if times[k] > times[k - 1] else 0.0
-            c = np.linalg.solve(
-                np.eye(order) - alpha * s * A, c + (1 - alpha) * s * A @ c + s * B * signal[k]
-            )
+            c = np.linalg.solve(np.eye(order) - alpha * s * A, c + (1 - alpha) * s * A @ c + s * B * signal[k])
             rows.append(c)
         return np.stack(rows)
     theta = len(signal) if theta is None else theta
@@ -115,9 +113,7 @@ def test_timestamps_set_the_step(alpha):
 
 def test_uniform_timestamps_change_nothing():
     signal = noise(100)
-    np.testing.assert_allclose(
-        project(signal, 16, timestamps=np.arange(100)), project(signal, 16), rtol=0, atol=1e-13
-    )
+    np.testing.assert_allclose(project(signal, 16, timestamps=np.arange(100)), project(signal, 16), rtol=0, atol=1e-13)
 
 
 def test_equal_timestamps_even_zero_leave_the_memory_alone():

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from hippo.config import Config
+from hippo.data.sources import DataError
+from hippo.files import atomic
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Part:
 class Dataset:
     """A prepared dataset: `parts` by name, and what it is.
 
-    `scale` multiplies the stored inputs (1/255 for bytes of pixels). `source` says in words where the recordings
-    came from; `stand_in` is true where they are synthetic in place of real ones.
+    `scale` multiplies the stored inputs (1/255 for bytes of pixels). `source` says in words where the
+    recordings came from; `stand_in` is true where they are synthetic in place of real ones.
     """
 
     parts: dict[str, Part]
@@ -63,35 +64,29 @@ class Dataset:
             "facts": self.facts,
             "digest": self.digest,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            with open(partial, "wb") as file:
-                np.savez(file, about=json.dumps(facts), **self._arrays())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic(path) as partial, open(partial, "wb") as file:
+            np.savez(file, about=json.dumps(facts), **self._arrays())
 
     @classmethod
     def load(cls, path: Path) -> "Dataset":
-        """Read what `save` wrote; ValueError if the file is damaged or its values were altered."""
+        """Read what `save` wrote; DataError if the file is damaged or its values were altered."""
         advice = "delete it and prepare it again"
         try:
             with np.load(path) as stored:
                 facts = json.loads(str(stored["about"]))
-                arrays = {key: stored[key] for key in stored.files if key != "about"}
+                digest = facts.pop("digest")
+                parts: dict[str, dict] = {}
+                for key in stored.files:
+                    name, _, attribute = key.partition(".")
+                    if attribute:
+                        parts.setdefault(name, {})[attribute] = stored[key]
+            dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **facts)
         except FileNotFoundError:
             raise
         except Exception as error:  # zipfile, zlib, json and numpy each have their own for a damaged file
-            raise ValueError(f"{path}: damaged prepared dataset ({error}); {advice}") from error
-        parts: dict[str, dict] = {}
-        for key, array in arrays.items():
-            name, _, attribute = key.partition(".")
-            parts.setdefault(name, {})[attribute] = array
-        digest = facts.pop("digest")
-        dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **facts)
+            raise DataError(f"{path}: damaged prepared dataset ({error}); {advice}") from error
         if dataset.digest != digest:
-            raise ValueError(f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}")
+            raise DataError(f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}")
         return dataset
 
 

@@ -33,9 +33,7 @@ def backend() -> Backend:
         return Backend("torch", "HIPPO_KERNELS=torch asks for it")
     try:
         compiled = importlib.import_module("hippo._kernels")
-    except (
-        ImportError
-    ) as error:  # absent, wrong ABI, missing symbol or truncated: all reach us as ImportError
+    except ImportError as error:  # absent, wrong ABI, missing symbol or truncated: all reach us as ImportError
         return _twin(f"the compiled module hippo._kernels does not load: {error}")
     runnable = compiled.supported()
     if forced and forced not in runnable:

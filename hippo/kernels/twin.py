@@ -61,9 +61,7 @@ def _affine_scan(gain: Tensor, offset: Tensor, first: Tensor) -> Tensor:
     shift = 1
     while shift < offset.shape[-1]:
         # Composing the maps of ever longer runs; gains stay below 1, so their products cannot overflow.
-        offset = torch.cat(
-            [offset[:, :shift], offset[:, shift:] + gain[:, shift:] * offset[:, :-shift]], dim=-1
-        )
+        offset = torch.cat([offset[:, :shift], offset[:, shift:] + gain[:, shift:] * offset[:, :-shift]], dim=-1)
         gain = torch.cat([gain[:, :shift], gain[:, shift:] * gain[:, :-shift]], dim=-1)
         shift *= 2
     return offset

@@ -1,0 +1,35 @@
+# make tables   environment, kernels, data, every table at SCALE (smoke, quick or paper)
+# make test     the tests, environment included
+# make lint     style
+# make clean    forget the environment and the builds; results and tracked runs stay
+
+PYTHON ?= python3
+SCALE  ?= quick
+CORES  ?= all
+BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+.PHONY: env tables test lint clean
+
+env: .venv/installed
+
+tables: env
+	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
+
+test: env
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf .venv build
+
+.venv/installed: pyproject.toml requirements.lock CMakeLists.txt $(wildcard csrc/*)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11: name a newer one, make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) cmake ninja pybind11 scikit-build-core
+	$(PIP) --no-build-isolation --editable '.[dev]'
+	touch $@

@@ -1,0 +1,168 @@
+"""`hippo …`: each rule of the workflow is one of these commands, and a person can paste it."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from hippo.config import ConfigError, closest
+from hippo.data.sources import DataError
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class Command(click.Group):
+    """A group whose commands end in one clear message for what a person can mend, and no traceback."""
+
+    def resolve_command(self, ctx, args):
+        """As click's, with the closest command named."""
+        if args and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"no command {args[0]!r}; {closest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx):
+        """As click's; configuration, data and file errors become messages."""
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, DataError) as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or ctx.command_path}: {error.strerror or error}") from error
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hippo-lab")
+def main():
+    """A laboratory for recurrent memory: every step from raw data to a table of the HiPPO papers."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+
+def data_options(command):
+    """Where data files may come from."""
+    real = click.option("--require-real-data", is_flag=True, help="Fail rather than use synthetic recordings.")
+    folder = click.option("--data-dir", type=FOLDER, envvar="HIPPO_DATA_DIR", help="Folder with data of your own.")
+    return folder(real(command))
+
+
+def experiment_options(command):
+    """Which experiment, at which scale."""
+    scale = click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+    return click.argument("experiment", type=FILE)(scale(command))
+
+
+@main.command()
+@click.argument("dataset")
+@click.option("--out", type=FILE, help="Write where each file came from, as JSON.")
+@data_options
+def fetch(dataset, out, data_dir, require_real_data):
+    """Bring the files of DATASET into the cache, verified; nothing is fetched twice."""
+    from hippo import registry
+    from hippo.data.sources import Sources
+    from hippo.files import write_json
+
+    options = registry.find("datasets", dataset, "hippo fetch")
+    found = options().fetch(Sources(data_dir, require_real=require_real_data))
+    for file, place in found.items():
+        click.echo(f"{file}: {place}")
+    if out:
+        write_json(out, found)
+
+
+@main.command()
+@experiment_options
+@click.option("--variant", required=True, help="Variant of the dataset, as the experiment file names it.")
+@click.option("--out", type=FILE, required=True, help="The prepared dataset (.npz).")
+@data_options
+def prepare(experiment, scale, variant, out, data_dir, require_real_data):
+    """Prepare one VARIANT of an experiment's dataset from fetched files."""
+    from hippo.data.sources import Sources
+    from hippo.lab.experiment import load
+
+    plan = load(experiment, scale)
+    if variant not in plan.datasets:
+        raise ConfigError(f"{experiment}: no variant {variant!r}; {closest(variant, plan.datasets)}")
+    dataset = plan.datasets[variant].build(Sources(data_dir, require_real=require_real_data))
+    dataset.save(out)
+    shapes = ", ".join(f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items())
+    click.echo(f"{out}: {shapes}; {dataset.source}; sha256 {dataset.digest[:16]}")
+
+
+@main.command()
+@experiment_options
+@click.option("--variant", required=True)
+@click.option("--model", required=True, help="Row of the table, as the experiment file names it.")
+@click.option("--seed", type=click.IntRange(min=0), required=True)
+@click.option("--data", type=FILE, required=True, help="The prepared dataset (hippo prepare).")
+@click.option("--out", type=FOLDER, required=True, help="The trial's folder.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; by default what the experiment states.")
+def train(experiment, scale, variant, model, seed, data, out, threads):
+    """Run one trial, tracked, and write its folder."""
+    from hippo.lab.experiment import load
+
+    trial = load(experiment, scale).trial(variant, model, seed)
+    if not data.exists():
+        raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
+    from hippo.lab.trial import run_trial
+
+    outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out)
+    numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
+    click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
+
+
+@main.command()
+@experiment_options
+@click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
+@click.option("--out", type=FILE, required=True, help="The table; its .md and .csv are written.")
+def table(experiment, scale, trials, out):
+    """Make one table, Markdown and CSV, from its finished trials."""
+    from hippo.lab.experiment import load
+    from hippo.lab.tables import write_table
+
+    write_table(load(experiment, scale), trials, out)
+    click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
+
+
+@main.command()
+@click.argument("benchmarks", type=FOLDER, nargs=-1, required=True)
+def times(benchmarks):
+    """Print how long the jobs of a run took, from the folders of its BENCHMARKS."""
+    from hippo.lab.timing import time_table
+
+    click.echo(time_table(benchmarks))
+
+
+@main.group()
+def runs():
+    """The tracked runs."""
+
+
+@runs.command("init")
+@click.argument("experiments", nargs=-1, required=True)
+@click.option("--out", type=FILE, help="Write the store's address and the experiments' ids, as JSON.")
+def runs_init(experiments, out):
+    """Make the MLflow store and one experiment per table, before parallel trials need them."""
+    from hippo.files import write_json
+    from hippo.lab.tracking import create_store, tracking_uri
+
+    ids = create_store(list(experiments))
+    click.echo(f"{tracking_uri()}: {', '.join(ids)}")
+    if out:
+        write_json(out, {"uri": tracking_uri(), "experiments": ids})
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only say whether the files on disk are up to date.")
+def schema(check):
+    """Write the JSON schemas of the configuration files, from the definitions that validate them."""
+    from hippo.lab.schemas import stale, write
+
+    if not check:
+        write()
+    elif paths := stale():
+        sys.exit(f"out of date: {', '.join(map(str, paths))}; run `hippo schema`")
+
+
+if __name__ == "__main__":
+    main()

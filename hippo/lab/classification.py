@@ -1,0 +1,107 @@
+"""Train a sequence classifier: Adam, cross-entropy, the test part read at the best validation epoch."""
+
+import math
+import time
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from hippo.data.dataset import Dataset, Part
+from hippo.lab.experiment import Training, Trial
+from hippo.nn import build_model
+
+EVALUATION_BATCH = 500
+
+
+def run(trial: Trial, dataset: Dataset, recorder) -> dict:
+    """Train `trial` and return its outcome: status, accuracies in [0, 1], epochs, parameters.
+
+    `test_accuracy` is read at the epoch of the best validation accuracy, `last_test_accuracy` at the last epoch.
+    A loss that is not finite ends the trial with status `diverged`.
+    """
+    training = Training(**trial.training)
+    initial, order = (int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in _streams(trial))
+    torch.manual_seed(initial)
+    shuffle = torch.Generator().manual_seed(order)
+    parts = {name: _tensors(part, dataset.scale) for name, part in dataset.parts.items()}
+    model = _model(trial, dataset)
+    optimiser = torch.optim.Adam(model.parameter_groups(training.learning_rate))
+    outcome = {
+        "status": "finished",
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "validation_accuracy": -1.0,
+    }
+    progress = tqdm(range(1, training.epochs + 1), desc=trial.name, unit="epoch", disable=None)
+    for epoch in progress:
+        started = time.perf_counter()
+        train_loss, train_accuracy = _train_epoch(model, optimiser, parts["train"], training.batch_size, shuffle)
+        row = {"epoch": epoch, "train_loss": train_loss, "train_accuracy": train_accuracy}
+        if not math.isfinite(train_loss):
+            recorder.epoch({**row, "seconds": time.perf_counter() - started})
+            return {**outcome, "status": "diverged", "epochs": epoch}
+        row["validation_loss"], row["validation_accuracy"] = evaluate(model, parts["validation"])
+        row["test_loss"], row["test_accuracy"] = evaluate(model, parts["test"])
+        row["seconds"] = time.perf_counter() - started
+        recorder.epoch(row)
+        progress.set_postfix(loss=f"{train_loss:.3f}", validation=f"{row['validation_accuracy']:.3f}")
+        if row["validation_accuracy"] > outcome["validation_accuracy"]:
+            best = ("validation_accuracy", "test_accuracy")
+            outcome |= {"best_epoch": epoch, **{key: row[key] for key in best}}
+    outcome["last_validation_accuracy"] = row["validation_accuracy"]
+    outcome["last_test_accuracy"] = row["test_accuracy"]
+    return {**outcome, "epochs": training.epochs}
+
+
+def _streams(trial: Trial) -> list[np.random.SeedSequence]:
+    return np.random.SeedSequence(trial.entropy).spawn(2)
+
+
+def _tensors(part: Part, scale: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    inputs = torch.from_numpy(part.inputs).float().mul_(scale)
+    times = None if part.times is None else torch.from_numpy(part.times)
+    return inputs, torch.from_numpy(part.targets), times
+
+
+def _model(trial: Trial, dataset: Dataset) -> torch.nn.Module:
+    hyperparameters = {key: value for key, value in trial.model.items() if key != "name"}
+    train = dataset.parts["train"]
+    return build_model(
+        trial.model["name"],
+        input_size=train.inputs.shape[-1],
+        output_size=dataset.classes,
+        timestamps=train.times is not None,
+        **hyperparameters,
+    )
+
+
+def _train_epoch(model, optimiser, part, batch_size: int, shuffle: torch.Generator) -> tuple[float, float]:
+    """One pass in random order; mean loss and accuracy over the samples seen, stopping at a loss not finite."""
+    inputs, targets, times = part
+    model.train()
+    total, correct = 0.0, 0
+    for batch in torch.randperm(len(targets), generator=shuffle).split(batch_size):
+        optimiser.zero_grad(set_to_none=True)
+        logits = model(inputs[batch], times=None if times is None else times[batch])
+        loss = cross_entropy(logits, targets[batch])
+        if not math.isfinite(loss.item()):
+            return math.nan, correct / len(targets)
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * len(batch)
+        correct += (logits.argmax(-1) == targets[batch]).sum().item()
+    return total / len(targets), correct / len(targets)
+
+
+@torch.no_grad()
+def evaluate(model: torch.nn.Module, part) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy in [0, 1] of `model` over a part (inputs, targets, times)."""
+    inputs, targets, times = part
+    model.eval()
+    total, correct = 0.0, 0
+    for batch in torch.arange(len(targets)).split(EVALUATION_BATCH):
+        logits = model(inputs[batch], times=None if times is None else times[batch])
+        total += cross_entropy(logits, targets[batch], reduction="sum").item()
+        correct += (logits.argmax(-1) == targets[batch]).sum().item()
+    return total / len(targets), correct / len(targets)

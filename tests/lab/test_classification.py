@@ -1,0 +1,117 @@
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from hippo.data.dataset import Dataset, Part
+from hippo.lab import classification
+from hippo.lab.experiment import Trial
+from hippo.nn import build_model
+
+
+def separable(samples: int, rng: np.random.Generator, length: int = 12) -> Part:
+    """Two classes told apart by the sign of a constant under noise."""
+    targets = rng.integers(0, 2, samples)
+    inputs = (2 * targets - 1)[:, None, None] + 0.3 * rng.standard_normal((samples, length, 1))
+    return Part(inputs.astype(np.float32), targets)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    rng = np.random.default_rng(0)
+    parts = {"train": separable(64, rng), "validation": separable(32, rng), "test": separable(32, rng)}
+    return Dataset(parts=parts, classes=2, source="made up")
+
+
+def trial(epochs=3, learning_rate=0.05, seed=0, model="gru") -> Trial:
+    return Trial(
+        experiment="e",
+        scale="quick",
+        variant="v",
+        row=model,
+        seed=seed,
+        task="classification",
+        dataset={"name": "none"},
+        model={"name": model, "hidden_size": 6},
+        training={"epochs": epochs, "batch_size": 10, "learning_rate": learning_rate},
+        threads=1,
+    )
+
+
+class Rows:
+    """A recorder that keeps what it is given."""
+
+    def __init__(self):
+        self.rows = []
+
+    def epoch(self, row):
+        self.rows.append(row)
+
+
+def run(dataset, **how) -> tuple[dict, list[dict]]:
+    recorder = Rows()
+    return classification.run(trial(**how), dataset, recorder), recorder.rows
+
+
+@pytest.mark.parametrize("model", ["gru", "legs"])
+def test_learns_what_can_be_learnt(dataset, model):
+    outcome, rows = run(dataset, epochs=5, model=model)
+    assert outcome["status"] == "finished" and len(rows) == outcome["epochs"] == 5
+    assert outcome["test_accuracy"] == 1.0 and outcome["validation_accuracy"] == 1.0
+
+
+def test_the_test_part_is_read_at_the_best_validation_epoch(dataset):
+    outcome, rows = run(dataset, epochs=4, learning_rate=0.01)
+    validation = [row["validation_accuracy"] for row in rows]
+    best = int(np.argmax(validation))  # the first of equals
+    assert outcome["best_epoch"] == best + 1
+    assert outcome["test_accuracy"] == rows[best]["test_accuracy"]
+    assert outcome["last_test_accuracy"] == rows[-1]["test_accuracy"]
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(dataset):
+    def losses(seed):
+        return [row["train_loss"] for row in run(dataset, seed=seed)[1]]
+
+    assert losses(0) == losses(0)
+    assert losses(0) != losses(1)
+
+
+def test_the_first_epoch_is_adam_on_cross_entropy(dataset):
+    """The same steps by hand: torch's own generator gives the order, the model's initial values its seed."""
+    initial, order = (
+        int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in classification._streams(trial(epochs=1))
+    )
+    torch.manual_seed(initial)
+    model = build_model("gru", 1, 2, hidden_size=6)
+    optimiser = torch.optim.Adam(copy.copy(list(model.parameters())), lr=0.05)
+    inputs, targets = (torch.from_numpy(getattr(dataset.parts["train"], f)) for f in ("inputs", "targets"))
+    total = 0.0
+    for batch in torch.randperm(64, generator=torch.Generator().manual_seed(order)).split(10):
+        optimiser.zero_grad()
+        loss = cross_entropy(model(inputs[batch]), targets[batch])
+        loss.backward()
+        optimiser.step()
+        total += loss.item() * len(batch)
+    _, rows = run(dataset, epochs=1)
+    assert rows[0]["train_loss"] == pytest.approx(total / 64, rel=1e-6)
+
+
+def test_divergence_is_an_outcome_with_its_epoch(dataset):
+    poisoned = copy.deepcopy(dataset)
+    poisoned.parts["train"].inputs[0] = np.inf
+    outcome, rows = run(poisoned)
+    assert outcome["status"] == "diverged" and outcome["epochs"] == 1
+    assert math.isnan(rows[0]["train_loss"])
+
+
+def test_evaluate_weighs_every_sample_once(dataset, monkeypatch):
+    torch.manual_seed(0)
+    model = build_model("gru", 1, 2, hidden_size=6)
+    part = classification._tensors(dataset.parts["test"], scale=1.0)
+    whole = classification.evaluate(model, part)
+    monkeypatch.setattr(classification, "EVALUATION_BATCH", 7)  # does not divide 32
+    assert classification.evaluate(model, part) == pytest.approx(whole, rel=1e-6)

@@ -1,0 +1,93 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from hippo.config import ConfigError
+from hippo.lab import experiment
+
+PLAN = {
+    "title": "t",
+    "task": "classification",
+    "dataset": {"name": "mnist"},
+    "variants": {"a": {"label": "A"}, "b": {"label": "B", "dataset": {"permutation": "none"}}},
+    "models": {"legs": {"label": "LegS"}, "wide": {"label": "GRU", "model": "gru", "training": {"epochs": 7}}},
+    "hyperparameters": {"hidden_size": 8},
+    "training": {"epochs": 3},
+    "seeds": 2,
+    "scales": {"quick": {"training": {"epochs": 2}, "models": {"wide": {"hyperparameters": {"hidden_size": 4}}}}},
+}
+
+
+def load(tmp_path, scale="paper", **changes):
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump({**PLAN, **changes}))
+    return experiment.load(path, scale)
+
+
+def test_trials_are_the_product_of_variants_models_and_seeds(tmp_path):
+    names = [trial.name for trial in load(tmp_path).trials()]
+    assert len(names) == len(set(names)) == 2 * 2 * 2
+    assert "plan/b/wide/seed1" in names
+
+
+def test_options_come_from_the_nearest_place_that_states_them(tmp_path):
+    paper, quick = load(tmp_path), load(tmp_path, "quick")
+    assert paper.trial("a", "legs", 0).training["epochs"] == 3
+    assert paper.trial("a", "wide", 0).training["epochs"] == 7  # the row's own
+    assert quick.trial("a", "legs", 0).training["epochs"] == 2  # the scale's
+    assert quick.trial("a", "wide", 0).training["epochs"] == 7  # the row's own still wins
+    assert paper.trial("a", "wide", 0).model["hidden_size"] == 8
+    assert quick.trial("a", "wide", 0).model["hidden_size"] == 4
+    assert paper.trial("a", "wide", 0).model["name"] == "gru"
+    assert paper.trial("b", "legs", 0).dataset["permutation"] == "none"
+
+
+def test_a_trial_states_defaults_too(tmp_path):
+    trial = load(tmp_path).trial("a", "legs", 0)
+    assert trial.training["learning_rate"] == 1e-3 and trial.training["batch_size"] == 100
+    assert trial.dataset["permutation"] == "bit-reversal"
+
+
+def test_the_digest_changes_with_any_setting_and_only_then(tmp_path):
+    digest = load(tmp_path).trial("a", "legs", 0).digest
+    assert load(tmp_path, title="another").trial("a", "legs", 0).digest == digest
+    assert load(tmp_path, training={"epochs": 4}).trial("a", "legs", 0).digest != digest
+    assert load(tmp_path).trial("a", "legs", 1).digest != digest
+
+
+def test_a_new_model_leaves_the_seeds_of_others_alone(tmp_path):
+    before = load(tmp_path).trial("a", "legs", 1).entropy
+    more = {"gru": {"label": "GRU"}, **PLAN["models"]}
+    assert load(tmp_path, models=more).trial("a", "legs", 1).entropy == before
+    assert load(tmp_path).trial("b", "legs", 1).entropy != before
+    assert load(tmp_path).trial("a", "legs", 0).entropy != before
+
+
+def test_unknown_names_of_a_trial_are_answered_with_the_closest(tmp_path):
+    with pytest.raises(ConfigError, match="no model 'legz'; did you mean 'legs'"):
+        load(tmp_path).trial("a", "legz", 0)
+
+
+def test_every_scale_of_every_shipped_experiment_is_valid():
+    from pathlib import Path
+
+    files = sorted((Path(__file__).parents[2] / "config/experiments").glob("*.yaml"))
+    assert files
+    for path in files:
+        for scale in experiment.SCALES:
+            assert experiment.load(path, scale).trials()
+
+
+def test_reading_experiments_does_not_import_torch():
+    code = (
+        "import sys; from hippo.lab.experiment import load;"
+        "load('config/experiments/pmnist.yaml', 'quick'); load('config/experiments/timescale.yaml', 'quick');"
+        "load('config/experiments/reconstruction.yaml', 'quick');"
+        "heavy = {'torch', 'mlflow', 'sktime', 'pandas'} & set(sys.modules); assert not heavy, heavy"
+    )
+    from pathlib import Path
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,80 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from hippo.config import ConfigError
+from hippo.nn import available_models, build_model
+
+
+def test_the_first_models_are_registered():
+    assert {"legs", "lmu", "gru", "lstm"} <= set(available_models())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("lgs", {}, "unknown model 'lgs'; did you mean 'legs'"),
+        ("legs", {"hiden_size": 8}, "model 'legs': unknown key 'hiden_size'; did you mean 'hidden_size'"),
+        ("legs", {"hidden_size": 0}, "hidden_size = 0"),
+        ("legs", {"discretization": "euler"}, "discretization = 'euler'"),
+        ("lmu", {}, "model 'lmu': key 'theta' is missing"),
+        ("lmu", {"theta": -1}, "theta = -1"),
+        ("gru", {"order": 3}, "unknown key 'order'"),
+    ],
+)
+def test_a_wrong_name_or_value_is_one_clear_message(name, options, message):
+    with pytest.raises(ConfigError) as error:
+        build_model(name, 1, 2, **options)
+    assert message in str(error.value)
+
+
+def test_sizes_are_checked():
+    with pytest.raises(ConfigError, match="output_size is 0"):
+        build_model("legs", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((torch.zeros(2, 5),), r"inputs have shape \(2, 5\); expected \(batch, length, 3\)"),
+        ((torch.zeros(2, 5, 1),), r"expected \(batch, length, 3\)"),
+        ((torch.zeros(2, 0, 3),), "expected"),
+        ((torch.zeros(2, 5, 3), torch.zeros(2, 5)), "times given to a model without timestamps"),
+        ((torch.zeros(2, 5, 3), None, torch.tensor([5])), r"lengths have shape \(1,\); expected \(2,\)"),
+        ((torch.zeros(2, 5, 3), None, torch.tensor([5, 6])), "lengths span 5 to 6; expected 1 to 5"),
+    ],
+)
+def test_wrong_shapes_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_model("legs", 3, 2, hidden_size=4)(*arguments)
+
+
+def test_times_cannot_be_forgotten():
+    model = build_model("legs", 3, 2, hidden_size=4, timestamps=True)
+    with pytest.raises(ValueError, match="times missing"):
+        model(torch.zeros(2, 5, 3))
+    with pytest.raises(ValueError, match=r"times have shape \(2, 4\); expected \(2, 5\)"):
+        model(torch.zeros(2, 5, 3), torch.zeros(2, 4))
+
+
+def test_times_are_a_channel_only_where_the_cell_has_no_use_for_them():
+    assert build_model("legs", 3, 2, hidden_size=4, timestamps=True).cell.input_size == 3
+    assert build_model("gru", 3, 2, hidden_size=4, timestamps=True).cell.input_size == 4
+    assert build_model("gru", 3, 2, hidden_size=4).cell.input_size == 3
+
+
+def test_options_are_validated_without_torch():
+    code = """
+import sys
+from hippo import registry
+from hippo.config import parse
+from hippo.nn import available_models
+for name in available_models():
+    options = registry.find("models", name, "test")
+    required = {"theta": 4} if "theta" in options.model_fields else {}
+    parse(options, {"hidden_size": 3, **required}, "test")
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,151 @@
+"""A tiny DAG for real: every rule, every model, tracked; then what a second run and single targets do."""
+
+import json
+import sqlite3
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import Workspace
+from mlflow import MlflowClient
+
+
+def shrink(workspace: Workspace) -> None:
+    """One seed and little data: seconds per trial, with the machinery whole."""
+    smaller = {
+        "pmnist": {"dataset": {"options": {"train_samples": 40, "test_samples": 20}}},
+        "timescale": {"dataset": {"options": {"samples": 60}}},
+        "reconstruction": {"dataset": {"options": {"samples": 2000}}},
+    }
+    for name, change in smaller.items():
+        path = workspace.folder / f"config/experiments/{name}.yaml"
+        plan = yaml.safe_load(path.read_text())
+        plan["scales"]["smoke"].update(change)
+        path.write_text(yaml.safe_dump(plan, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("dag") / "workspace")
+    shrink(workspace)
+    done = workspace.snakemake("--config", "scale=smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    workspace.output = done.stdout + done.stderr
+    return workspace
+
+
+def trial_folders(workspace) -> list:
+    return sorted(path.parent for path in workspace.folder.glob("results/smoke/trials/*/*/*/*/metrics.json"))
+
+
+def test_every_table_is_written_and_every_trial_finished(finished):
+    for name in ("pmnist", "timescale", "reconstruction"):
+        page = (finished.folder / f"results/smoke/tables/{name}.md").read_text()
+        assert "smoke scale" in page.splitlines()[0] and "—" not in page
+        cells = pd.read_csv(finished.folder / f"results/smoke/tables/{name}.csv")
+        assert (cells["finished"] == cells["seeds"]).all()
+
+
+def test_a_trial_folder_says_everything(finished):
+    folders = trial_folders(finished)
+    assert len(folders) == 4 + 2 * 4 + 2
+    for folder in folders:
+        metrics = json.loads((folder / "metrics.json").read_text())
+        trial = yaml.safe_load((folder / "trial.yaml").read_text())
+        history = pd.read_csv(folder / "history.csv")
+        assert metrics["status"] == "finished"
+        assert len(history) == metrics["epochs"]
+        assert metrics["run_id"] and metrics["versions"]["torch"] and len(metrics["dataset"]["digest"]) == 64
+        assert metrics["kernels"] in ("torch", "scalar", "avx2", "avx512")
+        assert trial["row"] == folder.parent.name and trial["scale"] == "smoke"
+
+
+def test_every_trial_is_one_finished_run_with_its_numbers(finished):
+    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    for folder in trial_folders(finished):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        run = client.get_run(metrics["run_id"])
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["outcome"] == "finished" and run.data.tags["model"] == folder.parent.name
+        assert run.inputs.dataset_inputs[0].dataset.digest == metrics["dataset"]["digest"][:36]
+        history = pd.read_csv(folder / "history.csv")
+        for key in history.columns.drop("epoch"):
+            logged = client.get_metric_history(run.info.run_id, key)
+            assert [point.step for point in logged] == list(history["epoch"])
+            assert [point.value for point in logged] == pytest.approx(list(history[key]))
+        assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"trial.yaml", "history.csv"}
+
+
+def test_the_time_table_is_printed_at_the_end(finished):
+    assert "longest_s" in finished.output and "reconstruction" in finished.output
+
+
+def test_a_second_run_does_nothing(finished):
+    done = finished.snakemake("--config", "scale=smoke")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_a_learning_rate_reruns_the_trials_of_its_model_alone(finished):
+    path = finished.folder / "config/experiments/timescale.yaml"
+    before = path.read_text()
+    plan = yaml.safe_load(before)
+    plan["models"]["gru"]["training"] = {"learning_rate": 0.01}
+    path.write_text(yaml.safe_dump(plan, sort_keys=False))
+    try:
+        done = finished.snakemake("-n", "--quiet", "rules", "--config", "scale=smoke")
+    finally:
+        path.write_text(before)
+    counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    assert {rule: counts.get(rule) for rule in ("fetch", "prepare", "train", "table")} == {
+        "fetch": None,
+        "prepare": None,
+        "train": "2",  # one per variant
+        "table": "1",
+    }
+
+
+def test_a_lost_tracking_store_reruns_no_finished_trial(finished):
+    store = finished.folder / "mlruns/store.json"
+    content = store.read_text()
+    store.unlink()
+    try:
+        done = finished.snakemake("-n", "--config", "scale=smoke")
+    finally:
+        store.write_text(content)
+    assert "train" not in done.stdout
+
+
+def test_one_target_and_one_table_by_name(finished):
+    for target in ("results/smoke/tables/reconstruction.md", "reconstruction"):
+        done = finished.snakemake("-n", target, "--config", "scale=smoke")
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_rerun_from_scratch_is_a_new_run_and_supersedes_the_old(finished):
+    folder = next(f for f in trial_folders(finished) if "reconstruction" in str(f))
+    before = json.loads((folder / "metrics.json").read_text())
+    target = str((folder / "metrics.json").relative_to(finished.folder))
+    done = finished.snakemake("--forcerun", "train", "--", target)
+    assert done.returncode == 0, done.stderr
+    after = json.loads((folder / "metrics.json").read_text())
+    assert after["run_id"] != before["run_id"] and after["mse"] == before["mse"]
+    with sqlite3.connect(finished.folder / "mlruns/mlflow.db") as database:
+        query = "select run_uuid from tags where key = 'superseded' and value = 'true'"
+        assert database.execute(query).fetchall() == [(before["run_id"],)]
+
+
+def test_a_damaged_prepared_dataset_is_named_and_leaves_no_outcome(finished):
+    data = finished.folder / "data/smoke/timescale/100hz-to-200hz.npz"
+    stored = data.read_bytes()
+    damaged = finished.folder / "damaged.npz"
+    middle = len(stored) // 2
+    for content in (stored[:middle], stored[:middle] + bytes([stored[middle] ^ 255]) + stored[middle + 1 :]):
+        damaged.write_bytes(content)
+        done = finished.run(
+            *"hippo train config/experiments/timescale.yaml --scale smoke --variant 100hz-to-200hz --model gru".split(),
+            *"--seed 0 --data damaged.npz --out elsewhere".split(),
+        )
+        assert done.returncode != 0
+        assert "damaged.npz" in done.stderr and "Traceback" not in done.stderr
+        assert not (finished.folder / "elsewhere/metrics.json").exists()

@@ -1,0 +1,39 @@
+# One table per experiment, and a target by the experiment's name.
+
+
+def trials_of(wildcards):
+    """metrics.json of every trial of a table."""
+    plan = PLANS[wildcards.experiment, wildcards.scale]
+    return [f"results/{wildcards.scale}/trials/{trial.name}/metrics.json" for trial in plan.trials()]
+
+
+rule table:
+    input:
+        trials_of,
+    output:
+        multiext("results/{scale}/tables/{experiment}", ".md", ".csv"),
+    log:
+        "logs/{scale}/table/{experiment}.log",
+    benchmark:
+        "results/{scale}/benchmarks/table/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        file=lambda w: FILES[w.experiment],
+        plan=lambda w: PLANS[w.experiment, w.scale].plan.model_dump_json(),
+    shell:
+        "hippo table {params.file} --scale {wildcards.scale} --trials results/{wildcards.scale}/trials"
+        " --out {output[0]} > {log} 2>&1"
+
+
+for name in FILES:
+
+    rule:
+        name:
+            name
+        input:
+            f"results/{SETTINGS.scale}/tables/{name}.md",
+        localrule: True

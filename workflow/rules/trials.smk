@@ -1,0 +1,58 @@
+# The tracking store, once; then one job per trial.
+TRIAL = "{experiment}/{variant}/{model}/seed{seed}"
+
+
+def trial_of(wildcards):
+    """The resolved trial that a job's wildcards name."""
+    try:
+        plan = PLANS[wildcards.experiment, wildcards.scale]
+        return plan.trial(wildcards.variant, wildcards.model, int(wildcards.seed))
+    except ConfigError as error:
+        raise WorkflowError(str(error))
+
+
+def asks(resource):
+    """What a trial asks of the machine, from its experiment file."""
+    return lambda wildcards: getattr(PLANS[wildcards.experiment, wildcards.scale].plan.resources, resource)
+
+
+rule store:
+    output:
+        "mlruns/store.json",
+    log:
+        "logs/store.log",
+    benchmark:
+        "results/benchmarks/store.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        experiments=" ".join(FILES),
+    shell:
+        "hippo runs init {params.experiments} --out {output} > {log} 2>&1"
+
+
+rule train:
+    input:
+        data="data/{scale}/{experiment}/{variant}.npz",
+        store=ancient("mlruns/store.json"),
+    output:
+        "results/{scale}/trials/" + TRIAL + "/metrics.json",
+    log:
+        "logs/{scale}/train/" + TRIAL + ".log",
+    benchmark:
+        "results/{scale}/benchmarks/train/" + TRIAL + ".tsv"
+    threads: asks("threads")
+    resources:
+        mem_mb=asks("mem_mb"),
+        runtime=asks("runtime"),
+        gpu=asks("gpu"),
+    params:
+        file=lambda w: FILES[w.experiment],
+        folder="results/{scale}/trials/" + TRIAL,
+        trial=lambda w: trial_of(w).digest,
+    shell:
+        "hippo train {params.file} --scale {wildcards.scale} --variant {wildcards.variant} --model {wildcards.model}"
+        " --seed {wildcards.seed} --threads {threads} --data {input.data} --out {params.folder} > {log} 2>&1"
