@@ -60,9 +60,8 @@ class Unlocked {
 
 // state (batch, order), inputs (batch,), step (batch,) or (1,).
 template <typename T>
-hippo::LegsStepArgs<T> step_args(Array<T>& state, Array<T>& inputs, const Array<T>& step, double alpha) {
-    return {state.mutable_data(), inputs.mutable_data(), step.data(), step.size() > 1,
-            state.shape(0),       state.shape(1),        T(alpha)};
+hippo::LegsStepArgs<T> step_args(Array<T>& state, T* inputs, const Array<T>& step, double alpha) {
+    return {state.mutable_data(), inputs, step.data(), step.size() > 1, state.shape(0), state.shape(1), T(alpha)};
 }
 
 // state (batch, order), inputs (batch, length), steps (0,), (length,) or (batch, length),
@@ -92,12 +91,12 @@ void define(py::module_& module) {
     const auto step = py::arg("step").noconvert(), snapshots = py::arg("snapshots").noconvert();
     const auto alpha = py::arg("alpha"), first = py::arg("first"), stride = py::arg("stride");
     const auto step_kernel = [](Array<T> state, Array<T> inputs, Array<T> step, double alpha) {
-        const auto args = step_args<T>(state, inputs, step, alpha);
+        const auto args = step_args<T>(state, const_cast<T*>(inputs.data()), step, alpha);  // the step only reads it
         const Unlocked unlocked;
         kernels_of(T()).legs_step(args);
     };
     const auto adjoint_kernel = [](Array<T> grad, Array<T> inputs, Array<T> step, double alpha) {
-        const auto args = step_args<T>(grad, inputs, step, alpha);
+        const auto args = step_args<T>(grad, inputs.mutable_data(), step, alpha);
         const Unlocked unlocked;
         kernels_of(T()).legs_step_adjoint(args);
     };

@@ -34,7 +34,7 @@ class Wavefront {
   public:
     explicit Wavefront(const LegsProjectArgs<T>& args)
         : args_(args), depth_(depth_of(args.order)), lag_(depth_ / 2), z_(depth_), spare_(depth_),
-          index_(depth_), weight_(depth_), handed_(lag_), root_(args.order), ratios_(args, depth_, lag_) {
+          index_(depth_), weight_(depth_), handed_(lag_), root_(args.order, Fill::nothing), ratios_(args, depth_, lag_) {
         V first;  // index of each lane's first row
         for (int lane = 0; lane < lanes; ++lane) {
             delay_[lane] = lane * lag_;

@@ -28,9 +28,10 @@ class LegsStep {
 
   public:
     explicit LegsStep(const LegsStepArgs<T>& args)
-        : args_(args), tables_(7 * args.order), index_(tables_.data()), root_(index_ + args.order),
+        : args_(args), tables_(7 * args.order, Fill::nothing), index_(tables_.data()), root_(index_ + args.order),
           decay_(root_ + args.order), feed_(decay_ + args.order), gain_(feed_ + args.order),
           take_(gain_ + args.order), spare_(take_ + args.order) {
+        for (std::int64_t n = 0; n < args.order; ++n) spare_[n] = 0;
         for (int n = 0; n < int(args.order); ++n) {
             index_[n] = T(n + 1);
             root_[n] = std::sqrt(2 * index_[n] - 1);

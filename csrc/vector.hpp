@@ -107,15 +107,17 @@ HIPPO_INLINE Vector<double> reciprocal(Vector<double> v) {
 #endif
 }
 
-// A zeroed array, aligned to the vectors' width.
+enum class Fill { zero, nothing };
+
+// An array aligned to the vectors' width, zeroed unless all of it is written before it is read.
 template <typename E>
 class AlignedArray {
   public:
-    explicit AlignedArray(std::int64_t size) {
+    explicit AlignedArray(std::int64_t size, Fill fill = Fill::zero) {
         const std::size_t bytes = (std::size_t(size) * sizeof(E) / HIPPO_VECTOR_BYTES + 1) * HIPPO_VECTOR_BYTES;
         data_ = static_cast<E*>(std::aligned_alloc(HIPPO_VECTOR_BYTES, bytes));
         if (!data_) std::abort();
-        for (std::int64_t i = 0; i < size; ++i) data_[i] = E{};
+        for (std::int64_t i = 0; fill == Fill::zero && i < size; ++i) data_[i] = E{};
     }
     ~AlignedArray() { std::free(data_); }
     AlignedArray(const AlignedArray&) = delete;
