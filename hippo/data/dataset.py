@@ -38,7 +38,7 @@ class Dataset:
     source: str
     scale: float = 1.0
     stand_in: bool = False
-    facts: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
