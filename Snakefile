@@ -34,12 +34,14 @@ wildcard_constraints:
 rule all:
     input:
         expand("results/{scale}/tables/{experiment}.md", scale=SETTINGS.scale, experiment=TABLES),
+        lambda w: figures(),
     localrule: True
 
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
 
 
 onsuccess:

@@ -7,7 +7,7 @@ import matplotlib
 import pandas as pd
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 
 def write_report(folder: Path, backend, projection: list, steps: list, others: list) -> str:

@@ -129,6 +129,33 @@ def table(experiment, scale, trials, out):
     click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 
+@main.group()
+def figure():
+    """The figures of the reconstruction experiment."""
+
+
+@figure.command("reconstructions")
+@experiment_options
+@click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
+@click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
+def figure_reconstructions(experiment, scale, trials, out):
+    """Draw the signal and what each model reconstructs of it."""
+    from hippo.lab.experiment import load
+    from hippo.lab.figures import reconstructions
+
+    reconstructions(load(experiment, scale), trials, out)
+
+
+@figure.command("memory-errors")
+@click.option("--cycles", type=click.IntRange(min=1), default=88, show_default=True, help="Harmonics of the signal.")
+@click.option("--out", type=FILE, required=True, help="The figure; its .csv, .png and .svg are written.")
+def figure_memory_errors(cycles, out):
+    """Draw the memories' error against their order and against the signal's length, up to ten million samples."""
+    from hippo.lab.figures import memory_errors
+
+    memory_errors(cycles, out)
+
+
 @main.command()
 @click.argument("benchmarks", type=FOLDER, nargs=-1, required=True)
 @click.option("--since", type=float, default=0, help="Only jobs that ended after this time, in seconds since 1970.")

@@ -8,7 +8,7 @@ from hippo.lab.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
 # Targets by a table's name stand beside these rules.
-RULES = ("all", "fetch", "prepare", "store", "train", "table")
+RULES = ("all", "fetch", "prepare", "store", "train", "table", "reconstructions", "memory_errors")
 
 Plans = dict[tuple[str, str], Experiment]
 

@@ -1,43 +1,63 @@
-"""Feed a signal once to an online memory and reconstruct all of it (Gu et al. 2020, section 4.3)."""
+"""Read a signal once and reconstruct all of it from the memory that is left (Gu et al. 2020, section 4.3)."""
 
 import math
 import time
 
 import numpy as np
+import pandas as pd
 from numpy.polynomial.legendre import legvander
 
 from hippo.data.dataset import Dataset
+from hippo.files import write_text
 from hippo.lab.experiment import Trial
-from hippo.lab.tasks import MemoryOptions
+from hippo.lab.tasks import LSTMOptions, MemoryOptions
 from hippo.memory import OnlineMemory, reconstruct
 
 CHUNK = 16384  # samples whose polynomials are held at once: 32 MB at order 256
+DRAWN = 4000  # points of the signal and of its reconstruction that a figure shows
 
 
 def run(trial: Trial, dataset: Dataset, recorder) -> dict:
-    """Reconstruct the test signal; returns status, mse, optimal_mse (its floor), steps_per_second.
+    """Reconstruct the test signal; returns status, mse, optimal_mse (its floor), steps_per_second and more.
+
+    `reconstruction.csv` in the trial's folder holds what a figure draws. An error that is not finite ends the
+    trial with status `diverged`.
+    """
+    options = {key: value for key, value in trial.model.items() if key != "name"}
+    signal = dataset.parts["test"].inputs[0, :, 0]
+    if trial.model["name"] == "lstm":
+        from hippo.lab.lstm_reconstruction import reconstruct_by_lstm
+
+        cycles = trial.dataset["cycles"]
+        reconstructed, row = reconstruct_by_lstm(signal, LSTMOptions(**options), cycles, trial.entropy, trial.name)
+    else:
+        reconstructed, row = reconstruct_by_memory(signal, MemoryOptions(**options))
+    mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
+    if not math.isfinite(mse):
+        return {"status": "diverged", "epochs": 1}
+    row = {"mse": mse, "optimal_mse": optimal_mse(signal, options["order"]), **row}
+    recorder.epoch({"epoch": 1, **row})
+    shown = np.linspace(0, len(signal) - 1, min(DRAWN, len(signal))).astype(int)
+    drawn = pd.DataFrame({"sample": shown, "signal": signal[shown], "reconstructed": reconstructed[shown]})
+    write_text(recorder.folder / "reconstruction.csv", drawn.to_csv(index=False, float_format="%.6g"))
+    return {"status": "finished", "epochs": 1, **row}
+
+
+def reconstruct_by_memory(signal: np.ndarray, options: MemoryOptions) -> tuple[np.ndarray, dict]:
+    """The reconstruction of `signal` (length,) by an online memory, and its steps per second.
 
     Measures with a window remember the whole signal: their theta is its length.
     """
-    options = MemoryOptions(**{key: value for key, value in trial.model.items() if key != "name"})
-    signal = dataset.parts["test"].inputs[0, :, 0].astype(options.dtype)
-    theta = None if options.measure == "legs" else float(len(signal))
+    signal = signal.astype(options.dtype)
+    span = options.time_constants or 1.0
+    theta = None if options.measure == "legs" else len(signal) / span
     memory = OnlineMemory(options.measure, options.order, theta=theta, method=options.discretization)
     memory.update(signal[:1])  # makes the matrices
     started = time.perf_counter()
     memory.update(signal[1:])
     seconds = time.perf_counter() - started
-    reconstructed = reconstruct(memory.coefficients, options.measure, points=len(signal))
-    mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
-    if not math.isfinite(mse):
-        return {"status": "diverged", "epochs": 1}
-    row = {
-        "mse": mse,
-        "optimal_mse": optimal_mse(signal, options.order),
-        "steps_per_second": (len(signal) - 1) / seconds,
-    }
-    recorder.epoch({"epoch": 1, **row})
-    return {"status": "finished", "parameters": 0, "epochs": 1, **row}
+    reconstructed = reconstruct(memory.coefficients, options.measure, points=len(signal), span=span)
+    return reconstructed, {"parameters": 0, "steps_per_second": (len(signal) - 1) / seconds}
 
 
 def optimal_mse(signal: np.ndarray, order: int) -> float:
@@ -55,4 +75,4 @@ def optimal_mse(signal: np.ndarray, order: int) -> float:
         gram += basis.T @ basis
         moments += basis.T @ signal[start : start + CHUNK]
     explained = moments @ np.linalg.lstsq(gram, moments)[0]
-    return float((signal @ signal - explained) / len(signal))
+    return float(max(signal @ signal - explained, 0) / len(signal))  # rounding may leave less than nothing

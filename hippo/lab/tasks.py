@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from hippo import registry
 from hippo.config import Config, ConfigError, closest
@@ -47,21 +47,42 @@ class MemoryOptions(Config):
     )
     dtype: Literal["float32", "float64"] = Field("float32", description="type of the memory")
 
+    time_constants: PositiveFloat | None = Field(
+        None, description="lagt, whose past only fades: how many of its time constants the signal lasts"
+    )
+
     @model_validator(mode="after")
-    def _has_rule(self):
+    def _fits_measure(self):
+        if (self.measure == "lagt") != (self.time_constants is not None):
+            raise ValueError("time_constants belongs to measure lagt, which needs it, and to no other")
         if self.measure == "legs" and self.discretization == "zoh":
             raise ValueError("measure legs has no zoh in linear time; choose bilinear, backward or euler")
         return self
+
+
+class LSTMOptions(Config):
+    """An LSTM trained to answer, from its last hidden state, the coefficients of the signal that it has read.
+
+    Trained on fresh draws of the same noise, `length` samples long. Its memory is its hidden state.
+    """
+
+    hidden_size: PositiveInt = Field(256, description="units of the hidden state")
+    order: PositiveInt = Field(256, description="Legendre coefficients that it answers")
+    length: PositiveInt = Field(1000, description="samples of a training signal")
+    steps: PositiveInt = Field(1000, description="optimiser steps")
+    batch_size: PositiveInt = Field(32, description="signals per optimiser step")
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size")
 
 
 def _registered(name: str, where: str) -> type[Config]:
     return registry.find("models", name, where)
 
 
-def _memory(name: str, where: str) -> type[Config]:
-    if name != "memory":
-        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, ['memory'])}")
-    return MemoryOptions
+def _reconstructor(name: str, where: str) -> type[Config]:
+    kinds = {"memory": MemoryOptions, "lstm": LSTMOptions}
+    if name not in kinds:
+        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, kinds)}")
+    return kinds[name]
 
 
 TASKS = {
@@ -77,7 +98,7 @@ TASKS = {
     ),
     "reconstruction": Task(
         runner="hippo.lab.reconstruction:run",
-        model=_memory,
+        model=_reconstructor,
         trained=False,
         classifies=False,
         columns=(

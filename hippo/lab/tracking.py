@@ -120,9 +120,8 @@ class TrackedRun:
         now = int(time.time() * 1000)
         metrics = [Metric(f"final/{key}", float(value), now, 0) for key, value in outcome.items()]
         self.client.log_batch(self.id, metrics=metrics, tags=[RunTag("outcome", status)])
-        for name in ("trial.yaml", "history.csv"):
-            if (self.folder / name).exists():
-                self.client.log_artifact(self.id, str(self.folder / name))
+        for path in sorted(self.folder.iterdir()):
+            self.client.log_artifact(self.id, str(path))
         self.client.set_terminated(self.id, "FINISHED")
 
     def __enter__(self) -> "TrackedRun":

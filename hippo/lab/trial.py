@@ -43,7 +43,7 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
     if dataset.options != trial.dataset:
         raise DataError(f"{dataset_path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in ("metrics.json", "history.csv"):
+    for stale in ("metrics.json", "history.csv", "reconstruction.csv"):
         (folder / stale).unlink(missing_ok=True)
     write_text(folder / "trial.yaml", yaml.safe_dump(trial.model_dump(), sort_keys=False))
     started = time.perf_counter()

@@ -1,15 +1,15 @@
 # One table per experiment, and a target by the experiment's name.
 
 
-def trials_of(wildcards):
+def trials_of_experiment(experiment, scale):
     """metrics.json of every trial of a table."""
-    plan = PLANS[wildcards.experiment, wildcards.scale]
-    return [f"results/{wildcards.scale}/trials/{trial.name}/metrics.json" for trial in plan.trials()]
+    trials = PLANS[experiment, scale].trials()
+    return [f"results/{scale}/trials/{trial.name}/metrics.json" for trial in trials]
 
 
 rule table:
     input:
-        trials_of,
+        lambda w: trials_of_experiment(w.experiment, w.scale),
     output:
         multiext("results/{scale}/tables/{experiment}", ".md", ".csv"),
     log:
