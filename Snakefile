@@ -1,46 +1,40 @@
 # Every table of the HiPPO papers: `snakemake --cores all`, or one of them by name, `snakemake --cores 2 pmnist`.
 import os
+import re
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from hippo.config import ConfigError
-from hippo.lab import experiment as experiments
-from hippo.lab.settings import chosen, experiment_files, read_settings
+from hippo.lab.plans import read_plans
 
 
 configfile: "config/config.yaml"
 
 
+STARTED = time.time()
 # Jobs call `hippo` from this interpreter's environment, activated or not.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
 try:
-    SETTINGS = read_settings(config)
-    FILES = experiment_files()
-    TABLES = chosen(SETTINGS, FILES)
-    PLANS = {(name, scale): experiments.load(path, scale) for name, path in FILES.items() for scale in experiments.SCALES}
+    SETTINGS, FILES, TABLES, PLANS = read_plans(config)
 except ConfigError as error:
     raise WorkflowError(str(error))
 
 
 wildcard_constraints:
-    scale="|".join(experiments.SCALES),
-    experiment="|".join(FILES),
+    scale="smoke|quick|paper",
+    experiment="|".join(map(re.escape, FILES)),
     variant="[^/]+",
     model="[^/]+",
-    seed=r"\d+",
-
-
-localrules:
-    all,
+    seed=r"0|[1-9]\d*",
 
 
 rule all:
     input:
         expand("results/{scale}/tables/{experiment}.md", scale=SETTINGS.scale, experiment=TABLES),
+    localrule: True
 
 
 include: "workflow/rules/data.smk"
@@ -49,4 +43,4 @@ include: "workflow/rules/tables.smk"
 
 
 onsuccess:
-    shell("hippo times results/benchmarks results/{SETTINGS.scale}/benchmarks")
+    shell("hippo times --since {STARTED} results/benchmarks results/{SETTINGS.scale}/benchmarks")

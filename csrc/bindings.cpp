@@ -1,6 +1,9 @@
 // The only file that knows Python: views of the arrays in, one call of the chosen kernel, without the GIL.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 #include <algorithm>
 #include <functional>
@@ -15,7 +18,7 @@ using hippo::Kernels;
 
 namespace {
 
-// The caller (hippo/kernels) has checked shapes, types and layout: `noconvert` keeps arrays shared, never copied.
+// The caller (hippo/kernels) has checked shapes and values; `noconvert` keeps arrays shared, never copied.
 template <typename T>
 using Array = py::array_t<T, py::array::c_style>;
 
@@ -42,34 +45,80 @@ void choose(const std::string& name) {
     throw py::value_error("this processor does not run the instruction set '" + name + "'");
 }
 
-template <typename T>
-using StepKernel = void (*)(const hippo::LegsStepArgs<T>&);
+const hippo::KernelsOf<float>& kernels_of(float) { return active->f32; }
+const hippo::KernelsOf<double>& kernels_of(double) { return active->f64; }
 
+// While it lives: no GIL, and no denormals, which slow arithmetic a hundredfold as high coefficients fade to 1e-38.
+class Unlocked {
+  public:
+#ifdef __SSE__
+    Unlocked() : control_(_mm_getcsr()) { _mm_setcsr(control_ | 0x8040); }
+    ~Unlocked() { _mm_setcsr(control_); }
+
+  private:
+    unsigned control_;
+#endif
+    py::gil_scoped_release released_;
+};
+
+// state (batch, order), inputs (batch,), step (batch,) or (1,).
 template <typename T>
-void run_step(StepKernel<T> kernel, Array<T>& state, Array<T>& inputs, const Array<T>& step, double alpha) {
-    const auto batch = state.shape(0), order = state.shape(1);
-    const hippo::LegsStepArgs<T> args = {state.mutable_data(), const_cast<T*>(inputs.data()), step.data(),
-                                         step.size() > 1,      batch, order, T(alpha)};
-    py::gil_scoped_release unlocked;
-    kernel(args);
+hippo::LegsStepArgs<T> step_args(Array<T>& state, T* inputs, const Array<T>& step, double alpha) {
+    return {state.mutable_data(), inputs, step.data(), step.size() > 1, state.shape(0), state.shape(1), T(alpha)};
+}
+
+// state (batch, order), inputs (batch, length), steps (0,), (length,) or (batch, length),
+// snapshots (batch, length / stride, order).
+template <typename T>
+void project(Array<T> state, Array<T> inputs, Array<T> steps, double first, double alpha, std::int64_t stride,
+             Array<T> snapshots) {
+    const std::int64_t batch = state.shape(0), order = state.shape(1), length = inputs.shape(1);
+    const std::int64_t rows = stride ? length / stride * order : 0;
+    const std::int64_t next_steps = steps.size() > length ? length : 0;
+    hippo::LegsProjectArgs<T> args = {state.mutable_data(), inputs.data(), steps.size() ? steps.data() : nullptr,
+                                      first, length, order, T(alpha), stride, snapshots.mutable_data(), 0};
+    const auto kernel = kernels_of(T()).legs_project;
+    const Unlocked unlocked;
+    for (std::int64_t b = 0; b < batch; ++b) {
+        kernel(args);
+        args.state += order;
+        args.inputs += length;
+        if (args.step) args.step += next_steps;
+        args.snapshots += rows;
+    }
 }
 
 template <typename T>
-using ProjectKernel = void (*)(const hippo::LegsProjectArgs<T>&);
-
-// state (batch, order), inputs (batch, length), step (0,), (length,) or (batch, length) flat,
-// snapshots (batch, length / stride, order).
-template <typename T>
-void run_project(ProjectKernel<T> kernel, Array<T>& state, const Array<T>& inputs, const Array<T>& step,
-                 double first, double alpha, std::int64_t stride, Array<T>& snapshots) {
-    const std::int64_t batch = state.shape(0), order = state.shape(1), length = inputs.shape(1);
-    T *c = state.mutable_data(), *rows = snapshots.mutable_data();
-    const T *f = inputs.data(), *s = step.size() ? step.data() : nullptr;
-    const std::int64_t next_step = step.size() > length ? length : 0;
-    py::gil_scoped_release unlocked;
-    for (std::int64_t b = 0; b < batch; ++b)
-        kernel({c + b * order, f + b * length, s ? s + b * next_step : nullptr, first, length, order, T(alpha), stride,
-                stride ? rows + b * (length / stride) * order : nullptr, 0});
+void define(py::module_& module) {
+    const auto state = py::arg("state").noconvert(), inputs = py::arg("inputs").noconvert();
+    const auto step = py::arg("step").noconvert(), snapshots = py::arg("snapshots").noconvert();
+    const auto alpha = py::arg("alpha"), first = py::arg("first"), stride = py::arg("stride");
+    const auto step_kernel = [](Array<T> state, Array<T> inputs, Array<T> step, double alpha) {
+        const auto args = step_args<T>(state, const_cast<T*>(inputs.data()), step, alpha);  // the step only reads it
+        const Unlocked unlocked;
+        kernels_of(T()).legs_step(args);
+    };
+    const auto adjoint_kernel = [](Array<T> grad, Array<T> inputs, Array<T> step, double alpha) {
+        const auto args = step_args<T>(grad, inputs.mutable_data(), step, alpha);
+        const Unlocked unlocked;
+        kernels_of(T()).legs_step_adjoint(args);
+    };
+    const auto textbook = [](Array<T> state, Array<T> inputs, double first) {
+        T* const c = state.mutable_data();
+        const Unlocked unlocked;
+        hippo::textbook_legs_project(c, inputs.data(), first, inputs.size(), state.size());
+    };
+    module.def("legs_step", step_kernel, state, inputs, step, alpha);
+    module.def("legs_step_adjoint", adjoint_kernel, state, inputs, step, alpha);
+    module.def("legs_project", &project<T>, state, inputs, step, first, alpha, stride, snapshots);
+    module.def("textbook_legs_project", textbook, state, inputs, first);
+    module.def("first_nonfinite", [](Array<T> values) {
+        return kernels_of(T()).first_nonfinite(values.data(), values.size());
+    }, py::arg("values").noconvert());
+    module.def(sizeof(T) == 4 ? "peak_fma_float32" : "peak_fma_float64", [](std::int64_t rounds) {
+        const Unlocked unlocked;
+        return kernels_of(T()).peak_fma(rounds);
+    });
 }
 
 // Rows of the batch are shared out among threads that meet at the end only.
@@ -86,7 +135,7 @@ void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) 
         sizes["alpha"].cast<float>(), floats("x"), floats("w_in"), floats("w_rec"), floats("u_rec"), floats("shares"),
         floats("grad_hidden"), floats("h"), floats("m"), data("z"), data("hidden"), data("memory"), data("u"),
         floats("grad_w_in"), floats("grad_u_in"), floats("grad_u_rec")};
-    py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     const std::int64_t share = (args.batch + threads - 1) / threads;
     std::vector<std::thread> others;
     for (std::int64_t row = share, slot = 1; row < args.batch; row += share, ++slot)
@@ -104,28 +153,7 @@ PYBIND11_MODULE(_kernels, module) {
         return names;
     });
     module.def("choose", &choose);
-    module.def("active", [] { return std::string(active->name); });
-
-    const auto state = py::arg("state").noconvert(), inputs = py::arg("inputs").noconvert();
-    const auto step = py::arg("step").noconvert();
-    const auto alpha = py::arg("alpha");
-    module.def("legs_step", [](Array<float> c, Array<float> f, Array<float> s, double a) {
-        run_step<float>(active->legs_step_f32, c, f, s, a); }, state, inputs, step, alpha);
-    module.def("legs_step", [](Array<double> c, Array<double> f, Array<double> s, double a) {
-        run_step<double>(active->legs_step_f64, c, f, s, a); }, state, inputs, step, alpha);
-    module.def("legs_step_adjoint", [](Array<float> g, Array<float> f, Array<float> s, double a) {
-        run_step<float>(active->legs_step_adjoint_f32, g, f, s, a); }, state, inputs, step, alpha);
-    module.def("legs_step_adjoint", [](Array<double> g, Array<double> f, Array<double> s, double a) {
-        run_step<double>(active->legs_step_adjoint_f64, g, f, s, a); }, state, inputs, step, alpha);
-
-    const auto first = py::arg("first"), stride = py::arg("stride");
-    const auto snapshots = py::arg("snapshots").noconvert();
-    module.def("legs_project", [](Array<float> c, Array<float> f, Array<float> s, double k, double a, std::int64_t d,
-        Array<float> out) { run_project<float>(active->legs_project_f32, c, f, s, k, a, d, out); },
-        state, inputs, step, first, alpha, stride, snapshots);
-    module.def("legs_project", [](Array<double> c, Array<double> f, Array<double> s, double k, double a, std::int64_t d,
-        Array<double> out) { run_project<double>(active->legs_project_f64, c, f, s, k, a, d, out); },
-        state, inputs, step, first, alpha, stride, snapshots);
-
+    define<float>(module);
+    define<double>(module);
     module.def("hippo_cell", &run_hippo_cell, py::arg("sizes"), py::arg("arrays"), py::arg("threads"));
 }

@@ -53,14 +53,19 @@ struct HippoArgs {
     std::int64_t columns() const { return channels * order; }
 };
 
+template <typename T>
+struct KernelsOf {
+    void (*legs_step)(const LegsStepArgs<T>&);
+    void (*legs_step_adjoint)(const LegsStepArgs<T>&);
+    void (*legs_project)(const LegsProjectArgs<T>&);
+    std::int64_t (*first_nonfinite)(const T* values, std::int64_t size);  // -1 where all are finite
+    double (*peak_fma)(std::int64_t rounds);                              // multiply-adds done
+};
+
 struct Kernels {
     const char* name;
-    void (*legs_step_f32)(const LegsStepArgs<float>&);
-    void (*legs_step_f64)(const LegsStepArgs<double>&);
-    void (*legs_step_adjoint_f32)(const LegsStepArgs<float>&);
-    void (*legs_step_adjoint_f64)(const LegsStepArgs<double>&);
-    void (*legs_project_f32)(const LegsProjectArgs<float>&);
-    void (*legs_project_f64)(const LegsProjectArgs<double>&);
+    KernelsOf<float> f32;
+    KernelsOf<double> f64;
     // For these rows of the batch; the adjoint leaves weight gradients over them in the given slot.
     void (*hippo_cell)(const HippoArgs&, std::int64_t begin, std::int64_t end, std::int64_t slot);
 };
@@ -68,5 +73,9 @@ struct Kernels {
 const Kernels& scalar_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
+
+// The published algorithm, for comparison: one input of ratio 1/k after the other, for k = first, first + 1, ...
+void textbook_legs_project(float* state, const float* inputs, double first, std::int64_t length, std::int64_t order);
+void textbook_legs_project(double* state, const double* inputs, double first, std::int64_t length, std::int64_t order);
 
 }  // namespace hippo

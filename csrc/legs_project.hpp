@@ -22,25 +22,37 @@ namespace {
 template <typename T, typename Ratios>
 class Wavefront {
     static constexpr int lanes = Lanes<T>::count;
+    static constexpr int least_flight = 4;
     using V = Vector<T>;
+
+    // Rows for all indices, an even number; no fewer than let the least flight run, which low orders would not gain by.
+    static std::int64_t depth_of(std::int64_t order) {
+        const std::int64_t half = (order + 2 * lanes - 1) / (2 * lanes);
+        return 2 * (half > least_flight ? half : least_flight);
+    }
 
   public:
     explicit Wavefront(const LegsProjectArgs<T>& args)
-        : args_(args), depth_(2 * ((args.order + 2 * lanes - 1) / (2 * lanes))), lag_(depth_ / 2), z_(depth_), spare_(depth_),
-          index_(depth_), weight_(depth_), root_(depth_), handed_(lag_), ratios_(args, depth_, lag_) {
-        for (int lane = 0; lane < lanes; ++lane) delay_[lane] = lane * lag_;
-        for (std::int64_t row = 0; row < depth_; ++row)
-            for (int lane = 0; lane < lanes; ++lane) {
-                const T n = T(lane * depth_ + row);
-                index_[row][lane] = n + 1;
-                weight_[row][lane] = Ratios::weight_scale * (2 * n + 1);
-                root_[row][lane] = std::sqrt(2 * n + 1);
-                const std::int64_t position = lane * depth_ + row;
-                z_[row][lane] = position < args.order ? args.state[position] / root_[row][lane] : 0;
-            }
+        : args_(args), depth_(depth_of(args.order)), lag_(depth_ / 2), z_(depth_), spare_(depth_),
+          index_(depth_), weight_(depth_), handed_(lag_), root_(args.order, Fill::nothing), ratios_(args, depth_, lag_) {
+        V first;  // index of each lane's first row
+        for (int lane = 0; lane < lanes; ++lane) {
+            delay_[lane] = lane * lag_;
+            first[lane] = T(lane * depth_);
+        }
+        for (std::int64_t row = 0; row < depth_; ++row) {
+            const V n = first + T(row);
+            index_[row] = n + 1;
+            weight_[row] = Ratios::weight_scale * (2 * n + 1);
+        }
+        for (int n = 0; n < int(args.order); ++n) root_[n] = std::sqrt(T(2 * n + 1));
+        for (int lane = 0; lane < lanes; ++lane)
+            for (std::int64_t n = lane * depth_, row = 0; row < rows_of(lane); ++row, ++n)
+                lane_of(row, lane) = args.state[n] / root_[n];
     }
 
-    static std::int64_t ramp(std::int64_t order) { return (order + 2 * lanes - 1) / (2 * lanes) * (lanes - 1); }
+    // Diagonals before the last lane starts.
+    static std::int64_t ramp(std::int64_t order) { return depth_of(order) / 2 * (lanes - 1); }
 
     // All inputs; where a stride is asked for, in runs that end when some lane has reached an input to be copied.
     void run() {
@@ -70,30 +82,36 @@ class Wavefront {
         return (taken + 1) * args_.stride - args_.seen % args_.stride + lane * lag_;
     }
 
+    // How many of the lane's rows hold coefficients; the rest are there to fill the vectors.
+    std::int64_t rows_of(int lane) const {
+        const std::int64_t left = args_.order - lane * depth_;
+        return left < 0 ? 0 : left < depth_ ? left : depth_;
+    }
+
+    typedef T Lane __attribute__((may_alias));
+    Lane& lane_of(std::int64_t row, int lane) { return reinterpret_cast<Lane*>(z_.data())[row * lanes + lane]; }
+
     void store(int lane, T* coefficients) {
-        for (std::int64_t row = 0; row < depth_ && lane * depth_ + row < args_.order; ++row)
-            coefficients[lane * depth_ + row] = z_[row][lane] * root_[row][lane];
+        for (std::int64_t n = lane * depth_, row = 0; row < rows_of(lane); ++row, ++n)
+            coefficients[n] = lane_of(row, lane) * root_[n];
     }
 
-    // Diagonals [begin, end), in three parts: while lanes start, while all work, and while lanes finish.
+    // Diagonals [begin, end). Masks are needed while lanes start and finish, and where the sets in flight are not all
+    // of use. A sum must be handed over before it is due, hence no more sets than the lag.
     void fly(std::int64_t begin, std::int64_t end) {
-        const std::int64_t started = lag_ * (lanes - 1);
-        const std::int64_t full_begin = begin > started ? begin : (started < end ? started : end);
-        const std::int64_t full_end = args_.length < full_begin ? full_begin : (args_.length < end ? args_.length : end);
-        in_flights_of<Ratios::flight / 2, true>(begin, full_begin);  // rare, and not worth the code of more
-        in_flights_of<Ratios::flight, false>(full_begin, full_end);
-        in_flights_of<Ratios::flight / 2, true>(full_end, end);
-    }
-
-    // As many sets at once as may be: a sum must be handed over before it is due, hence no more than the lag.
-    template <int Flight, bool Masked>
-    void in_flights_of(std::int64_t begin, std::int64_t end) {
-        if (Flight <= lag_ && end - begin >= Flight) {
-            const std::int64_t groups = (end - begin) / Flight;
-            flight<Flight, Masked>(begin, groups);
-            begin += groups * Flight;
+        if constexpr (Ratios::flight > least_flight) {
+            if (lag_ >= Ratios::flight) {
+                const std::int64_t started = lag_ * (lanes - 1);
+                const std::int64_t full = begin > started ? begin : started < end ? started : end;
+                const std::int64_t finishing = args_.length < end ? args_.length : end;
+                const std::int64_t groups = finishing > full ? (finishing - full) / Ratios::flight : 0;
+                flight<Ratios::flight, true>(begin, full);
+                flight<Ratios::flight, false>(full, full + groups * Ratios::flight);
+                flight<Ratios::flight, true>(full + groups * Ratios::flight, end);
+                return;
+            }
         }
-        if constexpr (Flight > 1) in_flights_of<Flight / 2, Masked>(begin, end);
+        flight<least_flight, true>(begin, end);
     }
 
     // The registers of the diagonals in flight.
@@ -106,7 +124,9 @@ class Wavefront {
 
     // Before its first group the sets finish a group of nothing, and after its last they start one, on spare rows.
     template <int Flight, bool Masked>
-    void flight(std::int64_t diagonal, std::int64_t groups) {
+    void flight(std::int64_t diagonal, std::int64_t end) {
+        const std::int64_t groups = (end - diagonal + Flight - 1) / Flight;
+        if (groups == 0) return;
         Sets<Flight, Masked> sets = {};
         std::int64_t slot = diagonal % lag_;  // of handed_, which holds the last sums of `lag` diagonals
         for (std::int64_t group = 0; group <= groups; ++group) {
@@ -115,8 +135,9 @@ class Wavefront {
             ratios_.template prepare<Flight>(diagonal);
             unroll<Flight>([&](auto turn) HIPPO_INLINED {  // one set after the other goes over to its next diagonal
                 constexpr int row = turn;
-                if (group > 0) handed_[wrapped(slot + lag_ - Flight + row)] = sets.sum[row];
-                if (group < groups) enter(sets, row, diagonal + row, wrapped(slot + row));
+                if (group > 0 && (!Masked || diagonal - Flight + row < end))
+                    handed_[wrapped(slot + lag_ - Flight + row)] = sets.sum[row];
+                if (group < groups) enter(sets, row, diagonal + row, end, wrapped(slot + row));
                 unroll<Flight>([&](auto back) HIPPO_INLINED {
                     constexpr int set = Flight - 1 - back;
                     if constexpr (set <= row) element(sets, Number<set>{}, row - set, 0, starting);
@@ -137,15 +158,19 @@ class Wavefront {
     HIPPO_INLINE std::int64_t wrapped(std::int64_t slot) const { return slot < lag_ ? slot : slot - lag_; }
 
     template <int Flight, bool Masked>
-    HIPPO_INLINE void enter(Sets<Flight, Masked>& sets, int set, std::int64_t diagonal, std::int64_t slot) {
+    HIPPO_INLINE void enter(Sets<Flight, Masked>& sets, int set, std::int64_t diagonal, std::int64_t end,
+                            std::int64_t slot) {
+        if (Masked && diagonal >= end) {
+            sets.working[set] = Mask<T>{};
+            return;
+        }
         const T input = !Masked || diagonal < args_.length ? args_.inputs[diagonal] : 0;
         sets.sum[set] = shift_in(handed_[slot], -input);
+        ratios_.enter(sets.ratio, set, diagonal, slot);
         if constexpr (Masked) {
-            // the input that each lane works on
-            const Mask<T> own = lane_integer(T(), diagonal) - delay_;
+            const Mask<T> own = lane_integer(T(), diagonal) - delay_;  // the input that each lane works on
             sets.working[set] = (own >= 0) & (own < lane_integer(T(), args_.length));
         }
-        ratios_.enter(sets.ratio, set, diagonal, slot);
     }
 
     // One row of one set, which takes z from the set before it, or from memory, and leaves it to the one after it.
@@ -161,7 +186,8 @@ class Wavefront {
 
     const LegsProjectArgs<T>& args_;
     std::int64_t depth_, lag_;
-    AlignedArray<V> z_, spare_, index_, weight_, root_, handed_;
+    AlignedArray<V> z_, spare_, index_, weight_, handed_;
+    AlignedArray<T> root_;
     Mask<T> delay_;
     Ratios ratios_;
 };

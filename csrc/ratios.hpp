@@ -16,7 +16,7 @@ class TableRatios {
     struct Sets {};
 
     TableRatios(const LegsProjectArgs<T>& args, std::int64_t depth, std::int64_t)
-        : table_(capacity + 2 * depth + 4 * flight), depth_(depth) {
+        : table_(capacity + 2 * depth + 4 * flight, Fill::nothing), depth_(depth) {
         for (int j = 0; j < Lanes<double>::count; ++j) next_[j] = 2 * args.first + 1 + j;
     }
 
@@ -49,7 +49,7 @@ class TableRatios {
     static constexpr T weight_scale = T(0.5);  // alpha = 1/2 in (2n+1) (z + alpha (z' - z)) = (n + 1/2) (z + z')
 
   private:
-    static constexpr std::int64_t capacity = 2048;
+    static constexpr std::int64_t capacity = 1024;
 
     void slide(std::int64_t keep) {
         if (keep < origin_) keep = origin_;

@@ -49,14 +49,27 @@ HIPPO_INLINE void unroll(F&& f) {
     }
 }
 
+template <int... I>
+struct Indices {};
+
+template <int Count, int... I>
+struct MakeIndices : MakeIndices<Count - 1, Count - 1, I...> {};
+template <int... I>
+struct MakeIndices<0, I...> {
+    using type = Indices<I...>;
+};
+template <int Count>
+using FirstIndices = typename MakeIndices<Count>::type;
+
+template <typename T, int... Lane>
+HIPPO_INLINE Vector<T> shift_in(Vector<T> v, T entering, Indices<Lane...>) {
+    return __builtin_shufflevector(v, Vector<T>{} + entering, (Lane ? Lane - 1 : Lanes<T>::count)...);
+}
+
 // Moves every lane up by one and puts `entering` into lane 0.
 template <typename T>
 HIPPO_INLINE Vector<T> shift_in(Vector<T> v, T entering) {
-    const Vector<T> front = Vector<T>{} + entering;
-    if constexpr (Lanes<T>::count == 2) return __builtin_shufflevector(v, front, 2, 0);
-    else if constexpr (Lanes<T>::count == 4) return __builtin_shufflevector(v, front, 4, 0, 1, 2);
-    else if constexpr (Lanes<T>::count == 8) return __builtin_shufflevector(v, front, 8, 0, 1, 2, 3, 4, 5, 6);
-    else return __builtin_shufflevector(v, front, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+    return shift_in<T>(v, entering, FirstIndices<Lanes<T>::count>{});
 }
 
 // 1 / v for v >= 1 without a division: a hardware estimate, refined by Newton's iteration to working precision.
@@ -94,15 +107,17 @@ HIPPO_INLINE Vector<double> reciprocal(Vector<double> v) {
 #endif
 }
 
-// A zeroed array, aligned to the vectors' width.
+enum class Fill { zero, nothing };
+
+// An array aligned to the vectors' width, zeroed unless all of it is written before it is read.
 template <typename E>
 class AlignedArray {
   public:
-    explicit AlignedArray(std::int64_t size) {
+    explicit AlignedArray(std::int64_t size, Fill fill = Fill::zero) {
         const std::size_t bytes = (std::size_t(size) * sizeof(E) / HIPPO_VECTOR_BYTES + 1) * HIPPO_VECTOR_BYTES;
         data_ = static_cast<E*>(std::aligned_alloc(HIPPO_VECTOR_BYTES, bytes));
         if (!data_) std::abort();
-        for (std::int64_t i = 0; i < size; ++i) data_[i] = E{};
+        for (std::int64_t i = 0; fill == Fill::zero && i < size; ++i) data_[i] = E{};
     }
     ~AlignedArray() { std::free(data_); }
     AlignedArray(const AlignedArray&) = delete;

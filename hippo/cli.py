@@ -1,7 +1,9 @@
 """`hippo …`: each rule of the workflow is one of these commands, and a person can paste it."""
 
 import logging
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -42,7 +44,7 @@ def main():
 def data_options(command):
     """Where data files may come from."""
     real = click.option("--require-real-data", is_flag=True, help="Fail rather than use synthetic recordings.")
-    folder = click.option("--data-dir", type=FOLDER, envvar="HIPPO_DATA_DIR", help="Folder with data of your own.")
+    folder = click.option("--data-dir", type=FOLDER, help="Folder with data of your own; else HIPPO_DATA_DIR.")
     return folder(real(command))
 
 
@@ -83,7 +85,9 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
     plan = load(experiment, scale)
     if variant not in plan.datasets:
         raise ConfigError(f"{experiment}: no variant {variant!r}; {closest(variant, plan.datasets)}")
-    dataset = plan.datasets[variant].build(Sources(data_dir, require_real=require_real_data))
+    options = plan.datasets[variant]
+    dataset = options.build(Sources(data_dir, require_real=require_real_data))
+    dataset = replace(dataset, options={"name": plan.plan.dataset.name, **options.model_dump(mode="json")})
     dataset.save(out)
     shapes = ", ".join(f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items())
     click.echo(f"{out}: {shapes}; {dataset.source}; sha256 {dataset.digest[:16]}")
@@ -106,6 +110,7 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
     from hippo.lab.trial import run_trial
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the tracked run ends as KILLED
     outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out)
     numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
     click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
@@ -126,11 +131,12 @@ def table(experiment, scale, trials, out):
 
 @main.command()
 @click.argument("benchmarks", type=FOLDER, nargs=-1, required=True)
-def times(benchmarks):
-    """Print how long the jobs of a run took, from the folders of its BENCHMARKS."""
+@click.option("--since", type=float, default=0, help="Only jobs that ended after this time, in seconds since 1970.")
+def times(benchmarks, since):
+    """Print how long jobs took, from the folders of their BENCHMARKS."""
     from hippo.lab.timing import time_table
 
-    click.echo(time_table(benchmarks))
+    click.echo(time_table(benchmarks, since))
 
 
 @main.group()

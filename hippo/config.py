@@ -13,7 +13,7 @@ class ConfigError(ValueError):
 class Config(BaseModel):
     """Base of every block of options: immutable, and closed to keys that nothing reads."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)

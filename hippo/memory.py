@@ -15,7 +15,8 @@ import sys
 import numpy as np
 
 from hippo.discretization import discretize, method_alpha
-from hippo.kernels.arrays import is_tensor
+from hippo.kernels import first_nonfinite
+from hippo.kernels.arrays import FLOATS, is_tensor
 from hippo.measures import SCALE_INVARIANT, check_order, find_measure, transition
 from hippo.propagation import ScaleInvariant, TimeInvariant
 
@@ -127,15 +128,22 @@ class OnlineMemory:
     def _chunk(self, chunk) -> np.ndarray:
         """The chunk as (batch, length) of the memory's dtype; checks its shape and its values."""
         values = _array("signal", chunk)
-        self._allocate(self.dtype or values.dtype)
-        sample_ndim = 0 if self.batch is None else 1
-        shape = values.shape if values.ndim == sample_ndim + 1 else (*values.shape, 1)
-        if len(shape) != sample_ndim + 1 or (self.batch is not None and shape[0] != self.batch):
+        shape = values.shape
+        if self.batch is None:
+            fits, full = values.ndim <= 1, (1, values.size)
+        else:
+            fits = values.ndim in (1, 2) and shape[0] == self.batch
+            full = (self.batch, shape[1] if values.ndim == 2 else 1)
+        if not fits:
             expected = "() or (length,)" if self.batch is None else f"({self.batch},) or ({self.batch}, length)"
-            raise ValueError(f"a chunk of this memory has shape {expected}, got {values.shape}")
-        values = np.ascontiguousarray(values.reshape(self.batch or 1, shape[-1]), dtype=self.dtype)
-        if self.nonfinite == "raise" and not np.isfinite(values).all():
-            signal, position = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(f"a chunk of this memory has shape {expected}, got {shape}")
+        self._allocate(self.dtype or values.dtype)
+        values = values.reshape(full)
+        if values.dtype != self.dtype or not values.flags.c_contiguous:
+            values = np.ascontiguousarray(values, dtype=self.dtype)
+        wrong = first_nonfinite(values) if self.nonfinite == "raise" else -1
+        if wrong >= 0:
+            signal, position = divmod(wrong, full[1])
             where = f"position {self.samples + position}" + ("" if self.batch is None else f" of signal {signal}")
             raise ValueError(
                 f"signal is {values[signal, position]} at {where}; clean it, or pass nonfinite='pass' to let it through"
@@ -248,9 +256,11 @@ def _array(name: str, value) -> np.ndarray:
             raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
         value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().numpy()
     array = np.asarray(value)
+    if array.dtype in FLOATS:
+        return array
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array if array.dtype == np.float32 else np.asarray(array, dtype=np.float64)
+    return array.astype(np.float64)
 
 
 def _float_dtype(dtype) -> np.dtype:

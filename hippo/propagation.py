@@ -15,7 +15,7 @@ class ScaleInvariant:
 
     def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
         """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N) in place."""
-        return kernels.legs_project(state, chunk, first, steps=steps, alpha=self.alpha, stride=stride)
+        return kernels.feed(state, chunk, first, steps, self.alpha, stride)
 
 
 class TimeInvariant:

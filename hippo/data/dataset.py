@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +31,8 @@ class Dataset:
     """A prepared dataset: `parts` by name, and what it is.
 
     `scale` multiplies the stored inputs (1/255 for bytes of pixels). `source` says in words where the
-    recordings came from; `stand_in` is true where they are synthetic in place of real ones.
+    recordings came from; `stand_in` is true where they are synthetic in place of real ones. `options` are the
+    dataset's name and options that it was made from.
     """
 
     parts: dict[str, Part]
@@ -38,16 +40,19 @@ class Dataset:
     source: str
     scale: float = 1.0
     stand_in: bool = False
-    facts: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
-        """sha256 over names, dtypes, shapes and values of every array."""
-        digest = hashlib.sha256(repr(self.scale).encode())
+        """sha256 over what the dataset says of itself and over names, dtypes, shapes and values of every array."""
+        digest = hashlib.sha256(json.dumps(self._about(), sort_keys=True).encode())
         for key, array in sorted(self._arrays().items()):
             digest.update(f"{key} {array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def _about(self) -> dict:
+        return {key: getattr(self, key) for key in ("classes", "source", "scale", "stand_in", "options")}
 
     def _arrays(self) -> dict[str, np.ndarray]:
         fields = ("inputs", "targets", "times")
@@ -56,16 +61,9 @@ class Dataset:
 
     def save(self, path: Path) -> None:
         """Write to `path` (npz) atomically: the file is whole or absent."""
-        facts = {
-            "classes": self.classes,
-            "source": self.source,
-            "scale": self.scale,
-            "stand_in": self.stand_in,
-            "facts": self.facts,
-            "digest": self.digest,
-        }
+        about = {**self._about(), "digest": self.digest}
         with atomic(path) as partial, open(partial, "wb") as file:
-            np.savez(file, about=json.dumps(facts), **self._arrays())
+            np.savez(file, about=json.dumps(about), **self._arrays())
 
     @classmethod
     def load(cls, path: Path) -> "Dataset":
@@ -73,14 +71,14 @@ class Dataset:
         advice = "delete it and prepare it again"
         try:
             with np.load(path) as stored:
-                facts = json.loads(str(stored["about"]))
-                digest = facts.pop("digest")
+                about = json.loads(str(stored["about"]))
+                digest = about.pop("digest")
                 parts: dict[str, dict] = {}
                 for key in stored.files:
                     name, _, attribute = key.partition(".")
                     if attribute:
                         parts.setdefault(name, {})[attribute] = stored[key]
-            dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **facts)
+            dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **about)
         except FileNotFoundError:
             raise
         except Exception as error:  # zipfile, zlib, json and numpy each have their own for a damaged file
@@ -91,7 +89,14 @@ class Dataset:
 
 
 class DatasetConfig(Config):
-    """Options of one dataset; `build` makes it from the sources."""
+    """Options of one dataset; `build` makes it from the sources.
+
+    `classified` datasets have classes to tell apart, the others are signals; one that `may_stand_in` has a
+    synthetic substitute for recordings that cannot be had.
+    """
+
+    classified: ClassVar[bool] = True
+    may_stand_in: ClassVar[bool] = False
 
     def fetch(self, sources) -> dict[str, str]:
         """Bring every file this dataset needs into the cache; returns {file: where it came from}."""

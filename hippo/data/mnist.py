@@ -64,7 +64,6 @@ class SequentialMNIST(DatasetConfig):
             classes=10,
             source="MNIST",
             scale=1 / 255,
-            facts={"permutation": self.permutation, "split_seed": self.split_seed},
         )
 
 

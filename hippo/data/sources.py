@@ -223,7 +223,7 @@ def content(path: Path) -> bytes:
 
 
 def _data_folder(data_dir: Path | str | None) -> Path | None:
-    named_by = "the configuration" if data_dir else "HIPPO_DATA_DIR"
+    named_by = "data_dir" if data_dir else "HIPPO_DATA_DIR"
     named = data_dir or os.environ.get("HIPPO_DATA_DIR")
     if not named:
         return None

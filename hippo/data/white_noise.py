@@ -1,6 +1,6 @@
 """Band-limited Gaussian white noise, the input of the function-reconstruction experiment."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -28,6 +28,8 @@ class WhiteNoise(DatasetConfig):
     few harmonics; the default seed's is 0.018. LegS itself is within 1e-6 of the optimum at 10^6 samples.
     """
 
+    classified: ClassVar[bool] = False
+
     samples: Annotated[int, Field(ge=2)] = 1_000_000
     cycles: PositiveInt = 88
     seed: NonNegativeInt = 1
@@ -49,7 +51,6 @@ class WhiteNoise(DatasetConfig):
             parts={"test": Part(inputs=signal.reshape(1, -1, 1))},
             classes=None,
             source=f"Gaussian white noise, {self.cycles} cycles, seed {self.seed}",
-            facts={"samples": self.samples, "cycles": self.cycles, "seed": self.seed},
         )
 
 

@@ -6,10 +6,10 @@ tensors, sharing their memory. Source of the operator: Gu et al. 2020 (arXiv 200
 
 import numpy as np
 
-from hippo.kernels.arrays import check_ratios, is_foreign, is_tensor, operand, shared, step_ratios
+from hippo.kernels.arrays import FLOATS, check_ratios, is_foreign, is_tensor, operand, shared, step_ratios
 from hippo.kernels.backend import Backend, backend
 
-__all__ = ["Backend", "backend", "legs_project", "legs_step", "legs_step_adjoint"]
+__all__ = ["Backend", "backend", "first_nonfinite", "legs_project", "legs_step", "legs_step_adjoint"]
 
 
 def legs_step(state, inputs, step, alpha: float = 0.5) -> None:
@@ -69,22 +69,38 @@ def legs_project(
     """
     array = shared("state", state, ndim=2)
     batch, order = array.shape
-    length = np.shape(inputs)[-1]
-    inputs = operand("inputs", inputs, array.dtype, (batch, length))
+    inputs = operand("inputs", inputs, array.dtype, (batch, inputs.shape[-1]))
+    length = inputs.shape[1]
     if first < 0 or stride < 0:
         raise ValueError(f"first and stride must not be negative, got {first} and {stride}")
-    if steps is None:
-        steps = np.empty(0, dtype=array.dtype)
-    else:
-        shape = np.shape(steps) if np.shape(steps) == (length,) else (batch, length)
-        steps = check_ratios(operand("steps", steps, array.dtype, shape))
-    snapshots = np.empty((batch, length // stride if stride else 0, order), dtype=array.dtype)
-    if 0 not in array.shape and length:
+    if steps is not None:
+        steps = check_ratios(operand("steps", steps, array.dtype, (length,) if steps.ndim == 1 else (batch, length)))
+    return feed(array, inputs, first, steps, alpha, stride)
+
+
+def feed(state: np.ndarray, inputs: np.ndarray, first: int, steps: np.ndarray | None, alpha: float, stride: int):
+    """`legs_project` of arrays that are known to fit: contiguous, of one dtype, of matching shapes."""
+    batch, order = state.shape
+    none = _NONE[state.dtype]
+    snapshots = np.empty((batch, inputs.shape[1] // stride, order), dtype=state.dtype) if stride else none
+    if inputs.size and state.size:
+        steps = none if steps is None else steps
         if compiled := backend().compiled:
-            compiled.legs_project(array, inputs, steps, first, alpha, stride, snapshots)
+            compiled.legs_project(state, inputs, steps, first, alpha, stride, snapshots)
         else:
-            _twin().legs_project(*_tensors(array, inputs, steps), first, alpha, stride, *_tensors(snapshots))
+            _twin().legs_project(*_tensors(state, inputs, steps), first, alpha, stride, *_tensors(snapshots))
     return snapshots if stride else None
+
+
+def first_nonfinite(values: np.ndarray) -> int:
+    """Position of the first NaN or infinity in the float32 or float64 array, counted in C order; -1 without any."""
+    if values.flags.c_contiguous and (compiled := backend().compiled):
+        return compiled.first_nonfinite(values)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    return int(wrong[0]) if len(wrong) else -1
+
+
+_NONE = {dtype: np.empty(0, dtype=dtype) for dtype in FLOATS}
 
 
 def _twin():

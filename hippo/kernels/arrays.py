@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})  # of native byte order
 
 
 def is_tensor(value) -> bool:
@@ -36,7 +36,8 @@ def shared(name: str, value, ndim: int) -> np.ndarray:
 def operand(name: str, value, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """`value` as a contiguous array of `dtype` and `shape`, shared where it already is one."""
     array = value.detach().numpy() if is_tensor(value) else value
-    array = np.ascontiguousarray(array, dtype=dtype)
+    if not (isinstance(array, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous):
+        array = np.ascontiguousarray(array, dtype=dtype)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
     return array

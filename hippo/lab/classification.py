@@ -31,8 +31,8 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     outcome = {
         "status": "finished",
         "parameters": sum(p.numel() for p in model.parameters()),
-        "validation_accuracy": -1.0,
     }
+    best = -1.0
     progress = tqdm(range(1, training.epochs + 1), desc=trial.name, unit="epoch", disable=None)
     for epoch in progress:
         started = time.perf_counter()
@@ -46,9 +46,11 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
         row["seconds"] = time.perf_counter() - started
         recorder.epoch(row)
         progress.set_postfix(loss=f"{train_loss:.3f}", validation=f"{row['validation_accuracy']:.3f}")
-        if row["validation_accuracy"] > outcome["validation_accuracy"]:
-            best = ("validation_accuracy", "test_accuracy")
-            outcome |= {"best_epoch": epoch, **{key: row[key] for key in best}}
+        if not math.isfinite(row["validation_loss"]):
+            return {**outcome, "status": "diverged", "epochs": epoch}
+        if row["validation_accuracy"] > best:
+            best = row["validation_accuracy"]
+            outcome |= {"best_epoch": epoch, "validation_accuracy": best, "test_accuracy": row["test_accuracy"]}
     outcome["last_validation_accuracy"] = row["validation_accuracy"]
     outcome["last_test_accuracy"] = row["test_accuracy"]
     return {**outcome, "epochs": training.epochs}

@@ -6,10 +6,10 @@ Free of torch: the workflow reads experiment files while it parses its DAG.
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
 
 from hippo import registry
 from hippo.config import Config, ConfigError, closest, parse
@@ -34,6 +34,10 @@ class Resources(Config):
     mem_mb: PositiveInt = Field(3000, description="memory, MB")
     runtime: PositiveInt = Field(60, description="time limit on a cluster, minutes")
     gpu: NonNegativeInt = Field(0, description="GPUs")
+
+
+# Names become folders, rule wildcards and words of shell commands.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
 class Variant(Config):
@@ -63,7 +67,7 @@ class Paper(Config):
     """What the paper prints for this table: values by variant, row and metric, in the table's units."""
 
     source: str = Field(description="publication and table")
-    values: dict[str, dict[str, dict[str, float]]] = Field({}, description="variant → row → metric → value")
+    values: dict[str, dict[str, dict[str, int | float]]] = Field({}, description="variant → row → metric → value")
     note: str = Field("", description="what a reader should know about these values")
 
 
@@ -73,8 +77,8 @@ class Plan(Config):
     title: str = Field(description="title of the table")
     task: Literal["classification", "reconstruction"] = Field(description="what a trial does")
     dataset: DatasetChoice
-    variants: dict[str, Variant] = Field(min_length=1)
-    models: dict[str, Row] = Field(min_length=1)
+    variants: dict[Name, Variant] = Field(min_length=1)
+    models: dict[Name, Row] = Field(min_length=1)
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters that all models share")
     training: Training = Training()
     resources: Resources = Resources()
@@ -104,8 +108,8 @@ class Trial(Config):
 
     @property
     def digest(self) -> str:
-        """Short digest of every setting: equal digests are the same trial."""
-        canonical = json.dumps(self.model_dump(), sort_keys=True)
+        """Short digest of every setting that its numbers depend on: equal digests are the same trial."""
+        canonical = json.dumps(self.model_dump(exclude={"threads"}), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -125,6 +129,8 @@ class Experiment:
         self.datasets = {key: self._dataset(key, variant) for key, variant in plan.variants.items()}
         self.models = {key: self._model(key, row) for key, row in plan.models.items()}
         self.training = {key: self._training(key, row) for key, row in plan.models.items()}
+        if not self.task.trained and plan.training != Training():
+            raise ConfigError(f"{where}: key 'training' is read by no {plan.task} trial; remove it")
         if plan.paper:
             self._check_paper(plan.paper)
 
@@ -133,7 +139,9 @@ class Experiment:
         for kind, key, valid in (("variant", variant, self.datasets), ("model", row, self.models)):
             if key not in valid:
                 raise ConfigError(f"{self.where}: no {kind} {key!r}; {closest(key, valid)}")
-        dataset = {"name": self.plan.dataset.name, **self.datasets[variant].model_dump()}
+        if seed >= self.plan.seeds:
+            raise ConfigError(f"{self.where}: no seed {seed}; seeds: {self.plan.seeds} are numbered from 0")
+        dataset = {"name": self.plan.dataset.name, **self.datasets[variant].model_dump(mode="json")}
         model = {"name": self.plan.models[row].model or row, **self.models[row].model_dump()}
         return Trial(
             experiment=self.name,
@@ -156,6 +164,8 @@ class Experiment:
     def _dataset(self, key: str, variant: Variant) -> Config:
         where = f"{self.where}: variants.{key}.dataset"
         options = registry.find("datasets", self.plan.dataset.name, f"{self.where}: dataset.name")
+        if options.classified != self.task.classifies:
+            raise ConfigError(f"{self.where}: task {self.plan.task!r} cannot use dataset {self.plan.dataset.name!r}")
         return parse(options, {**self.plan.dataset.options, **variant.dataset}, where)
 
     def _model(self, key: str, row: Row) -> Config:
@@ -187,6 +197,9 @@ def load(path: Path | str, scale: str) -> Experiment:
     parse(Plan, stated, str(path))
     override = (stated.get("scales") or {}).get(scale) or {}
     where = f"{path} (scale {scale})" if override else str(path)
+    for key in ("scales", "paper"):
+        if key in override:
+            raise ConfigError(f"{where}: a scale cannot override {key!r}")
     for table in ("variants", "models"):
         for key in override.get(table) or {}:
             if key not in stated[table]:

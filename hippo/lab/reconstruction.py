@@ -1,5 +1,6 @@
 """Feed a signal once to an online memory and reconstruct all of it (Gu et al. 2020, section 4.3)."""
 
+import math
 import time
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.polynomial.legendre import legvander
 from hippo.data.dataset import Dataset
 from hippo.lab.experiment import Trial
 from hippo.lab.tasks import MemoryOptions
-from hippo.memory import project, reconstruct
+from hippo.memory import OnlineMemory, reconstruct
 
 CHUNK = 16384  # samples whose polynomials are held at once: 32 MB at order 256
 
@@ -20,17 +21,20 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     """
     options = MemoryOptions(**{key: value for key, value in trial.model.items() if key != "name"})
     signal = dataset.parts["test"].inputs[0, :, 0].astype(options.dtype)
-    how = {"measure": options.measure, "method": options.discretization}
-    project(signal[:1000], options.order, **how)  # loads the kernel
+    theta = None if options.measure == "legs" else float(len(signal))
+    memory = OnlineMemory(options.measure, options.order, theta=theta, method=options.discretization)
+    memory.update(signal[:1])  # makes the matrices
     started = time.perf_counter()
-    coefficients = project(signal, options.order, **how)
+    memory.update(signal[1:])
     seconds = time.perf_counter() - started
-    reconstructed = reconstruct(coefficients, options.measure, points=len(signal))
+    reconstructed = reconstruct(memory.coefficients, options.measure, points=len(signal))
     mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
+    if not math.isfinite(mse):
+        return {"status": "diverged", "epochs": 1}
     row = {
         "mse": mse,
         "optimal_mse": optimal_mse(signal, options.order),
-        "steps_per_second": len(signal) / seconds,
+        "steps_per_second": (len(signal) - 1) / seconds,
     }
     recorder.epoch({"epoch": 1, **row})
     return {"status": "finished", "parameters": 0, "epochs": 1, **row}
@@ -39,8 +43,8 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
 def optimal_mse(signal: np.ndarray, order: int) -> float:
     """Mean squared error of the best polynomial of degree `order` − 1 on the samples of `signal` (length,).
 
-    Least squares in float64. The Legendre polynomials are nearly orthogonal on the sample grid while
-    order² ≪ length, so the normal equations are well conditioned and one pass in chunks is enough.
+    Least squares in float64. The Legendre polynomials are nearly orthogonal on a grid of many more than order²
+    samples, where the normal equations are perfectly conditioned and one pass in chunks is enough.
     """
     signal = signal.astype(np.float64)
     x = (2 * np.arange(len(signal)) + 1) / len(signal) - 1
@@ -50,5 +54,5 @@ def optimal_mse(signal: np.ndarray, order: int) -> float:
         basis = legvander(x[start : start + CHUNK], order - 1) * norms
         gram += basis.T @ basis
         moments += basis.T @ signal[start : start + CHUNK]
-    explained = moments @ np.linalg.solve(gram, moments)
+    explained = moments @ np.linalg.lstsq(gram, moments)[0]
     return float((signal @ signal - explained) / len(signal))

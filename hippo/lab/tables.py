@@ -28,12 +28,14 @@ def _outcome(trial: Trial, folder: Path) -> dict:
     axes = {"variant": trial.variant, "row": trial.row, "seed": trial.seed}
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
+            return {**axes, "status": "outdated"}
+        dataset = metrics.pop("dataset")
+        return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"]}
     except FileNotFoundError:
         return {**axes, "status": "missing"}
-    if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
-        return {**axes, "status": "outdated"}
-    dataset = metrics.pop("dataset")
-    return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"]}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {**axes, "status": "damaged"}
 
 
 def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +45,8 @@ def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     table those that the task names.
     """
     printed = {column.metric: column for column in experiment.task.columns}
-    others = [c for c in outcomes.columns if pd.api.types.is_float_dtype(outcomes[c]) and c not in printed]
+    numbers = outcomes.select_dtypes("number").columns.drop("seed")
+    others = [c for c in numbers if c not in printed]
     rows = []
     for (variant, row), trials in outcomes.groupby(["variant", "row"], sort=False):
         finished = trials[trials["status"] == "finished"]
@@ -145,7 +148,7 @@ def _notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
         notes.append(
             f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
         )
-    if experiment.scale != "paper":
+    if plan.scales.get(experiment.scale):
         notes.append(f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values.")
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
     notes.append(f"Commit {', '.join(commits) or 'unknown'}.")

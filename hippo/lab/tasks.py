@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from hippo import registry
 from hippo.config import Config, ConfigError, closest
@@ -22,11 +23,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of trial: where its models are found, whether they are trained, and its columns."""
+    """One kind of trial: where its models are found, whether it trains them and classifies, and its columns."""
 
     runner: str
     model: Callable[[str, str], type[Config]]
     trained: bool
+    classifies: bool
     columns: tuple[Column, ...]
 
     def run(self, *args, **kwargs):
@@ -38,10 +40,18 @@ class Task:
 class MemoryOptions(Config):
     """An online memory, fed a signal once and asked to reconstruct all of it."""
 
-    measure: str = Field("legs", description="measure of the projection (hippo.measures)")
+    measure: Literal["legs", "legt", "lmu", "lagt", "fout"] = Field("legs", description="measure of the projection")
     order: PositiveInt = Field(256, description="coefficients: units of memory")
-    discretization: str | None = Field(None, description="bilinear, zoh, euler or backward; None: the measure's own")
-    dtype: str = Field("float32", pattern="^float(32|64)$", description="float32 or float64")
+    discretization: Literal["bilinear", "backward", "euler", "zoh"] | None = Field(
+        None, description="rule that makes a step; by default the measure's own"
+    )
+    dtype: Literal["float32", "float64"] = Field("float32", description="type of the memory")
+
+    @model_validator(mode="after")
+    def _has_rule(self):
+        if self.measure == "legs" and self.discretization == "zoh":
+            raise ValueError("measure legs has no zoh in linear time; choose bilinear, backward or euler")
+        return self
 
 
 def _registered(name: str, where: str) -> type[Config]:
@@ -59,6 +69,7 @@ TASKS = {
         runner="hippo.lab.classification:run",
         model=_registered,
         trained=True,
+        classifies=True,
         columns=(
             Column("validation_accuracy", "validation, %", 100),
             Column("test_accuracy", "test, %", 100),
@@ -68,6 +79,7 @@ TASKS = {
         runner="hippo.lab.reconstruction:run",
         model=_memory,
         trained=False,
+        classifies=False,
         columns=(
             Column("mse", "MSE", 1, ".6f"),
             Column("optimal_mse", "optimum", 1, ".6f"),

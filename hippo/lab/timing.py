@@ -5,11 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 
-def time_table(folders: tuple[Path, ...]) -> str:
-    """Jobs, wall-clock seconds and peak memory per rule and experiment, as a table for the terminal."""
+def time_table(folders: tuple[Path, ...], since: float = 0) -> str:
+    """Jobs, wall-clock seconds and peak memory per rule and experiment, as a table for the terminal.
+
+    Of the jobs that ended after `since`, seconds since 1970.
+    """
     frames = []
     for folder in folders:
-        for path in sorted(folder.rglob("*.tsv")):
+        for path in sorted(p for p in folder.rglob("*.tsv") if p.stat().st_mtime >= since):
             rule, *rest = path.relative_to(folder).with_suffix("").parts
             frames.append(pd.read_csv(path, sep="\t").assign(rule=rule, what=rest[0] if rest else ""))
     if not frames:

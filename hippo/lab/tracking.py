@@ -3,14 +3,17 @@
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Dataset as TrackedDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset
@@ -18,6 +21,7 @@ from hippo.lab.experiment import Trial
 from hippo.lab.provenance import git_commit
 
 EMBEDDED = "sqlite:///mlruns/mlflow.db"
+DATABASE = Path("mlruns/mlflow.db")
 ARTIFACTS = Path("mlruns/artifacts")
 
 
@@ -31,17 +35,26 @@ def create_store(experiments: list[str]) -> dict[str, str]:
 
     Done once and before the first trial, so that parallel trials find a finished database.
     """
+    client = connect()
+    return {name: _experiment_id(client, name) for name in experiments}
+
+
+def connect() -> MlflowClient:
+    """A client of the tracking store, which is made where it is absent; ConfigError if it cannot be used."""
     uri = tracking_uri()
-    if uri.startswith("sqlite:///"):
-        path = Path(uri.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with sqlite3.connect(path) as database:
-            database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
-    client = MlflowClient(uri)
     try:
-        return {name: _experiment_id(client, name) for name in experiments}
-    except MlflowException as error:
-        raise ConfigError(f"tracking store {uri}: {error.message}; check MLFLOW_TRACKING_URI") from error
+        if uri != EMBEDDED:
+            client = MlflowClient(uri)
+            client.search_experiments(max_results=1)  # a server answers, or the message says why not
+            return client
+        DATABASE.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(DATABASE.with_suffix(".lock")):  # two that make the same database would spoil it
+            with closing(sqlite3.connect(DATABASE)) as database:
+                database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
+            return MlflowClient(uri)
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError) as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(f"tracking store {uri}: {message}; check MLFLOW_TRACKING_URI, or move it away") from error
 
 
 def _experiment_id(client: MlflowClient, name: str) -> str:
@@ -63,11 +76,13 @@ class TrackedRun:
 
     def __init__(self, trial: Trial, dataset: Dataset, folder: Path):
         """Start the run, log the trial's parameters and dataset, and mark older runs of the same trial superseded."""
-        self.client, self.folder = MlflowClient(tracking_uri()), folder
+        self.client, self.folder = connect(), folder
         experiment = _experiment_id(self.client, trial.experiment)
         path = f"{trial.scale}/{trial.name}"
         for older in self.client.search_runs([experiment], f"tags.trial = '{path}'"):
             self.client.set_tag(older.info.run_id, "superseded", "true")
+            if older.info.status == "RUNNING":  # its process was killed without a word
+                self.client.set_terminated(older.info.run_id, "KILLED")
         name = f"{trial.row} · {trial.variant} · seed {trial.seed} · {trial.scale}"
         tags = {
             "trial": path,

@@ -10,6 +10,7 @@ import yaml
 
 from hippo import kernels
 from hippo.data.dataset import Dataset
+from hippo.data.sources import DataError
 from hippo.files import write_json, write_text
 from hippo.lab.experiment import Trial
 from hippo.lab.provenance import git_commit, versions
@@ -39,6 +40,8 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
     torch.set_flush_denormal(True)
     torch.set_num_threads(trial.threads)
     dataset = Dataset.load(dataset_path)
+    if dataset.options != trial.dataset:
+        raise DataError(f"{dataset_path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")
     folder.mkdir(parents=True, exist_ok=True)
     for stale in ("metrics.json", "history.csv"):
         (folder / stale).unlink(missing_ok=True)
@@ -50,6 +53,7 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
             **outcome,
             "seconds": round(time.perf_counter() - started, 3),
             "trial": trial.digest,
+            "threads": trial.threads,
             "run_id": run.id,
             "dataset": {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in},
             "kernels": kernels.backend().name,

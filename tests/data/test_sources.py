@@ -55,7 +55,7 @@ def test_named_data_folder_that_is_none_is_an_error(tmp_path, kind):
     folder = tmp_path / "nowhere"
     if kind == "a file":
         folder.write_text("")
-    with pytest.raises(DataError, match=f"{folder}: the data folder named by the configuration does not exist"):
+    with pytest.raises(DataError, match=f"{folder}: the data folder named by data_dir does not exist"):
         Sources(folder)
 
 

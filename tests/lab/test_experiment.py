@@ -91,3 +91,13 @@ def test_reading_experiments_does_not_import_torch():
 
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_numbers_do_not_depend_on_how_many_threads_a_trial_was_given(tmp_path):
+    trial = load(tmp_path).trial("a", "legs", 0)
+    assert trial.model_copy(update={"threads": 7}).digest == trial.digest
+
+
+def test_a_seed_beyond_the_plan_is_no_trial(tmp_path):
+    with pytest.raises(ConfigError, match="no seed 2; seeds: 2 are numbered from 0"):
+        load(tmp_path).trial("a", "legs", 2)

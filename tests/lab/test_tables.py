@@ -90,3 +90,12 @@ def test_a_stand_in_is_named_in_the_title(experiment, tmp_path):
 def test_a_table_without_any_trial_is_written_and_says_so(experiment, tmp_path):
     page, _ = table(experiment, tmp_path)
     assert "no finished trial" in page.splitlines()[0]
+
+
+@pytest.mark.parametrize("content", ["", '{"trial"', "[]", "{}"])
+def test_a_damaged_outcome_is_said_so(experiment, tmp_path, content):
+    folder = tmp_path / "trials" / experiment.trial("a", "legs", 0).name
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(content)
+    page, _ = table(experiment, tmp_path)
+    assert "0 of 3 (2 missing, 1 damaged)" in line(page, "LegS")

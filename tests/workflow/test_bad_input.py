@@ -4,8 +4,7 @@ import pytest
 import yaml
 
 from hippo.config import ConfigError
-from hippo.lab.experiment import SCALES, load
-from hippo.lab.settings import chosen, experiment_files, read_settings
+from hippo.lab.plans import read_plans
 
 PMNIST = "config/experiments/pmnist.yaml"
 MISTAKES = {
@@ -24,7 +23,7 @@ MISTAKES = {
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
     "model only in a scale": (
         PMNIST,
-        "training: {epochs: 5, batch_size: 50, learning_rate: 5.0e-3}",
+        "training: {epochs: 4, batch_size: 50, learning_rate: 5.0e-3}",
         "models: {legz: {label: x}}",
         ["(scale quick)", "'models.legz'", "'legs'"],
     ),
@@ -35,6 +34,22 @@ MISTAKES = {
         ["bit-reversal.lmuu", "'lmu'"],
     ),
     "negative epochs": (PMNIST, "epochs: 50", "epochs: -1", ["training.epochs", "-1", "greater than 0"]),
+    "key that no trial reads": (
+        "config/experiments/reconstruction.yaml",
+        "seeds: 1",
+        "seeds: 1\ntraining: {epochs: 3}",
+        ["reconstruction.yaml", "'training'"],
+    ),
+    "unknown measure": (
+        "config/experiments/reconstruction.yaml",
+        "{measure: lmu}",
+        "{measure: lmuu}",
+        ["models.lmu.hyperparameters", "measure", "'lmu'"],
+    ),
+    "dataset of another task": (PMNIST, "name: mnist", "name: white_noise", ["'white_noise'"]),
+    "name that is no folder": (PMNIST, "  gru: {label: GRU}", "  ../gru: {label: GRU}", ["models", "../gru"]),
+    "not a number": (PMNIST, "learning_rate: 1.0e-3", "learning_rate: .nan", ["training.learning_rate"]),
+    "no block": (PMNIST, "gru: {label: GRU}", "gru:", ["models.gru"]),
     "not YAML": (PMNIST, "title: Permuted MNIST", "title: [", ["pmnist.yaml", "not valid YAML"]),
     "misspelt setting": (
         "config/config.yaml",
@@ -48,12 +63,7 @@ MISTAKES = {
 
 def read_all(folder) -> None:
     """What the Snakefile reads before any job starts."""
-    settings = read_settings(yaml.safe_load((folder / "config/config.yaml").read_text()))
-    files = experiment_files(folder / "config/experiments")
-    chosen(settings, files)
-    for path in files.values():
-        for scale in SCALES:
-            load(path, scale)
+    read_plans(yaml.safe_load((folder / "config/config.yaml").read_text()), folder / "config/experiments")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

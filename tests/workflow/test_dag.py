@@ -149,3 +149,25 @@ def test_a_damaged_prepared_dataset_is_named_and_leaves_no_outcome(finished):
         assert done.returncode != 0
         assert "damaged.npz" in done.stderr and "Traceback" not in done.stderr
         assert not (finished.folder / "elsewhere/metrics.json").exists()
+
+
+TRAIN = "hippo train config/experiments/timescale.yaml --scale smoke --model gru --seed 0 --out elsewhere"
+
+
+def test_a_dataset_prepared_with_other_options_is_refused(finished):
+    done = finished.run(
+        *TRAIN.split(), *"--variant 200hz-to-100hz".split(), "--data", "data/smoke/timescale/100hz-to-200hz.npz"
+    )
+    assert done.returncode != 0
+    assert "prepared with" in done.stderr and "Traceback" not in done.stderr
+    assert not (finished.folder / "elsewhere/metrics.json").exists()
+
+
+@pytest.mark.parametrize("uri", ["foo://bar", "sqlite:///damaged.db"])
+def test_a_tracking_store_that_cannot_be_used_is_named(finished, uri):
+    (finished.folder / "damaged.db").write_text("no database at all")
+    data = "data/smoke/timescale/100hz-to-200hz.npz"
+    command = [*TRAIN.split(), "--variant", "100hz-to-200hz", "--data", data]
+    done = finished.run(*command, env={"MLFLOW_TRACKING_URI": uri})
+    assert done.returncode != 0
+    assert uri in done.stderr and "check MLFLOW_TRACKING_URI" in done.stderr

@@ -14,6 +14,12 @@ def dataset_options(wildcards):
     return plan.datasets[wildcards.variant].model_dump_json()
 
 
+def must_be_real(wildcards):
+    """Whether a stand-in that was prepared before is now refused."""
+    options = PLANS[wildcards.experiment, wildcards.scale].datasets[wildcards.variant]
+    return options.may_stand_in and SETTINGS.require_real_data
+
+
 rule fetch:
     output:
         "data/sources/{dataset}.json",
@@ -26,10 +32,9 @@ rule fetch:
         mem_mb=1000,
         runtime=60,
         gpu=0,
-    params:
-        data=SETTINGS.data_flags(),
     shell:
-        "hippo fetch {wildcards.dataset} --out {output} {params.data} > {log} 2>&1"
+        # No params: where files came from does not make them, or what was made of them, out of date.
+        f"hippo fetch {{wildcards.dataset}} --out {{output}} {SETTINGS.data_flags()} > {{log}} 2>&1"
 
 
 rule prepare:
@@ -49,7 +54,7 @@ rule prepare:
     params:
         file=lambda w: FILES[w.experiment],
         options=dataset_options,
-        data=SETTINGS.data_flags(),
+        real=must_be_real,
     shell:
         "hippo prepare {params.file} --scale {wildcards.scale} --variant {wildcards.variant}"
-        " --out {output} {params.data} > {log} 2>&1"
+        f" --out {{output}} {SETTINGS.data_flags()} > {{log}} 2>&1"

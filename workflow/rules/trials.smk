@@ -28,10 +28,9 @@ rule store:
         mem_mb=1000,
         runtime=10,
         gpu=0,
-    params:
-        experiments=" ".join(FILES),
     shell:
-        "hippo runs init {params.experiments} --out {output} > {log} 2>&1"
+        # No params: a new experiment makes its own place in the store, and no finished trial out of date.
+        f"hippo runs init {' '.join(FILES)} --out {{output}} > {{log}} 2>&1"
 
 
 rule train:

@@ -1,0 +1,171 @@
+"""Which kernels serve, and that the twin serves with one warning where the compiled module does not load."""
+
+import os
+import subprocess
+import sys
+import threading
+from importlib.machinery import EXTENSION_SUFFIXES
+
+import numpy as np
+import pytest
+
+from hippo import OnlineMemory, kernels
+
+needs_compiled = pytest.mark.skipif(kernels.backend().compiled is None, reason="no compiled kernels here")
+
+
+def run(code, **environment):
+    """Run `code` in a fresh interpreter that raises on nothing but counts its warnings on stderr."""
+    settings = {**os.environ, "PYTHONWARNINGS": "always", **environment}
+    return subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True)
+
+
+PROJECT = """
+import numpy as np
+from hippo import OnlineMemory, kernels
+memory = OnlineMemory("legs", 5).update(np.arange(20.0))
+memory.update(np.arange(3.0)); kernels.legs_step(np.ones((2, 3)), np.ones(2), 0.5)
+kernels.legs_step_adjoint(np.ones((2, 3)), 0.5)
+print(kernels.backend().name, *memory.coefficients)
+"""
+EXPECTED = OnlineMemory("legs", 5).update(np.arange(20.0)).update(np.arange(3.0)).coefficients
+
+
+def coefficients(result):
+    assert result.returncode == 0, result.stderr
+    name, *values = result.stdout.split()
+    return name, np.array(values, dtype=float)
+
+
+@pytest.mark.parametrize("name", ["torch", "scalar", "avx2", "avx512"])
+def test_one_backend_can_be_forced(name):
+    compiled = kernels.backend().compiled
+    if name != "torch" and (compiled is None or name not in compiled.supported()):
+        pytest.skip(f"{name} does not run here")
+    forced, values = coefficients(run(PROJECT, HIPPO_KERNELS=name))
+    assert forced == name
+    np.testing.assert_allclose(values, EXPECTED, rtol=1e-12)
+
+
+BROKEN = {
+    "absent": ("import sys; sys.modules['hippo._kernels'] = None", "hippo._kernels"),
+    "built for another machine": (
+        "import importlib.abc, sys\n"
+        "class Broken(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'hippo._kernels': raise ImportError('wrong ELF class: ELFCLASS32')\n"
+        "sys.meta_path.insert(0, Broken())",
+        "wrong ELF class: ELFCLASS32",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_module_that_does_not_load_is_replaced_with_one_warning(how):
+    preparation, cause = BROKEN[how]
+    result = run(f"{preparation}\n{PROJECT}", HIPPO_KERNELS="")
+    name, values = coefficients(result)
+    assert name == "torch"
+    assert result.stderr.count("RuntimeWarning") == 1 and cause in result.stderr
+    assert "Reinstall with a C++ compiler" in result.stderr
+    np.testing.assert_allclose(values, EXPECTED, rtol=1e-12)
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    suffix = EXTENSION_SUFFIXES[0]
+    (tmp_path / f"_kernels{suffix}").write_bytes(b"\x7fELF and then nothing")
+    code = f"import hippo; hippo.__path__.insert(0, {str(tmp_path)!r}); import sys\n"
+    # An editable install finds its modules by a finder of its own, which must step aside for the broken file.
+    code += "sys.meta_path = [f for f in sys.meta_path if 'Redirecting' not in type(f).__name__]\n"
+    result = run(code + PROJECT, HIPPO_KERNELS="")
+    assert coefficients(result)[0] == "torch"
+    assert result.stderr.count("RuntimeWarning") == 1 and f"_kernels{suffix}" in result.stderr
+
+
+def test_unknown_or_impossible_backends_are_errors():
+    result = run(PROJECT, HIPPO_KERNELS="avx1024")
+    assert result.returncode == 1 and "HIPPO_KERNELS=avx1024: expected one of torch, scalar" in result.stderr
+
+
+def test_the_command_line_says_which_and_why():
+    command = [sys.executable, "-m", "hippo.kernels"]
+    shown = subprocess.run(command, env={**os.environ, "HIPPO_KERNELS": "torch"}, capture_output=True, text=True)
+    assert shown.stdout == "torch: HIPPO_KERNELS=torch asks for it\n" and not shown.stderr
+
+
+@needs_compiled
+def test_numpy_users_never_import_torch():
+    code = "import sys, numpy as np; from hippo import project; project(np.ones(9), 4); print('torch' in sys.modules)"
+    assert run(code, HIPPO_KERNELS="").stdout == "False\n"
+
+
+@needs_compiled
+def test_kernels_release_the_interpreter():
+    """While one thread projects, another one counts: with the lock held it would count only between projections."""
+    state, inputs = np.zeros((1, 512)), np.zeros((1, 400_000))
+    started, done = threading.Event(), threading.Event()
+
+    def project():
+        started.set()
+        kernels.legs_project(state, inputs)
+        done.set()
+
+    thread = threading.Thread(target=project)
+    thread.start()
+    started.wait()
+    count = 0
+    while not done.is_set():
+        count += 1
+    thread.join()
+    assert count > 10
+
+
+BAD_STATES = [
+    (np.ones((2, 3), dtype=np.int64), TypeError, "float32 or float64, got int64"),
+    (np.ones((2, 3), dtype=">f8"), TypeError, "float32 or float64, got >f8"),
+    (np.ones(3), ValueError, r"2 dimensions, got shape \(3,\)"),
+    (np.ones((3, 2)).T, ValueError, "not C-contiguous"),
+    (np.broadcast_to(np.ones(3), (2, 3)), ValueError, "updated in place"),
+    ([[1.0, 2.0, 3.0]] * 2, TypeError, "numpy array or a torch tensor, got list"),
+]
+
+
+@pytest.mark.parametrize(("state", "error", "message"), BAD_STATES, ids=lambda v: str(v)[:20])
+def test_states_that_cannot_be_updated_are_refused(state, error, message):
+    with pytest.raises(error, match=message):
+        kernels.legs_step(state, np.ones(2), 0.5)
+    with pytest.raises(error, match=message):
+        kernels.legs_step_adjoint(state, 0.5)
+    with pytest.raises(error, match=message):
+        kernels.legs_project(state, np.ones((2, 5)))
+
+
+def test_arguments_that_do_not_fit_are_refused():
+    state = np.ones((2, 3))
+    state_before = state.copy()
+    for inputs in (np.ones(3), np.ones((2, 1)), np.ones(())):
+        with pytest.raises(ValueError, match=r"inputs must have shape \(2,\)"):
+            kernels.legs_step(state, inputs, 0.5)
+    for step in (np.ones(3), np.ones((2, 1))):
+        with pytest.raises(ValueError, match="step must be a number or have shape"):
+            kernels.legs_step(state, np.ones(2), step)
+    for step in (-0.5, np.nan, np.inf, np.array([0.5, np.nan])):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            kernels.legs_step(state, np.ones(2), step)
+    with pytest.raises(ValueError, match=r"inputs must have shape \(2, 5\), got \(3, 5\)"):
+        kernels.legs_project(state, np.ones((3, 5)))
+    with pytest.raises(ValueError, match="steps must have shape"):
+        kernels.legs_project(state, np.ones((2, 5)), 1, steps=np.ones(4))
+    with pytest.raises(ValueError, match="must not be negative"):
+        kernels.legs_project(state, np.ones((2, 5)), -1)
+    np.testing.assert_array_equal(state, state_before)
+
+
+def test_empty_shapes_and_read_only_inputs_are_served():
+    inputs = np.ones(2)
+    inputs.flags.writeable = False
+    kernels.legs_step(np.ones((2, 3)), inputs, 0.5)
+    kernels.legs_step(np.ones((0, 3)), np.ones(0), 0.5)
+    kernels.legs_step(np.ones((2, 0)), inputs, 0.5)
+    kernels.legs_project(np.ones((2, 3)), np.ones((2, 0)))
+    assert kernels.legs_step_adjoint(np.ones((0, 3)), 0.5).shape == (0,)
