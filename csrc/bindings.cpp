@@ -133,13 +133,14 @@ void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) 
         size("steps"), size("batch"), size("inputs"), size("hidden"), size("channels"), size("order"), size("first"),
         size("share_stride"), size("gated") != 0, size("bfloat16") != 0, size("adjoint") != 0,
         sizes["alpha"].cast<float>(), floats("x"), floats("w_in"), floats("w_rec"), floats("u_rec"), floats("shares"),
-        floats("grad_hidden"), floats("h"), floats("m"), data("z"), data("hidden"), data("memory"), data("u")};
+        floats("grad_hidden"), floats("h"), floats("m"), data("z"), data("hidden"), data("memory"), data("u"),
+        floats("grad_w_in"), floats("grad_u_in"), floats("grad_u_rec")};
     const Unlocked unlocked;
     const std::int64_t share = (args.batch + threads - 1) / threads;
     std::vector<std::thread> others;
-    for (std::int64_t row = share; row < args.batch; row += share)
-        others.emplace_back(active->hippo_cell, std::cref(args), row, std::min(row + share, args.batch));
-    active->hippo_cell(args, 0, std::min(share, args.batch));
+    for (std::int64_t row = share, slot = 1; row < args.batch; row += share, ++slot)
+        others.emplace_back(active->hippo_cell, std::cref(args), row, std::min(row + share, args.batch), slot);
+    active->hippo_cell(args, 0, std::min(share, args.batch), 0);
     for (std::thread& other : others) other.join();
 }
 

@@ -51,7 +51,10 @@ class HippoCell {
           s(padded_rows(rows) * depth),
           w_in(p.inputs * width),
           u_rec(p.channels * padded),
-          coefficients(4 * blocks) {
+          coefficients(4 * blocks),
+          grad_w_in(p.inputs * width),
+          grad_u_in(p.channels * p.inputs),
+          grad_u_rec(p.channels * padded) {
         for (std::int64_t i = 0; i < p.inputs; ++i)
             for (std::int64_t g = 0; g < p.gates(); ++g) w_in[i * width + place(g)] = p.w_in[g * p.inputs + i];
         for (std::int64_t c = 0; c < p.channels; ++c)
@@ -72,18 +75,32 @@ class HippoCell {
         save_state(p.h, p.m);
     }
 
-    void backward() {
+    // Leaves the small weights' gradients over its rows in the given slot of their arrays.
+    void backward(std::int64_t slot) {
         Packed<Operand> weight(depth, width);
         for (std::int64_t g = 0; g < p.gates(); ++g)
             for (std::int64_t k = 0; k < p.columns(); ++k) weight.set(k, place(g), p.w_rec[g * p.columns() + k]);
         load_state(p.h, p.m);
+        for (std::int64_t i = 0; i < p.inputs * width; ++i) w_in[i] = 0;  // from here on the sum of its gradients
+        AlignedArray<float> u_in(p.channels * p.inputs), total_u_rec(p.channels * padded);
         for (std::int64_t t = p.steps - 1; t >= 0; --t) {
             for (std::int64_t row = 0; row < rows; ++row) differentiate(t, row);
             weight.multiply(operand.data(), rows, s.data());
             for (std::int64_t c = 0; c < p.channels; ++c) retreat(t, c);
             for (std::int64_t row = 0; row < rows; ++row) read_memory(t, row);
+            // Sums of one step join those of all: two short sums round less than a long one.
+            settle(grad_w_in, w_in, p.inputs * width);
+            settle(grad_u_in, u_in, p.channels * p.inputs);
+            settle(grad_u_rec, total_u_rec, p.channels * padded);
         }
         save_state(p.h, p.m);
+        const std::int64_t gates = p.gates();
+        float* out = p.grad_w_in + slot * gates * p.inputs;
+        for (std::int64_t g = 0; g < gates; ++g)
+            for (std::int64_t i = 0; i < p.inputs; ++i) out[g * p.inputs + i] = w_in[i * width + place(g)];
+        copy(u_in.data(), p.channels * p.inputs, p.grad_u_in + slot * p.channels * p.inputs);
+        for (std::int64_t c = 0; c < p.channels; ++c)
+            copy(&total_u_rec[c * padded], p.hidden, p.grad_u_rec + (slot * p.channels + c) * p.hidden);
     }
 
    private:
@@ -92,6 +109,16 @@ class HippoCell {
     AlignedArray<float> h, m, z;  // state, or in the backward pass its gradient
     AlignedArray<Operand> operand;
     AlignedArray<float> s, w_in, u_rec, coefficients;
+    AlignedArray<float> grad_w_in, grad_u_in, grad_u_rec;  // of the step at hand
+
+    static void settle(AlignedArray<float>& step, AlignedArray<float>& total, std::int64_t size) {
+        for (std::int64_t i = 0; i < size; ++i) {
+            total[i] += step[i];
+            step[i] = 0;
+        }
+    }
+
+    void add(float* sum, Floats value) const { store(sum, load(sum) + value); }
 
     // Candidate and gate each start on a vector of their own.
     std::int64_t place(std::int64_t g) const { return g < p.hidden ? g : padded + g - p.hidden; }
@@ -291,6 +318,7 @@ class HippoCell {
     // The gradient of h becomes those of the pre-activations, on the tape and as the product's operand, and what of
     // it goes straight on to the step before.
     void differentiate(std::int64_t t, std::int64_t row) {
+        const float* x = at<float>(const_cast<float*>(p.x), t, row, p.inputs);
         Store* kept = at<Store>(p.z, t, row, p.gates());
         const Store* before = at<Store>(p.hidden_tape, t, row, p.hidden);
         const float* more = p.grad_hidden ? at<float>(const_cast<float*>(p.grad_hidden), t, row, p.hidden) : nullptr;
@@ -307,43 +335,48 @@ class HippoCell {
                 const Floats closing = opened * (1.0f - gate) * (candidate - load_part(before + i, count));
                 store_part(kept + p.hidden + i, closing, count);
                 put(&operand[row * width + padded + i], closing);
+                for (std::int64_t c = 0; c < p.inputs; ++c) add(&grad_w_in[c * width + padded + i], x[c] * closing);
             }
             const Floats opening = opened * (1.0f - candidate * candidate);
             store_part(kept + i, opening, count);
             put(&operand[row * width + i], opening);
+            for (std::int64_t c = 0; c < p.inputs; ++c) add(&grad_w_in[c * width + i], x[c] * opening);
             store(grad, g - opened);
         }
     }
 
-    // h wrote u.
+    // u came from x and from h.
     void read_memory(std::int64_t t, std::int64_t row) {
+        const float* x = at<float>(const_cast<float*>(p.x), t, row, p.inputs);
+        const Store* before = at<Store>(p.hidden_tape, t, row, p.hidden);
         for (std::int64_t c = 0; c < p.channels; ++c) {
             const float u = at<float>(p.u, t, row, p.channels)[c];
+            for (std::int64_t i = 0; i < p.inputs; ++i) grad_u_in[c * p.inputs + i] += u * x[i];
             for (std::int64_t i = 0; i < padded; i += kLanes) {
-                float* grad = &h[row * padded + i];
-                store(grad, load(grad) + u * load(&u_rec[c * padded + i]));
+                add(&h[row * padded + i], u * load(&u_rec[c * padded + i]));
+                add(&grad_u_rec[c * padded + i], u * load_part(before + i, p.hidden - i));
             }
         }
     }
 };
 
 template <typename Precision>
-void hippo_rows(const HippoArgs& args, std::int64_t begin, std::int64_t end) {
+void hippo_rows(const HippoArgs& args, std::int64_t begin, std::int64_t end, std::int64_t slot) {
     HippoCell<Precision> cell(args, begin, end);
-    args.adjoint ? cell.backward() : cell.forward();
+    args.adjoint ? cell.backward(slot) : cell.forward();
 }
 
-void hippo_cell(const HippoArgs& args, std::int64_t begin, std::int64_t end) {
+void hippo_cell(const HippoArgs& args, std::int64_t begin, std::int64_t end, std::int64_t slot) {
     FlushSubnormals flush;
-    if (!args.bfloat16_tape) return hippo_rows<Float32>(args, begin, end);
+    if (!args.bfloat16_tape) return hippo_rows<Float32>(args, begin, end, slot);
 #ifdef HIPPO_AMX
     static const bool amx = amx_available();
     if (amx) {
         AmxSession session;
-        return hippo_rows<BFloat16Amx>(args, begin, end);
+        return hippo_rows<BFloat16Amx>(args, begin, end, slot);
     }
 #endif
-    hippo_rows<BFloat16>(args, begin, end);
+    hippo_rows<BFloat16>(args, begin, end, slot);
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ struct HippoArgs {
     const float* grad_hidden;  // (steps, batch, hidden), or null; read by the adjoint
     float *h, *m;              // states, or for the adjoint their gradients; updated in place
     void *z, *hidden_tape, *memory, *u;
+    float *grad_w_in, *grad_u_in, *grad_u_rec;  // (slots, ...): written by the adjoint
 
     std::int64_t gates() const { return gated ? 2 * hidden : hidden; }
     std::int64_t columns() const { return channels * order; }
@@ -65,7 +66,8 @@ struct Kernels {
     const char* name;
     KernelsOf<float> f32;
     KernelsOf<double> f64;
-    void (*hippo_cell)(const HippoArgs&, std::int64_t begin, std::int64_t end);  // for these rows of the batch
+    // For these rows of the batch; the adjoint leaves weight gradients over them in the given slot.
+    void (*hippo_cell)(const HippoArgs&, std::int64_t begin, std::int64_t end, std::int64_t slot);
 };
 
 const Kernels& scalar_kernels();

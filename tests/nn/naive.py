@@ -3,30 +3,31 @@
 The oracle of the cells and of the engine. Reads a cell's parameters, shares none of its code.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
 from hippo.measures import transition
 
 
-def dense_step(A: np.ndarray, B: np.ndarray, step: float, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Generalised bilinear: (I - a d A)^-1 (I + (1 - a) d A) and (I - a d A)^-1 d B, in float64."""
-    eye = np.eye(len(A))
-    left = eye - alpha * step * A
-    matrix = np.linalg.solve(left, eye + (1 - alpha) * step * A)
-    return torch.from_numpy(matrix), torch.from_numpy(np.linalg.solve(left, step * B))
+@lru_cache(maxsize=1024)
+def dense_step(order: int, step: float, alpha: float, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """LegS, generalised bilinear: (I - a s A)^-1 (I + (1 - a) s A) and (I - a s A)^-1 s B, solved in float64."""
+    A, B = transition("legs", order)
+    eye = np.eye(order)
+    right = np.column_stack([eye + (1 - alpha) * step * A, step * B])
+    solution = torch.from_numpy(np.linalg.solve(eye - alpha * step * A, right)).to(dtype)
+    return solution[:, :-1].contiguous(), solution[:, -1].contiguous()
 
 
 def legs_memory(memory, u, shares, alpha):
     """(batch, channels, order) after inputs `u` (batch, channels); `shares` (batch,) of the time so far."""
-    A, B = transition("legs", memory.shape[-1])
-    same = bool((shares == shares[0]).all())
-    rows = []
-    for row, value, share in zip(memory, u, shares.tolist(), strict=True):
-        if not rows or not same:
-            matrix, vector = (m.to(memory.dtype) for m in dense_step(A, B, share, alpha))
-        rows.append(row @ matrix.T + value.unsqueeze(1) * vector)
-    return torch.stack(rows)
+    if bool((shares == shares[0]).all()):
+        matrix, vector = dense_step(memory.shape[-1], shares[0].item(), alpha, memory.dtype)
+        return memory @ matrix.T + u.unsqueeze(-1) * vector
+    rows = [legs_memory(memory[i : i + 1], u[i : i + 1], shares[i : i + 1], alpha) for i in range(len(memory))]
+    return torch.cat(rows)
 
 
 def uniform_shares(batch, length):

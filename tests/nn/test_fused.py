@@ -62,7 +62,9 @@ def test_the_share_of_a_thread_does_not_matter(precision, threads, monkeypatch):
     one = run({"hidden_size": 37}, False, 5, precision)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     many = run({"hidden_size": 37}, False, 5, precision)
-    assert torch.equal(one[0], many[0]) and torch.equal(one[1], many[1])
+    assert torch.equal(one[0], many[0])
+    # Each thread sums up its samples' share of the small weights' gradients: other brackets, other rounding.
+    assert distance(many[1], one[1]) < 1e-6
 
 
 def test_serves_what_it_can_compute_only():

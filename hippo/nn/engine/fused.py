@@ -17,10 +17,28 @@ def serves(recurrence) -> bool:
     )
 
 
-def run(recurrence, x: Tensor, first: int, states: dict, grad_hidden: Tensor | None, adjoint: bool) -> None:
-    """Advance `states`, or with `adjoint` take their gradients back, over the tape that `recurrence` holds."""
+def forward(recurrence, x: Tensor, first: int) -> None:
+    """Advance the states over inputs `x`, onto the tape that `recurrence` holds."""
+    _call(recurrence, x, first, recurrence.state, adjoint=False)
+
+
+def backward(recurrence, x: Tensor, first: int, grad_hidden: Tensor | None) -> tuple[Tensor, ...]:
+    """Take the states' gradients back over the tape; returns those of w_in, u_in and u_rec."""
+    slots = {
+        f"grad_{name}": weight.new_zeros(torch.get_num_threads(), *weight.shape)
+        for name, weight in _small_weights(recurrence).items()
+    }
+    _call(recurrence, x, first, {**recurrence.grad, **slots, "grad_hidden": grad_hidden}, adjoint=True)
+    return tuple(slot.sum(0) for slot in slots.values())
+
+
+def _small_weights(recurrence) -> dict[str, Tensor]:
+    return {"w_in": recurrence.w_in, "u_in": recurrence.u_in, "u_rec": recurrence.u_rec}
+
+
+def _call(recurrence, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
     steps, batch, inputs = x.shape
-    tape, shares = recurrence.tape, recurrence.shares
+    shares = recurrence.shares
     sizes = {
         "steps": steps,
         "batch": batch,
@@ -37,15 +55,13 @@ def run(recurrence, x: Tensor, first: int, states: dict, grad_hidden: Tensor | N
     }
     tensors = {
         "x": x,
-        "w_in": recurrence.w_in,
         "w_rec": recurrence.w_rec,
-        "u_rec": recurrence.u_rec,
+        **_small_weights(recurrence),
         "shares": None if shares is None else shares[:: recurrence.channels],
-        "grad_hidden": grad_hidden,
-        **states,
-        **{name: tape[name] for name in ("z", "hidden", "memory", "u")},
+        **updated,
+        **{name: recurrence.tape[name] for name in ("z", "hidden", "memory", "u")},
     }
-    # The contiguous copies live until the call returns; states and tapes are contiguous already.
+    # The contiguous copies live until the call returns; what the call writes to is contiguous already.
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items() if tensor is not None}
     arrays = {name: _view(tensor) for name, tensor in tensors.items()}
     backend().compiled.hippo_cell(sizes, arrays, torch.get_num_threads())

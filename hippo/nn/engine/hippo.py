@@ -44,14 +44,14 @@ class HiPPORecurrence(Recurrence):
         self.tape = tape
         tape["hidden"][0].copy_(self.state["h"])
         self.input_product(x, self.u_in, tape["u"])
-        fused.run(self, x, first, self.state, None, adjoint=False)
+        fused.forward(self, x, first)
 
     def backward(self, x: Tensor, grad_hidden: Tensor | None, tape: dict[str, Tensor], first: int) -> None:
         """As the base class's; in one compiled call where there is one."""
         if not self.fused:
             return super().backward(x, grad_hidden, tape, first)
         self.tape = tape
-        fused.run(self, x, first, self.grad, grad_hidden, adjoint=True)
+        self.small_gradients = fused.backward(self, x, first, grad_hidden)
 
     def hoist(self, x: Tensor) -> None:
         """Input products of candidate, gate and u."""
@@ -97,6 +97,13 @@ class HiPPORecurrence(Recurrence):
     def share(self, k: int) -> float | Tensor:
         """Share of the time so far that has passed since the last step, one number or one per row of memory."""
         return 1 / max(k, 1) if self.shares is None else self.shares[:, k]
+
+    def gradients(self, x: Tensor) -> tuple[Tensor, ...]:
+        """As the base class's; the compiled call has summed up those of the small weights on its way."""
+        if not self.fused:
+            return super().gradients(x)
+        w_in, *extra = self.small_gradients
+        return w_in, self.outer(self.tape["z"], self.tape["memory"]), *extra
 
     def extra_gradients(self, x: Tensor) -> tuple[Tensor, ...]:
         """Gradients of U_in and U_rec."""
