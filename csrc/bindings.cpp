@@ -106,7 +106,7 @@ void define(py::module_& module) {
     const auto textbook = [](Array<T> state, Array<T> inputs, double first) {
         T* const c = state.mutable_data();
         const Unlocked unlocked;
-        hippo::textbook_legs_project(c, inputs.data(), first, inputs.size(), state.size());
+        kernels_of(T()).textbook_legs_project(c, inputs.data(), first, inputs.size(), state.size());
     };
     module.def("legs_step", step_kernel, state, inputs, step, alpha);
     module.def("legs_step_adjoint", adjoint_kernel, state, inputs, step, alpha);

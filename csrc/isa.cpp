@@ -6,6 +6,7 @@
 #include "legs_project.hpp"
 #include "legs_step.hpp"
 #include "peak.hpp"
+#include "textbook.hpp"
 
 #define HIPPO_STRING_(name) #name
 #define HIPPO_STRING(name) HIPPO_STRING_(name)
@@ -14,13 +15,17 @@
 
 namespace hippo {
 
+namespace {
+
+template <typename T>
+constexpr KernelsOf<T> kernels_of = {
+    legs_step<T>, legs_step_adjoint<T>, legs_project<T>, first_nonfinite<T>, peak_fma<T>, textbook_legs_project<T>,
+};
+
+}  // namespace
+
 const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
-    static const Kernels table = {
-        HIPPO_STRING(HIPPO_ISA),
-        {legs_step<float>, legs_step_adjoint<float>, legs_project<float>, first_nonfinite<float>, peak_fma<float>},
-        {legs_step<double>, legs_step_adjoint<double>, legs_project<double>, first_nonfinite<double>, peak_fma<double>},
-        hippo_cell,
-    };
+    static const Kernels table = {HIPPO_STRING(HIPPO_ISA), kernels_of<float>, kernels_of<double>, hippo_cell};
     return table;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#define HIPPO_INLINE inline __attribute__((always_inline))
+
 namespace hippo {
 
 // `step` arrays hold one ratio per memory where `per_memory`, else a single one. Rows are contiguous.
@@ -28,10 +30,11 @@ struct LegsProjectArgs {
     T* snapshots;       // (length / stride, order)
     std::int64_t seen;  // inputs before these that count for the stride
 
-    // The number of snapshots taken after `count` inputs, whether one is due just then, and its copying.
-    std::int64_t taken(std::int64_t count) const { return stride ? (seen % stride + count) / stride : 0; }
-    bool due(std::int64_t count) const { return stride && (seen + count) % stride == 0; }
-    void copy_to(T* row) const {
+    // The number of snapshots taken after `count` inputs, whether one is due just then, and its copying. Always
+    // inline, lest the linker merge those of two instruction sets.
+    HIPPO_INLINE std::int64_t taken(std::int64_t count) const { return stride ? (seen % stride + count) / stride : 0; }
+    HIPPO_INLINE bool due(std::int64_t count) const { return stride && (seen + count) % stride == 0; }
+    HIPPO_INLINE void copy_to(T* row) const {
         for (std::int64_t n = 0; n < order; ++n) row[n] = state[n];
     }
 };
@@ -59,7 +62,10 @@ struct KernelsOf {
     void (*legs_step_adjoint)(const LegsStepArgs<T>&);
     void (*legs_project)(const LegsProjectArgs<T>&);
     std::int64_t (*first_nonfinite)(const T* values, std::int64_t size);  // -1 where all are finite
-    double (*peak_fma)(std::int64_t rounds);                              // multiply-adds done
+    // For comparison: the multiply-adds done in so many rounds at the core's peak rate, and the published algorithm,
+    // one input of ratio 1/k after the other for k = first, first + 1, ...
+    double (*peak_fma)(std::int64_t rounds);
+    void (*textbook_legs_project)(T* state, const T* inputs, double first, std::int64_t length, std::int64_t order);
 };
 
 struct Kernels {
@@ -73,9 +79,5 @@ struct Kernels {
 const Kernels& scalar_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
-
-// The published algorithm, for comparison: one input of ratio 1/k after the other, for k = first, first + 1, ...
-void textbook_legs_project(float* state, const float* inputs, double first, std::int64_t length, std::int64_t order);
-void textbook_legs_project(double* state, const double* inputs, double first, std::int64_t length, std::int64_t order);
 
 }  // namespace hippo

@@ -10,7 +10,6 @@
 // it and taking z from it in a register: that fills the latency of the chain z, S -> z', S'. Indices beyond the order
 // are computed too: they feed no lower one, for A is lower triangular.
 #pragma once
-#include <cmath>
 
 #include "legs_step.hpp"
 #include "ratios.hpp"
@@ -45,7 +44,7 @@ class Wavefront {
             index_[row] = n + 1;
             weight_[row] = Ratios::weight_scale * (2 * n + 1);
         }
-        for (int n = 0; n < int(args.order); ++n) root_[n] = std::sqrt(T(2 * n + 1));
+        for (int n = 0; n < int(args.order); ++n) root_[n] = square_root(T(2 * n + 1));
         for (int lane = 0; lane < lanes; ++lane)
             for (std::int64_t n = lane * depth_, row = 0; row < rows_of(lane); ++row, ++n)
                 lane_of(row, lane) = args.state[n] / root_[n];

@@ -7,7 +7,6 @@
 //
 // Lanes hold memories: tiles of as many rows and columns as there are lanes are transposed in registers.
 #pragma once
-#include <cmath>
 
 #include "kernels.hpp"
 #include "transpose.hpp"
@@ -34,7 +33,7 @@ class LegsStep {
         for (std::int64_t n = 0; n < args.order; ++n) spare_[n] = 0;
         for (int n = 0; n < int(args.order); ++n) {
             index_[n] = T(n + 1);
-            root_[n] = std::sqrt(2 * index_[n] - 1);
+            root_[n] = square_root(2 * index_[n] - 1);
         }
         if (!args.per_memory) set_step(args.step[0]);
     }

@@ -7,8 +7,9 @@
 #include <immintrin.h>
 #endif
 
-#define HIPPO_INLINE inline __attribute__((always_inline))
-#define HIPPO_INLINED __attribute__((always_inline))  // the same, for a lambda
+#include "kernels.hpp"
+
+#define HIPPO_INLINED __attribute__((always_inline))  // HIPPO_INLINE for a lambda
 
 namespace hippo {
 namespace {
@@ -30,6 +31,10 @@ using Vector = typename Lanes<T>::Vector;
 
 template <typename T>
 using Mask = decltype(Vector<T>{} < Vector<T>{});  // integers of T's width: -1 where true
+
+// Not std::sqrt: an inline function of the library would be shared between instruction sets by the linker.
+HIPPO_INLINE float square_root(float x) { return __builtin_sqrtf(x); }
+HIPPO_INLINE double square_root(double x) { return __builtin_sqrt(x); }
 
 inline std::int32_t lane_integer(float, std::int64_t i) { return std::int32_t(i); }
 inline std::int64_t lane_integer(double, std::int64_t i) { return i; }

@@ -14,11 +14,11 @@ import sys
 
 import numpy as np
 
-from hippo.discretization import discretize, method_alpha
+from hippo.discretization import method_alpha
 from hippo.kernels import first_nonfinite
 from hippo.kernels.arrays import FLOATS, is_tensor
-from hippo.measures import SCALE_INVARIANT, check_order, find_measure, transition
-from hippo.propagation import ScaleInvariant, TimeInvariant
+from hippo.measures import SCALE_INVARIANT, check_order, find_measure
+from hippo.propagation import ScaleInvariant, time_invariant
 
 POINTS_AT_ONCE = 4096  # of the reconstruction: its basis (4096, order) stays in cache
 
@@ -48,6 +48,8 @@ class OnlineMemory:
         self.scale_invariant = find_measure(measure).dynamics == SCALE_INVARIANT
         self.method = method if method is not None else ("bilinear" if self.scale_invariant else "zoh")
         alpha = method_alpha(self.method)
+        if theta is not None and not (np.isfinite(theta) and theta > 0):
+            raise ValueError(f"theta must be a positive number of samples, got {theta!r}")
         if self.scale_invariant and theta is not None:
             raise ValueError(f"{measure} remembers all of the signal: it has no theta, got {theta!r}")
         if self.scale_invariant and alpha is None:
@@ -121,9 +123,8 @@ class OnlineMemory:
         if self.scale_invariant:
             self._propagator = ScaleInvariant(method_alpha(self.method))
         else:
-            step = find_measure(self.measure).unit / self.theta
-            A, B = transition(self.measure, self.order, **({"seed": self.seed} if self.measure == "random" else {}))
-            self._propagator = TimeInvariant(*discretize(A, B, step, self.method), dtype)
+            settings = (self.measure, self.order, self.theta, self.method, self.seed)
+            self._propagator = time_invariant(*settings, dtype)
 
     def _chunk(self, chunk) -> np.ndarray:
         """The chunk as (batch, length) of the memory's dtype; checks its shape and its values."""

@@ -1,10 +1,14 @@
 """How a memory advances: LegS by its O(N) kernel, time-invariant measures by blocks of matrix products."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from hippo import kernels
+from hippo.discretization import discretize
+from hippo.measures import find_measure, transition
 
-BLOCK = 1024  # samples per block of a time-invariant memory: a power of 4
+BLOCK = 1024  # samples that a time-invariant memory takes at once: a power of 4
 
 
 class ScaleInvariant:
@@ -14,49 +18,86 @@ class ScaleInvariant:
         self.alpha = alpha
 
     def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
-        """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N) in place."""
+        """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N) in place.
+
+        Returns the coefficients after every stride inputs, (batch, length // stride, N), or None if stride is 0.
+        """
         return kernels.feed(state, chunk, first, steps, self.alpha, stride)
 
 
 class TimeInvariant:
     """c_{k+1} = Abar c_k + Bbar f_k in blocks: w steps at once are Abar^w c + [Abar^(w-1) Bbar ... Bbar] f.
 
-    Powers of 4 up to BLOCK are kept, so that a chunk of any length takes few products.
+    A chunk takes blocks of BLOCK samples, then of a quarter of that, and so on: few products, whatever its length.
     """
 
     def __init__(self, transition: np.ndarray, drive: np.ndarray, dtype: np.dtype):
-        self.blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        power, kernel, width = transition, drive[:, None], 1
-        while width <= BLOCK:
-            if not (np.isfinite(power).all() and np.isfinite(kernel).all()):
-                raise ValueError(
-                    "the discretization is unstable at this step: take 'bilinear' or 'zoh', or a longer theta"
-                )
-            if width.bit_length() % 2:
-                self.blocks[width] = tuple(np.ascontiguousarray(m.T, dtype=dtype) for m in (power, kernel))
-            with np.errstate(over="ignore", invalid="ignore"):  # told in words above, in the next round
-                kernel, power = np.concatenate([power @ kernel, kernel], axis=1), power @ power
-            width *= 2
+        self.dtype = dtype
+        self._exact = {1: (transition, drive[:, None])}  # by width, float64
+        self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
-        """Feed chunk (batch, length) to state (batch, N) in place; `first` and `steps` mean nothing here."""
+        """Feed chunk (batch, length) to state (batch, N) in place; `first` and `steps` mean nothing here.
+
+        Returns the coefficients after every stride inputs, (batch, length // stride, N), or None if stride is 0.
+        """
         if not stride:
             return self._advance(state, chunk)
+        batch, order = state.shape
         count = chunk.shape[1] // stride
-        snapshots = np.empty((len(state), count, state.shape[1]), dtype=state.dtype)
-        for i in range(count):
+        snapshots = np.empty((batch, count, order), dtype=state.dtype)
+        # Snapshots on the way of one block need those before them, but blocks can be walked through side by side.
+        each = max(1, BLOCK // stride)
+        blocks = count // each
+        starts = np.empty((batch, blocks, order), dtype=state.dtype)
+        for i in range(blocks):
+            starts[:, i] = state
+            self._advance(state, chunk[:, i * each * stride : (i + 1) * each * stride])
+        walked = snapshots[:, : blocks * each].reshape(batch, blocks, each, order)
+        parts = chunk[:, : blocks * each * stride].reshape(batch * blocks, each, stride)
+        side_by_side = starts.reshape(batch * blocks, order)
+        for j in range(each if blocks else 0):
+            self._advance(side_by_side, parts[:, j])
+            walked[:, :, j] = side_by_side.reshape(batch, blocks, order)
+        for i in range(blocks * each, count):
             self._advance(state, chunk[:, i * stride : (i + 1) * stride])
             snapshots[:, i] = state
         self._advance(state, chunk[:, count * stride :])
         return snapshots
 
     def _advance(self, state: np.ndarray, chunk: np.ndarray) -> None:
-        done, length = 0, chunk.shape[1]
-        for width in sorted(self.blocks, reverse=True):
-            power, kernel = self.blocks[width]
-            count = (length - done) // width
-            part = chunk[:, done : done + count * width].reshape(len(chunk), count, width)
-            driven = part @ kernel
-            for i in range(count):
-                state[:] = state @ power + driven[:, i]
-            done += count * width
+        done, length, width = 0, chunk.shape[1], BLOCK
+        while done < length:
+            if count := (length - done) // width:
+                power, kernel = self._block(width)
+                part = chunk[:, done : done + count * width].reshape(len(chunk), count, width)
+                driven = part @ kernel
+                for i in range(count):
+                    state[:] = state @ power + driven[:, i]
+                done += count * width
+            width //= 4
+
+    def _block(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """(Abar^w).T (N, N) and the transposed kernel (w, N) of a block of w samples, in the memory's dtype."""
+        if width not in self._blocks:
+            matrices = self._doubled(width)
+            if not all(np.isfinite(matrix).all() for matrix in matrices):
+                raise ValueError(
+                    "the discretization is unstable at this step: take 'bilinear' or 'zoh', or a longer theta"
+                )
+            self._blocks[width] = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in matrices)
+        return self._blocks[width]
+
+    def _doubled(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        if width not in self._exact:
+            power, kernel = self._doubled(width // 2)
+            with np.errstate(over="ignore", invalid="ignore"):  # told in words by `_block`
+                self._exact[width] = power @ power, np.concatenate([power @ kernel, kernel], axis=1)
+        return self._exact[width]
+
+
+@lru_cache(maxsize=2)  # its matrices take longer to make than a million samples to pass
+def time_invariant(measure: str, order: int, theta: float, method, seed: int, dtype: np.dtype) -> TimeInvariant:
+    """The propagator of a time-invariant measure, whose window is theta samples long."""
+    A, B = transition(measure, order, seed=seed)
+    return TimeInvariant(*discretize(A, B, find_measure(measure).unit / theta, method), dtype)

@@ -56,6 +56,16 @@ def test_strides_are_the_coefficients_on_the_way(measure, stride):
 
 
 @pytest.mark.parametrize("measure", MEASURES)
+def test_strides_of_batches_in_blocks(measure):
+    """Long enough for several blocks of a time-invariant memory, a remainder, and inputs after the last stride."""
+    signals = noise(5003, 2)
+    theta = None if measure == "legs" else 700
+    rows = project(signals, 5, measure, theta=theta, stride=7)
+    expected = np.stack([textbook(signal, 5, measure, theta=theta)[6::7] for signal in signals])
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
 def test_any_chunking_gives_the_same_coefficients(measure):
     signal, theta = noise(1200), None if measure == "legs" else 400
     whole = project(signal, 12, measure, theta=theta)
@@ -188,6 +198,8 @@ def test_refusals_name_the_way_out():
         project(noise(5), 0)
     with pytest.raises(ValueError, match="needs theta"):
         OnlineMemory("legt", 4)
+    with pytest.raises(ValueError, match="theta must be a positive number"):
+        OnlineMemory("legt", 4, theta=0)
     with pytest.raises(ValueError, match="no theta"):
         OnlineMemory("legs", 4, theta=3.0)
     with pytest.raises(ValueError, match="timestamps need measure 'legs'"):
