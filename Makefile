@@ -1,5 +1,6 @@
 # make tables   environment, kernels, data, every table at SCALE (smoke, quick or paper)
 # make test     the tests, environment included
+# make bench    the benchmarks, each as a ratio against its reference in the same run, into results/bench/
 # make lint     style
 # make clean    forget the environment and the builds; results and tracked runs stay
 
@@ -9,7 +10,7 @@ CORES  ?= all
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: env tables test lint clean
+.PHONY: env tables test bench lint clean
 
 env: .venv/installed
 
@@ -18,6 +19,9 @@ tables: env
 
 test: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+bench: env
+	$(BIN)/python -m bench.kernels results/bench
 
 lint: env
 	$(BIN)/ruff check .
