@@ -6,8 +6,9 @@ import sqlite3
 import pandas as pd
 import pytest
 import yaml
-from conftest import Workspace
 from mlflow import MlflowClient
+
+from tests.workspace import Workspace
 
 
 def shrink(workspace: Workspace) -> None:
