@@ -21,7 +21,8 @@ test: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 bench: env
-	$(BIN)/python -m bench.kernels results/bench
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.kernels results/bench
+	OMP_NUM_THREADS=2 $(BIN)/python -m bench.training results/bench
 
 lint: env
 	$(BIN)/ruff check .

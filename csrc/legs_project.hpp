@@ -47,38 +47,41 @@ class Wavefront {
         for (int n = 0; n < int(args.order); ++n) root_[n] = square_root(T(2 * n + 1));
         for (int lane = 0; lane < lanes; ++lane)
             for (std::int64_t n = lane * depth_, row = 0; row < rows_of(lane); ++row, ++n)
-                lane_of(row, lane) = args.state[n] / root_[n];
+                reinterpret_cast<Lane*>(z_.data())[row * lanes + lane] = args.state[n] / root_[n];
     }
 
     // Diagonals before the last lane starts.
     static std::int64_t ramp(std::int64_t order) { return depth_of(order) / 2 * (lanes - 1); }
 
-    // All inputs; where a stride is asked for, in runs that end when some lane has reached an input to be copied.
+    // All inputs; where a stride is asked for, every set records its rows, to be copied out lane by lane.
     void run() {
         const std::int64_t end = args_.length + lag_ * (lanes - 1);
-        const std::int64_t count = args_.taken(args_.length);
-        std::int64_t taken[lanes] = {}, now = 0;
-        while (count) {
-            std::int64_t stop = end + 1;
-            for (int lane = 0; lane < lanes; ++lane) {
-                const std::int64_t due = due_after(taken[lane], lane);
-                if (taken[lane] < count && due < stop) stop = due;
-            }
-            if (stop > end) break;
-            fly(now, stop);
-            now = stop;
-            for (int lane = 0; lane < lanes; ++lane)
-                if (taken[lane] < count && due_after(taken[lane], lane) == now)
-                    store(lane, args_.snapshots + taken[lane]++ * args_.order);
+        if (args_.stride) {
+            for (int lane = 0; lane < lanes; ++lane) due_[lane] = next_due(lane);
+            flight<least_flight, true, true>(0, end);
+        } else {
+            fly(0, end);
         }
-        fly(now, end);
-        for (int lane = 0; lane < lanes; ++lane) store(lane, args_.state);
+        for (int lane = 0; lane < lanes; ++lane) store(lane, z_.data(), args_.state);
     }
 
   private:
-    // The number of diagonals after which `lane` has seen the inputs of its snapshot number `taken`.
-    std::int64_t due_after(std::int64_t taken, int lane) const {
-        return (taken + 1) * args_.stride - args_.seen % args_.stride + lane * lag_;
+    // The number of diagonals after which `lane` is to be copied next; beyond all where it is not.
+    std::int64_t next_due(int lane) const {
+        if (taken_[lane] == args_.taken(args_.length)) return std::int64_t(1) << 62;
+        return (taken_[lane] + 1) * args_.stride - args_.seen % args_.stride + lane * lag_;
+    }
+
+    void copy_due(std::int64_t diagonals, const V* rows) {
+        if (diagonals < earliest_) return;
+        earliest_ = std::int64_t(1) << 62;
+        for (int lane = 0; lane < lanes; ++lane) {
+            if (due_[lane] == diagonals) {
+                store(lane, rows, args_.snapshots + taken_[lane]++ * args_.order);
+                due_[lane] = next_due(lane);
+            }
+            if (due_[lane] < earliest_) earliest_ = due_[lane];
+        }
     }
 
     // How many of the lane's rows hold coefficients; the rest are there to fill the vectors.
@@ -88,11 +91,12 @@ class Wavefront {
     }
 
     typedef T Lane __attribute__((may_alias));
-    Lane& lane_of(std::int64_t row, int lane) { return reinterpret_cast<Lane*>(z_.data())[row * lanes + lane]; }
 
-    void store(int lane, T* coefficients) {
-        for (std::int64_t n = lane * depth_, row = 0; row < rows_of(lane); ++row, ++n)
-            coefficients[n] = lane_of(row, lane) * root_[n];
+    void store(int lane, const V* rows, T* coefficients) const {
+        const Lane* values = reinterpret_cast<const Lane*>(rows) + lane;
+        const std::int64_t first = lane * depth_, count = rows_of(lane);
+        for (std::int64_t row = 0; row < count; ++row)
+            coefficients[first + row] = values[row * lanes] * root_.data()[first + row];
     }
 
     // Diagonals [begin, end). Masks are needed while lanes start and finish, and where the sets in flight are not all
@@ -122,11 +126,12 @@ class Wavefront {
     };
 
     // Before its first group the sets finish a group of nothing, and after its last they start one, on spare rows.
-    template <int Flight, bool Masked>
+    template <int Flight, bool Masked, bool Recorded = false>
     void flight(std::int64_t diagonal, std::int64_t end) {
         const std::int64_t groups = (end - diagonal + Flight - 1) / Flight;
         if (groups == 0) return;
         Sets<Flight, Masked> sets = {};
+        const AlignedArray<V> records(Recorded ? Flight * depth_ : 0, Fill::nothing);
         std::int64_t slot = diagonal % lag_;  // of handed_, which holds the last sums of `lag` diagonals
         for (std::int64_t group = 0; group <= groups; ++group) {
             V* const finishing = group > 0 ? z_.data() : spare_.data();
@@ -134,13 +139,16 @@ class Wavefront {
             ratios_.template prepare<Flight>(diagonal);
             unroll<Flight>([&](auto turn) HIPPO_INLINED {  // one set after the other goes over to its next diagonal
                 constexpr int row = turn;
-                if (group > 0 && (!Masked || diagonal - Flight + row < end))
+                if (group > 0 && (!Masked || diagonal - Flight + row < end)) {
                     handed_[wrapped(slot + lag_ - Flight + row)] = sets.sum[row];
+                    if (Recorded) copy_due(diagonal - Flight + row + 1, records.data() + row * depth_);
+                }
                 if (group < groups) enter(sets, row, diagonal + row, end, wrapped(slot + row));
                 unroll<Flight>([&](auto back) HIPPO_INLINED {
                     constexpr int set = Flight - 1 - back;
-                    if constexpr (set <= row) element(sets, Number<set>{}, row - set, 0, starting);
-                    else element(sets, Number<set>{}, depth_ + row - set, Flight, finishing);
+                    const std::int64_t at = set <= row ? row - set : depth_ + row - set;
+                    element(sets, Number<set>{}, at, set <= row ? 0 : Flight, set <= row ? starting : finishing);
+                    if (Recorded) records.data()[set * depth_ + at] = sets.z[set];
                 });
             });
             if (group == groups) break;
@@ -148,6 +156,7 @@ class Wavefront {
                 unroll<Flight>([&](auto back) HIPPO_INLINED {
                     constexpr int set = Flight - 1 - back;
                     element(sets, Number<set>{}, row - set, 0, starting);
+                    if (Recorded) records.data()[set * depth_ + row - set] = sets.z[set];
                 });
             diagonal += Flight;
             slot = wrapped(slot + Flight);
@@ -188,6 +197,7 @@ class Wavefront {
     AlignedArray<V> z_, spare_, index_, weight_, handed_;
     AlignedArray<T> root_;
     Mask<T> delay_;
+    std::int64_t taken_[lanes] = {}, due_[lanes] = {}, earliest_ = 0;  // snapshots of each lane
     Ratios ratios_;
 };
 

@@ -9,13 +9,13 @@ namespace {
 template <typename T>
 double peak_fma(std::int64_t rounds) {
     constexpr int chains = Lanes<T>::count * sizeof(T) == 64 ? 16 : 12;  // more than latency times ports, in registers
-    Vector<T> sums[chains] = {};
+    Vector<T> sums[chains];  // of different values, lest the compiler compute one for all
+    unroll<chains>([&](auto chain) HIPPO_INLINED { sums[int(chain)] = Vector<T>{} + T(int(chain)); });
     const Vector<T> factor = Vector<T>{} + T(0.5);
     for (std::int64_t i = 0; i < rounds; ++i)
         unroll<chains>([&](auto chain) HIPPO_INLINED {
             constexpr int c = chain;
             sums[c] = sums[c] * factor + factor;
-            asm volatile("" : "+v"(sums[c]));  // the compiler may neither merge nor drop rounds
         });
     double sink = 0;
     for (auto& sum : sums) sink += double(sum[0]);

@@ -127,8 +127,7 @@ class AlignedArray {
     ~AlignedArray() { std::free(data_); }
     AlignedArray(const AlignedArray&) = delete;
     AlignedArray& operator=(const AlignedArray&) = delete;
-    E* data() { return data_; }
-    const E* data() const { return data_; }
+    E* data() const { return data_; }
     E& operator[](std::int64_t i) { return data_[i]; }
     const E& operator[](std::int64_t i) const { return data_[i]; }
 

@@ -96,7 +96,7 @@ class TimeInvariant:
         return self._exact[width]
 
 
-@lru_cache(maxsize=2)  # its matrices take longer to make than a million samples to pass
+@lru_cache(maxsize=4)  # its matrices take longer to make than a million samples to pass
 def time_invariant(measure: str, order: int, theta: float, method, seed: int, dtype: np.dtype) -> TimeInvariant:
     """The propagator of a time-invariant measure, whose window is theta samples long."""
     A, B = transition(measure, order, seed=seed)

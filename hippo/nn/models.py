@@ -21,6 +21,10 @@ class ModelConfig(Config):
     uses_times: ClassVar[bool] = False
 
     hidden_size: PositiveInt = Field(256, description="Units of the hidden state.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped before the output layer.")
+    embedding_size: PositiveInt | None = Field(
+        None, description="Channels that an integer input is embedded in; none means real-valued channels."
+    )
 
     def cell(self, input_size: int) -> "nn.Module":
         """The recurrent cell for inputs of `input_size` channels (the contract: `hippo.nn.cell.Cell`)."""

@@ -13,7 +13,8 @@ class SequenceModel(nn.Module):
 
     With `timestamps`, every call gives times (batch, length): the cell's own, or one more channel where its
     options say that it cannot use them. With `return_sequence`, one answer per step. `engine` sets precision and
-    checkpointing of cells that the engine unrolls; it does not matter to the others.
+    checkpointing of cells that the engine unrolls; it does not matter to the others. With an `embedding_size` in
+    the options, inputs are integers (batch, length) below input_size.
     """
 
     def __init__(
@@ -31,22 +32,29 @@ class SequenceModel(nn.Module):
         self.timestamps = timestamps
         self.return_sequence = return_sequence
         self.times_as_channel = timestamps and not options.uses_times
-        self.cell = options.cell(input_size + self.times_as_channel)
+        embedding_size = options.embedding_size
+        self.embedding = None if embedding_size is None else nn.Embedding(input_size, embedding_size)
+        self.cell = options.cell((embedding_size or input_size) + self.times_as_channel)
         if isinstance(self.cell, UnrolledCell) and engine is not None:
             self.cell.engine = engine
+        self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
         self.head = nn.Linear(self.cell.hidden_size, output_size)
 
     def forward(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Answers (batch, output), or (batch, length, output) with `return_sequence`.
 
-        inputs (batch, length, input_size); times (batch, length), not decreasing; lengths (batch,) int64
-        where samples are padded at their end: what is padded does not matter. ValueError for a wrong shape.
+        inputs (batch, length, input_size), or integers (batch, length) to be embedded; times (batch, length), not
+        decreasing; lengths (batch,) int64 where samples are padded at their end: what is padded does not matter.
+        ValueError for a wrong shape.
         """
         self._check(inputs, times, lengths)
+        if self.embedding is not None:
+            inputs = self.embedding(inputs)
         if self.times_as_channel:
             inputs = torch.cat([inputs, times.to(inputs.dtype).unsqueeze(2)], dim=2)
             times = None
-        return self.head(self.cell(inputs, times, lengths, sequence=self.return_sequence))
+        hidden = self.cell(inputs, times, lengths, sequence=self.return_sequence)
+        return self.head(self.dropout(hidden))
 
     def parameter_groups(self, learning_rate: float) -> list[dict]:
         """Groups for an optimiser: parameters of the cell may learn at a share of the rate."""
@@ -57,8 +65,10 @@ class SequenceModel(nn.Module):
         return [{"params": params, "lr": learning_rate * factor} for factor, params in groups.items()]
 
     def _check(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> None:
-        if inputs.ndim != 3 or inputs.shape[2] != self.input_size or inputs.shape[1] == 0:
-            raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected (batch, length, {self.input_size})")
+        channels = () if self.embedding is not None else (self.input_size,)
+        if inputs.shape[2:] != channels or inputs.ndim < 2 or inputs.shape[1] == 0:
+            expected = ", ".join(["batch", "length", *map(str, channels)])
+            raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected ({expected})")
         if (times is not None) != self.timestamps:
             fault = "missing from a model with" if times is None else "given to a model without"
             raise ValueError(f"times {fault} timestamps; build_model(..., timestamps={times is not None})")

@@ -78,3 +78,23 @@ for name in available_models():
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_integers_are_embedded():
+    model = build_model("gru", 11, 2, hidden_size=4, embedding_size=3)
+    tokens = torch.tensor([[0, 10, 5], [1, 1, 1]])
+    assert model.embedding.weight.shape == (11, 3) and model.cell.input_size == 3
+    answer = model(tokens)
+    assert answer.shape == (2, 2)
+    assert torch.equal(answer, model.head(model.cell(model.embedding.weight[tokens])))
+    with pytest.raises(ValueError, match=r"expected \(batch, length\)"):
+        model(torch.zeros(2, 3, 11))
+
+
+def test_dropout_is_for_training_only():
+    torch.manual_seed(0)
+    model = build_model("gru", 1, 2, hidden_size=400, dropout=0.5)
+    inputs = torch.randn(1, 3, 1)
+    assert not torch.equal(model(inputs), model(inputs))
+    model.eval()
+    assert torch.equal(model(inputs), model.head(model.cell(inputs)))

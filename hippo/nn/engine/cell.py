@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hippo.nn.cell import Cell, elapsed_shares, last
+from hippo.nn.engine.graph import Graphed
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.engine.unroll import unroll
 
@@ -36,7 +37,10 @@ class UnrolledCell(Cell):
         make = partial(self.recurrence(shares), self.hidden_size, compute)
         steps = torch.cat([inputs, torch.ones_like(inputs[:, :, :1])], dim=2).transpose(0, 1).contiguous()
         every = sequence or lengths is not None
-        hidden = unroll(make, steps, self.weights(), every, self.engine.checkpoint)
+        if inputs.is_cuda and shares is None and not self.engine.checkpoint:
+            hidden = Graphed.apply(self, make, every, steps, *self.weights())
+        else:
+            hidden = unroll(make, steps, self.weights(), every, self.engine.checkpoint)
         if not every:
             return hidden
         hidden = hidden.transpose(0, 1)

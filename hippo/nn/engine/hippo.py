@@ -96,7 +96,11 @@ class HiPPORecurrence(Recurrence):
 
     def share(self, k: int) -> float | Tensor:
         """Share of the time so far that has passed since the last step, one number or one per row of memory."""
-        return 1 / max(k, 1) if self.shares is None else self.shares[:, k]
+        if self.shares is not None:
+            return self.shares[:, k]
+        ratio = 1 / max(k, 1)
+        # A number would have to be copied to the GPU, which no graph can record; filling a tensor it can.
+        return self.w_in.new_full((1,), ratio) if self.w_in.is_cuda else ratio
 
     def gradients(self, x: Tensor) -> tuple[Tensor, ...]:
         """As the base class's; the compiled call has summed up those of the small weights on its way."""
