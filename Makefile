@@ -18,7 +18,7 @@ tables: env
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
 
 test: env
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile  # a DAG run is shared by its file's tests
 
 bench: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.kernels results/bench
