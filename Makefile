@@ -35,6 +35,6 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11: name a newer one, make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(PIP) cmake ninja pybind11 scikit-build-core
+	$(PIP) cmake ninja pybind11 scikit-build-core setuptools  # setuptools for dependencies that come as source only
 	$(PIP) --no-build-isolation --editable '.[dev]'
 	touch $@
