@@ -11,6 +11,8 @@ from tqdm import tqdm
 from hippo.data.dataset import Dataset, Part
 from hippo.lab.experiment import Training, Trial
 from hippo.nn import build_model
+from hippo.nn.device import resolve_device
+from hippo.nn.engine.options import EngineOptions
 
 EVALUATION_BATCH = 500
 
@@ -22,15 +24,17 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     A loss that is not finite ends the trial with status `diverged`.
     """
     training = Training(**trial.training)
+    device = resolve_device(training.device)
     initial, order = (int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in _streams(trial))
     torch.manual_seed(initial)
     shuffle = torch.Generator().manual_seed(order)
-    parts = {name: _tensors(part, dataset.scale) for name, part in dataset.parts.items()}
-    model = _model(trial, dataset)
+    parts = {name: _tensors(part, dataset.scale, device) for name, part in dataset.parts.items()}
+    model = _model(trial, dataset, training).to(device)
     optimiser = torch.optim.Adam(model.parameter_groups(training.learning_rate))
     outcome = {
         "status": "finished",
         "parameters": sum(p.numel() for p in model.parameters()),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
     best = -1.0
     progress = tqdm(range(1, training.epochs + 1), desc=trial.name, unit="epoch", disable=None)
@@ -60,13 +64,13 @@ def _streams(trial: Trial) -> list[np.random.SeedSequence]:
     return np.random.SeedSequence(trial.entropy).spawn(2)
 
 
-def _tensors(part: Part, scale: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    inputs = torch.from_numpy(part.inputs).float().mul_(scale)
-    times = None if part.times is None else torch.from_numpy(part.times)
-    return inputs, torch.from_numpy(part.targets), times
+def _tensors(part: Part, scale: float, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    inputs = torch.from_numpy(part.inputs).to(device, torch.float32) * scale
+    times = None if part.times is None else torch.from_numpy(part.times).to(device)
+    return inputs, torch.from_numpy(part.targets).to(device), times
 
 
-def _model(trial: Trial, dataset: Dataset) -> torch.nn.Module:
+def _model(trial: Trial, dataset: Dataset, training: Training) -> torch.nn.Module:
     hyperparameters = {key: value for key, value in trial.model.items() if key != "name"}
     train = dataset.parts["train"]
     return build_model(
@@ -74,6 +78,7 @@ def _model(trial: Trial, dataset: Dataset) -> torch.nn.Module:
         input_size=train.inputs.shape[-1],
         output_size=dataset.classes,
         timestamps=train.times is not None,
+        engine=training.model_dump(include=EngineOptions.model_fields.keys()),
         **hyperparameters,
     )
 

@@ -14,17 +14,19 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringCo
 from hippo import registry
 from hippo.config import Config, ConfigError, closest, parse
 from hippo.lab.tasks import TASKS
+from hippo.nn.engine.options import EngineOptions
 
 Scale = Literal["smoke", "quick", "paper"]
 SCALES: tuple[str, ...] = ("smoke", "quick", "paper")
 
 
-class Training(Config):
-    """How a model is trained: Adam, cross-entropy, no schedule."""
+class Training(EngineOptions):
+    """How a model is trained: Adam, cross-entropy, no schedule; and how the engine runs it."""
 
     epochs: PositiveInt = Field(50, description="passes over the training part")
     batch_size: PositiveInt = Field(100, description="samples per optimiser step")
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size")
+    device: str = Field("auto", description="auto (a CUDA device where there is one), cpu, cuda, cuda:1, …")
 
 
 class Resources(Config):

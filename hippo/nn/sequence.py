@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from hippo.config import ConfigError
 from hippo.nn.engine.cell import UnrolledCell
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.models import ModelConfig
@@ -13,8 +14,8 @@ class SequenceModel(nn.Module):
 
     With `timestamps`, every call gives times (batch, length): the cell's own, or one more channel where its
     options say that it cannot use them. With `return_sequence`, one answer per step. `engine` sets precision and
-    checkpointing of cells that the engine unrolls; it does not matter to the others. With an `embedding_size` in
-    the options, inputs are integers (batch, length) below input_size.
+    checkpointing of cells that the engine unrolls; ConfigError where one is asked of another cell. With an
+    `embedding_size` in the options, inputs are integers (batch, length) below input_size.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class SequenceModel(nn.Module):
         embedding_size = options.embedding_size
         self.embedding = None if embedding_size is None else nn.Embedding(input_size, embedding_size)
         self.cell = options.cell((embedding_size or input_size) + self.times_as_channel)
-        if isinstance(self.cell, UnrolledCell) and engine is not None:
-            self.cell.engine = engine
+        if isinstance(self.cell, UnrolledCell):
+            self.cell.engine = engine or EngineOptions()
+        elif engine not in (None, EngineOptions()):
+            raise ConfigError(f"{type(options).__name__} is not run by the engine: leave {engine!r} at its defaults")
         self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
         self.head = nn.Linear(self.cell.hidden_size, output_size)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
 from hippo.lab import classification
 from hippo.lab.experiment import Trial
@@ -26,7 +27,7 @@ def dataset() -> Dataset:
     return Dataset(parts=parts, classes=2, source="made up")
 
 
-def trial(epochs=3, learning_rate=0.05, seed=0, model="gru") -> Trial:
+def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", **training) -> Trial:
     return Trial(
         experiment="e",
         scale="quick",
@@ -36,7 +37,7 @@ def trial(epochs=3, learning_rate=0.05, seed=0, model="gru") -> Trial:
         task="classification",
         dataset={"name": "none"},
         model={"name": model, "hidden_size": 6},
-        training={"epochs": epochs, "batch_size": 10, "learning_rate": learning_rate},
+        training={"epochs": epochs, "batch_size": 10, "learning_rate": learning_rate, **training},
         threads=1,
     )
 
@@ -108,10 +109,42 @@ def test_divergence_is_an_outcome_with_its_epoch(dataset):
     assert math.isnan(rows[0]["train_loss"])
 
 
+@pytest.mark.parametrize("model", ["gru", "legs"])
+def test_engine_settings_reach_the_model(dataset, model):
+    (plain,), (rounded,), (checkpointed,) = (
+        run(dataset, model=model, epochs=1, **engine)[1]
+        for engine in ({}, {"precision": "bfloat16"}, {"checkpoint": True})
+    )
+    # Checkpoints repeat the same arithmetic; weight gradients are summed in another order.
+    assert checkpointed["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-5)
+    # bfloat16 keeps 8 bits: the products' relative error is about 2^-9, and must be there to be seen.
+    assert rounded["train_loss"] != plain["train_loss"]
+    assert rounded["train_loss"] == pytest.approx(plain["train_loss"], rel=2e-2)
+
+
+def test_a_device_that_is_not_there_is_refused(dataset):
+    with pytest.raises(ConfigError, match="set device to auto or cpu"):
+        run(dataset, device="cuda:99")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("model", ["gru", "legs"])
+def test_learns_on_a_gpu(dataset, model):
+    outcome, _ = run(dataset, epochs=5, model=model, device="cuda")
+    assert outcome["device"] != "cpu" and outcome["test_accuracy"] == 1.0
+
+
+def test_inputs_are_scaled_in_a_copy(dataset):
+    before = dataset.parts["train"].inputs.copy()
+    inputs, _, _ = classification._tensors(dataset.parts["train"], 0.5, torch.device("cpu"))
+    assert np.array_equal(dataset.parts["train"].inputs, before)
+    assert np.array_equal(inputs.numpy(), 0.5 * before)
+
+
 def test_evaluate_weighs_every_sample_once(dataset, monkeypatch):
     torch.manual_seed(0)
     model = build_model("gru", 1, 2, hidden_size=6)
-    part = classification._tensors(dataset.parts["test"], scale=1.0)
+    part = classification._tensors(dataset.parts["test"], 1.0, torch.device("cpu"))
     whole = classification.evaluate(model, part)
     monkeypatch.setattr(classification, "EVALUATION_BATCH", 7)  # does not divide 32
     assert classification.evaluate(model, part) == pytest.approx(whole, rel=1e-6)
