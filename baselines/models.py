@@ -2,9 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field, PositiveInt
+
+from hippo.classifiers import ClassifierConfig
 from hippo.nn.models import ModelConfig
 
 if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
     from torch import nn
 
 
@@ -56,3 +60,16 @@ class ExpRNN(ModelConfig):
         from baselines.exprnn import ExpRNNCell
 
         return ExpRNNCell(input_size, self.hidden_size)
+
+
+class MiniRocket(ClassifierConfig):
+    """MiniRocket features and a ridge classifier on them (Dempster, Schmidt, Webb 2021)."""
+
+    kernels: PositiveInt = Field(10_000, description="Features, rounded down to a multiple of 84.")
+
+    def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
+        """A pipeline of `MiniRocketFeatures` and `RidgeClassifierCV`."""
+        from baselines.minirocket import MiniRocketFeatures
+        from hippo.estimators import ridge
+
+        return ridge(MiniRocketFeatures(self.kernels, seed))

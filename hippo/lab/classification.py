@@ -8,7 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from hippo import registry
 from hippo.data.dataset import Dataset, Part
+from hippo.lab import fitted
 from hippo.lab.experiment import Training, Trial
 from hippo.nn import build_model
 from hippo.nn.device import resolve_device
@@ -23,6 +25,8 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     `test_accuracy` is read at the epoch of the best validation accuracy, `last_test_accuracy` at the last epoch.
     A loss that is not finite ends the trial with status `diverged`.
     """
+    if trial.model["name"] in registry.names("classifiers"):
+        return fitted.run(trial, dataset, recorder)
     training = Training(**trial.training)
     device = resolve_device(training.device)
     initial, order = (int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in _streams(trial))

@@ -81,7 +81,7 @@ class Plan(Config):
     dataset: DatasetChoice
     variants: dict[Name, Variant] = Field(min_length=1)
     models: dict[Name, Row] = Field(min_length=1)
-    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters that all models share")
+    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of every model that has them")
     training: Training = Training()
     resources: Resources = Resources()
     seeds: PositiveInt = Field(1, description="trials of each model and variant")
@@ -131,6 +131,9 @@ class Experiment:
         self.datasets = {key: self._dataset(key, variant) for key, variant in plan.variants.items()}
         self.models = {key: self._model(key, row) for key, row in plan.models.items()}
         self.training = {key: self._training(key, row) for key, row in plan.models.items()}
+        known = {field for options in self.models.values() for field in type(options).model_fields}
+        for key in self.plan.hyperparameters.keys() - known:
+            raise ConfigError(f"{where}: unknown key 'hyperparameters.{key}'; {closest(key, known)}")
         if not self.task.trained and plan.training != Training():
             raise ConfigError(f"{where}: key 'training' is read by no {plan.task} trial; remove it")
         if plan.paper:
@@ -173,7 +176,8 @@ class Experiment:
     def _model(self, key: str, row: Row) -> Config:
         where = f"{self.where}: models.{key}"
         options = self.task.model(row.model or key, where)
-        return parse(options, {**self.plan.hyperparameters, **row.hyperparameters}, f"{where}.hyperparameters")
+        shared = {k: v for k, v in self.plan.hyperparameters.items() if k in options.model_fields}
+        return parse(options, {**shared, **row.hyperparameters}, f"{where}.hyperparameters")
 
     def _training(self, key: str, row: Row) -> Training:
         settings = {**self.plan.training.model_dump(), **row.training}

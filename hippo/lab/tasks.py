@@ -75,7 +75,13 @@ class LSTMOptions(Config):
 
 
 def _registered(name: str, where: str) -> type[Config]:
-    return registry.find("models", name, where)
+    """A cell to be trained, or a classifier that is fitted at once."""
+    groups = ("models", "classifiers")
+    for group in groups:
+        if name in registry.names(group):
+            return registry.find(group, name, where)
+    known = [known for group in groups for known in registry.names(group)]
+    raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, known)}")
 
 
 def _reconstructor(name: str, where: str) -> type[Config]:

@@ -18,6 +18,13 @@ MISTAKES = {
         ["variants.bit-reversal.dataset", "'permutations'", "'permutation'"],
     ),
     "unknown model": (PMNIST, "lstm: {label: LSTM}", "lsmt: {label: LSTM}", ["models.lsmt", "'lstm'"]),
+    "shared hyperparameter of no model": (PMNIST, "{hidden_size: 512}", "{hidden: 512}", ["'hyperparameters.hidden'"]),
+    "misspelt precision": (
+        "config/experiments/precision.yaml",
+        "precision: bfloat16",
+        "precision: bfloat",
+        ["models.bfloat16.training", "precision", "'bfloat16'"],
+    ),
     "unknown dataset": (PMNIST, "name: mnist", "name: mnits", ["dataset.name", "'mnits'", "'mnist'"]),
     "unknown task": (PMNIST, "task: classification", "task: clasification", ["task", "'classification'"]),
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
