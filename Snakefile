@@ -44,5 +44,12 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
+onerror:
+    # A table waits for all of its trials; where one failed, what the others found is shown all the same.
+    for name in TABLES:
+        trials, out = (f"results/{SETTINGS.scale}/{kind}" for kind in ("trials", f"tables/{name}.md"))
+        shell("hippo table {FILES[name]} --scale {SETTINGS.scale} --trials {trials} --out {out} --if-failed")
+
+
 onsuccess:
     shell("hippo times --since {STARTED} results/benchmarks results/{SETTINGS.scale}/benchmarks")

@@ -1,7 +1,6 @@
 """`hippo …`: each rule of the workflow is one of these commands, and a person can paste it."""
 
 import logging
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +109,6 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
     from hippo.lab.trial import run_trial
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the tracked run ends as KILLED
     outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out)
     numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
     click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
@@ -120,12 +118,16 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
 @experiment_options
 @click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
 @click.option("--out", type=FILE, required=True, help="The table; its .md and .csv are written.")
-def table(experiment, scale, trials, out):
+@click.option("--if-failed", is_flag=True, help="Only where a trial of it failed: without it, the table has to wait.")
+def table(experiment, scale, trials, out, if_failed):
     """Make one table, Markdown and CSV, from its finished trials."""
     from hippo.lab.experiment import load
     from hippo.lab.tables import write_table
 
-    write_table(load(experiment, scale), trials, out)
+    plan = load(experiment, scale)
+    if if_failed and not any((trials / trial.name / "failure.json").exists() for trial in plan.trials()):
+        return
+    write_table(plan, trials, out)
     click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 
@@ -177,12 +179,32 @@ def runs():
 def runs_init(experiments, out):
     """Make the MLflow store and one experiment per table, before parallel trials need them."""
     from hippo.files import write_json
-    from hippo.lab.tracking import create_store, tracking_uri
+    from hippo.lab.store import create_store, tracking_uri
 
     ids = create_store(list(experiments))
     click.echo(f"{tracking_uri()}: {', '.join(ids)}")
     if out:
         write_json(out, {"uri": tracking_uri(), "experiments": ids})
+
+
+@runs.command("import")
+@click.argument("trials", type=FOLDER)
+def runs_import(trials):
+    """Bring every trial under TRIALS into the store, each once: after a move, or a store that was away."""
+    from hippo.lab.runs import import_trials
+
+    for line in import_trials(trials):
+        click.echo(line)
+
+
+@runs.command("reconcile")
+@click.argument("results", type=FOLDER, default=Path("results"))
+def runs_reconcile(results):
+    """End runs that the store believes running though their process is gone."""
+    from hippo.lab.runs import reconcile
+
+    for line in reconcile(results):
+        click.echo(line)
 
 
 @main.command()

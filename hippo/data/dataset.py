@@ -12,13 +12,17 @@ from hippo.config import Config
 from hippo.data.sources import DataError
 from hippo.files import atomic
 
+NOT_ASKED = -100  # as a target: the answer at this step does not matter
+
 
 @dataclass(frozen=True)
 class Part:
     """One part (train, validation or test) of a dataset.
 
-    inputs (samples, length, channels), uint8 or float32; targets (samples,) int64, or None where the input is
-    its own target; times (samples, length) float32 timestamps, or None where samples are evenly spaced.
+    inputs (samples, length, channels), uint8 or float32. targets: classes (samples,), or (samples, length) with
+    NOT_ASKED where it does not matter, int64; or numbers (samples, outputs) or (samples, length, outputs) float32;
+    or None where the input is its own target. times (samples, length) float32 timestamps, or None where samples are
+    evenly spaced.
     """
 
     inputs: np.ndarray
@@ -91,11 +95,11 @@ class Dataset:
 class DatasetConfig(Config):
     """Options of one dataset; `build` makes it from the sources.
 
-    `classified` datasets have classes to tell apart, the others are signals; one that `may_stand_in` has a
+    `task` is what its trials do: classification, regression or reconstruction. One that `may_stand_in` has a
     synthetic substitute for recordings that cannot be had.
     """
 
-    classified: ClassVar[bool] = True
+    task: ClassVar[str] = "classification"
     may_stand_in: ClassVar[bool] = False
 
     def fetch(self, sources) -> dict[str, str]:

@@ -28,7 +28,7 @@ class WhiteNoise(DatasetConfig):
     few harmonics; the default seed's is 0.018. LegS itself is within 1e-6 of the optimum at 10^6 samples.
     """
 
-    classified: ClassVar[bool] = False
+    task: ClassVar[str] = "reconstruction"
 
     samples: Annotated[int, Field(ge=2)] = 1_000_000
     cycles: PositiveInt = 88

@@ -77,7 +77,7 @@ class Plan(Config):
     """What an experiment file states; `scales` override any of it but the paper's values."""
 
     title: str = Field(description="title of the table")
-    task: Literal["classification", "reconstruction"] = Field(description="what a trial does")
+    task: Literal["classification", "regression", "reconstruction"] = Field(description="what a trial does")
     dataset: DatasetChoice
     variants: dict[Name, Variant] = Field(min_length=1)
     models: dict[Name, Row] = Field(min_length=1)
@@ -169,7 +169,7 @@ class Experiment:
     def _dataset(self, key: str, variant: Variant) -> Config:
         where = f"{self.where}: variants.{key}.dataset"
         options = registry.find("datasets", self.plan.dataset.name, f"{self.where}: dataset.name")
-        if options.classified != self.task.classifies:
+        if options.task != self.plan.task:
             raise ConfigError(f"{self.where}: task {self.plan.task!r} cannot use dataset {self.plan.dataset.name!r}")
         return parse(options, {**self.plan.dataset.options, **variant.dataset}, where)
 

@@ -39,7 +39,7 @@ class Reader(nn.Module):
 
 
 def reconstruct_by_lstm(
-    signal: np.ndarray, options: LSTMOptions, cycles: int, entropy: int, name: str
+    signal: np.ndarray, options: LSTMOptions, cycles: int, entropy: int, recorder
 ) -> tuple[np.ndarray, dict]:
     """The reconstruction of `signal` (length,) by a trained LSTM, its steps per second and parameters.
 
@@ -49,12 +49,19 @@ def reconstruct_by_lstm(
     model = Reader(options)
     basis = torch.from_numpy(_basis(options)).float()
     optimiser = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
-    for step in tqdm(range(options.steps), desc=name, unit="step", disable=None):
+    done = 0
+    if saved := recorder.resume():
+        done = saved["done"]
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+    for step in tqdm(range(done, options.steps), initial=done, total=options.steps, unit="step", disable=None):
         signals = _draws(options, cycles, options.batch_size, [entropy, step])
         optimiser.zero_grad(set_to_none=True)
         loss = mse_loss(model(signals.unsqueeze(2)) @ basis.T, signals)
         loss.backward()
         optimiser.step()
+        states = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+        recorder.pause(lambda states={"done": step + 1, **states}: states)
     held_out = _draws(options, cycles, HELD_OUT, [entropy, options.steps])
     with torch.no_grad():
         trained_mse = mse_loss(model(held_out.unsqueeze(2)) @ basis.T, held_out).item()

@@ -23,20 +23,21 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     `reconstruction.csv` in the trial's folder holds what a figure draws. An error that is not finite ends the
     trial with status `diverged`.
     """
+    started = time.perf_counter()
     options = {key: value for key, value in trial.model.items() if key != "name"}
     signal = dataset.parts["test"].inputs[0, :, 0]
     if trial.model["name"] == "lstm":
         from hippo.lab.lstm_reconstruction import reconstruct_by_lstm
 
         cycles = trial.dataset["cycles"]
-        reconstructed, row = reconstruct_by_lstm(signal, LSTMOptions(**options), cycles, trial.entropy, trial.name)
+        reconstructed, row = reconstruct_by_lstm(signal, LSTMOptions(**options), cycles, trial.entropy, recorder)
     else:
         reconstructed, row = reconstruct_by_memory(signal, MemoryOptions(**options))
     mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
     if not math.isfinite(mse):
         return {"status": "diverged", "epochs": 1}
     row = {"mse": mse, "optimal_mse": optimal_mse(signal, options["order"]), **row}
-    recorder.epoch({"epoch": 1, **row})
+    recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
     shown = np.linspace(0, len(signal) - 1, min(DRAWN, len(signal))).astype(int)
     drawn = pd.DataFrame({"sample": shown, "signal": signal[shown], "reconstructed": reconstructed[shown]})
     write_text(recorder.folder / "reconstruction.csv", drawn.to_csv(index=False, float_format="%.6g"))

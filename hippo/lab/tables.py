@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from textwrap import fill
+from textwrap import fill, shorten
 
 import pandas as pd
 from tabulate import tabulate
@@ -10,6 +10,9 @@ from tabulate import tabulate
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment, Trial
 from hippo.lab.tasks import Column
+
+
+MISSING = {"status": "missing"}
 
 
 def write_table(experiment: Experiment, trials: Path, out: Path) -> None:
@@ -20,7 +23,10 @@ def write_table(experiment: Experiment, trials: Path, out: Path) -> None:
 
 
 def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
-    """One row per trial of the table: its axes, status and numbers; a trial without metrics.json is `missing`."""
+    """One row per trial of the table: its axes, status and numbers.
+
+    A trial without metrics.json is `failed` or `killed`, with its reason, where it left word, else `missing`.
+    """
     return pd.DataFrame([_outcome(trial, trials / trial.name) for trial in experiment.trials()])
 
 
@@ -33,9 +39,17 @@ def _outcome(trial: Trial, folder: Path) -> dict:
         dataset = metrics.pop("dataset")
         return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"]}
     except FileNotFoundError:
-        return {**axes, "status": "missing"}
+        return {**axes, **_failure(trial, folder)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {**axes, "status": "damaged"}
+
+
+def _failure(trial: Trial, folder: Path) -> dict:
+    try:
+        failure = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
+        return {key: failure[key] for key in ("status", "reason")} if failure["trial"] == trial.digest else MISSING
+    except (OSError, ValueError, KeyError, TypeError):
+        return MISSING
 
 
 def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -150,6 +164,9 @@ def _notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
         )
     if plan.scales.get(experiment.scale):
         notes.append(f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values.")
+    for _, trial in outcomes[outcomes.get("reason", pd.Series(dtype=str)).notna()].iterrows():
+        reason = shorten(trial["reason"], 300)
+        notes.append(f"{trial['variant']}, {trial['row']}, seed {trial['seed']}: {trial['status']}: {reason}")
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
     notes.append(f"Commit {', '.join(commits) or 'unknown'}.")
     return [fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes] + [""]

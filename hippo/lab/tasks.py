@@ -23,12 +23,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of trial: where its models are found, whether it trains them and classifies, and its columns."""
+    """One kind of trial: where its models are found, whether it trains them, and its table's columns."""
 
     runner: str
     model: Callable[[str, str], type[Config]]
     trained: bool
-    classifies: bool
     columns: tuple[Column, ...]
 
     def run(self, *args, **kwargs):
@@ -93,20 +92,28 @@ def _reconstructor(name: str, where: str) -> type[Config]:
 
 TASKS = {
     "classification": Task(
-        runner="hippo.lab.classification:run",
+        runner="hippo.lab.training:run",
         model=_registered,
         trained=True,
-        classifies=True,
         columns=(
             Column("validation_accuracy", "validation, %", 100),
             Column("test_accuracy", "test, %", 100),
+        ),
+    ),
+    "regression": Task(
+        runner="hippo.lab.training:run",
+        model=lambda name, where: registry.find("models", name, where),
+        trained=True,
+        columns=(
+            Column("validation_nrmse", "validation, NRMSE", 1, ".4f"),
+            Column("test_nrmse", "test, NRMSE", 1, ".4f"),
+            Column("test_loss", "test, MSE", 1, ".6f"),
         ),
     ),
     "reconstruction": Task(
         runner="hippo.lab.reconstruction:run",
         model=_reconstructor,
         trained=False,
-        classifies=False,
         columns=(
             Column("mse", "MSE", 1, ".6f"),
             Column("optimal_mse", "optimum", 1, ".6f"),

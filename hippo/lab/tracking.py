@@ -1,135 +1,161 @@
-"""MLflow: one experiment per table, one run per trial."""
+"""One trial, one MLflow run, for ever: killed and resumed, it goes on with the same run, and logs no step twice.
 
+The trial's folder is the truth, the store a copy of it: what a store that is away for a while did not get is delivered
+at the next epoch, at the end, or by `hippo runs import`.
+"""
+
+import logging
+import math
 import os
-import sqlite3
+import platform
 import time
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-
-from filelock import FileLock
-from mlflow import MlflowClient
 from mlflow.entities import Dataset as TrackedDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-from hippo.config import ConfigError
-from hippo.data.dataset import Dataset
+from hippo.files import write_json
+from hippo.lab import store
 from hippo.lab.experiment import Trial
 from hippo.lab.provenance import git_commit
 
-EMBEDDED = "sqlite:///mlruns/mlflow.db"
-DATABASE = Path("mlruns/mlflow.db")
-ARTIFACTS = Path("mlruns/artifacts")
+log = logging.getLogger(__name__)
 
-
-def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or the embedded database in mlruns/."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
-
-
-def create_store(experiments: list[str]) -> dict[str, str]:
-    """Make the tracking store and one MLflow experiment per table; returns their ids.
-
-    Done once and before the first trial, so that parallel trials find a finished database.
-    """
-    client = connect()
-    return {name: _experiment_id(client, name) for name in experiments}
-
-
-def connect() -> MlflowClient:
-    """A client of the tracking store, which is made where it is absent; ConfigError if it cannot be used."""
-    uri = tracking_uri()
-    try:
-        if uri != EMBEDDED:
-            client = MlflowClient(uri)
-            client.search_experiments(max_results=1)  # a server answers, or the message says why not
-            return client
-        DATABASE.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(DATABASE.with_suffix(".lock")):  # two that make the same database would spoil it
-            with closing(sqlite3.connect(DATABASE)) as database:
-                database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
-            return MlflowClient(uri)
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError) as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(f"tracking store {uri}: {message}; check MLFLOW_TRACKING_URI, or move it away") from error
-
-
-def _experiment_id(client: MlflowClient, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found:
-        return found.experiment_id
-    location = (ARTIFACTS / name).absolute().as_uri() if tracking_uri() == EMBEDDED else None
-    try:
-        return client.create_experiment(name, artifact_location=location)
-    except MlflowException:  # another process made it between the two calls
-        found = client.get_experiment_by_name(name)
-        if not found:
-            raise
-        return found.experiment_id
+PATIENCE = 30  # seconds before a store that was away is tried again
+SMALL = 10_000_000  # bytes: larger files of a trial's folder are no artifacts
 
 
 class TrackedRun:
-    """The MLflow run of one trial; a context that marks it FAILED when an exception leaves the block."""
+    """The MLflow run of one trial; `data` tells digest, source and stand_in of the dataset, `identity` all settings."""
 
-    def __init__(self, trial: Trial, dataset: Dataset, folder: Path):
-        """Start the run, log the trial's parameters and dataset, and mark older runs of the same trial superseded."""
-        self.client, self.folder = connect(), folder
-        experiment = _experiment_id(self.client, trial.experiment)
-        path = f"{trial.scale}/{trial.name}"
-        for older in self.client.search_runs([experiment], f"tags.trial = '{path}'"):
-            self.client.set_tag(older.info.run_id, "superseded", "true")
-            if older.info.status == "RUNNING":  # its process was killed without a word
-                self.client.set_terminated(older.info.run_id, "KILLED")
-        name = f"{trial.row} · {trial.variant} · seed {trial.seed} · {trial.scale}"
+    def __init__(self, trial: Trial, data: dict, identity: str, folder: Path):
+        self.trial, self.data, self.identity, self.folder = trial, data, identity, folder
+        self.path = f"{trial.scale}/{trial.name}"
+        self.client = store.connect()
+        self.id: str | None = None
+        self._delivered: int | None = None  # last step in the store; None where it must be asked
+        self._away_until = 0.0
+
+    def start(self, resumed: bool) -> None:
+        """Take over the trial's unfinished run (any, if `resumed`), or make a new one; older ones are superseded."""
+        experiment, runs = self._runs()
+        own = next((run for run in runs if self._goes_on(run, resumed)), None)
+        if own:
+            self.id = own.info.run_id
+            self.client.update_run(self.id, status="RUNNING")
+            if "error" in own.data.tags:
+                self.client.delete_tag(self.id, "error")
+        else:
+            self.id, self._delivered = self._create(experiment), 0
+        for run in runs:
+            if run.info.run_id != self.id and "superseded" not in run.data.tags:
+                self.client.set_tag(run.info.run_id, "superseded", "true")
+                if run.info.status == "RUNNING":  # its process was killed without a word
+                    self.client.set_terminated(run.info.run_id, "KILLED")
+        process = {"pid": os.getpid(), "host": platform.node()}
+        about = {"run_id": self.id, "uri": store.tracking_uri(), "identity": self.identity, **process}
+        write_json(self.folder / "run.json", {**about, "dataset": self.data})
+
+    def ended(self) -> bool:
+        """Whether the store has this trial's run from its beginning to its end."""
+        _, runs = self._runs()
+        return any(run.info.status == "FINISHED" and self._goes_on(run, resumed=True) for run in runs)
+
+    def _runs(self) -> tuple[str, list[Run]]:
+        experiment = store.experiment_id(self.client, self.trial.experiment)
+        newest = ["start_time DESC"]
+        return experiment, self.client.search_runs([experiment], f"tags.trial = '{self.path}'", order_by=newest)
+
+    def _goes_on(self, run: Run, resumed: bool) -> bool:
+        tags = run.data.tags
+        return tags.get("identity") == self.identity and "superseded" not in tags and (resumed or "outcome" not in tags)
+
+    def _create(self, experiment: str) -> str:
+        trial = self.trial
         tags = {
-            "trial": path,
+            "trial": self.path,
+            "identity": self.identity,
             "scale": trial.scale,
             "variant": trial.variant,
             "model": trial.row,
             "seed": str(trial.seed),
-            "data": "stand-in" if dataset.stand_in else "real",
+            "data": "stand-in" if self.data["stand_in"] else "real",
             "commit": git_commit() or "unknown",
         }
-        self.id = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
+        name = f"{trial.row} · {trial.variant} · seed {trial.seed} · {trial.scale}"
+        run = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
         options = {
             f"{block}.{key}": value
             for block in ("dataset", "model", "training")
             for key, value in getattr(trial, block).items()
         }
         params = [Param(key, str(value)) for key, value in options.items()]
-        self.client.log_batch(self.id, params=[*params, Param("threads", str(trial.threads))])
+        self.client.log_batch(run, params=[*params, Param("threads", str(trial.threads))])
         data = TrackedDataset(
             name=f"{trial.dataset['name']}/{trial.variant}",
-            digest=dataset.digest[:36],  # MLflow's limit
+            digest=self.data["digest"][:36],  # MLflow's limit
             source_type="local",
-            source=dataset.source,
+            source=self.data["source"],
         )
-        self.client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", trial.task)])])
+        self.client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", trial.task)])])
+        return run
 
-    def log_metrics(self, values: dict[str, float], step: int) -> None:
-        """Log `values` at `step` in one write."""
-        now = int(time.time() * 1000)
-        metrics = [Metric(key, float(value), now, step) for key, value in values.items()]
-        self.client.log_batch(self.id, metrics=metrics)
+    def deliver(self, rows: list[dict]) -> None:
+        """Log the epochs of `rows` that the store has not yet, in order; those of a store that is away wait."""
+        if time.monotonic() >= self._away_until:
+            self._reach(lambda: self._deliver(rows))
 
-    def finish(self, outcome: dict[str, float], status: str) -> None:
-        """Log the outcome, attach the trial folder's small files, and end the run as FINISHED."""
-        now = int(time.time() * 1000)
-        metrics = [Metric(f"final/{key}", float(value), now, 0) for key, value in outcome.items()]
-        self.client.log_batch(self.id, metrics=metrics, tags=[RunTag("outcome", status)])
-        for path in sorted(self.folder.iterdir()):
-            self.client.log_artifact(self.id, str(path))
-        self.client.set_terminated(self.id, "FINISHED")
+    def _deliver(self, rows: list[dict]) -> None:
+        if self._delivered is None:
+            logged = self.client.get_metric_history(self.id, "seconds")
+            self._delivered = max((metric.step for metric in logged), default=0)
+        for row in rows:
+            if row["epoch"] > self._delivered:
+                self.client.log_batch(self.id, metrics=_metrics(row, int(row["epoch"])))
+                self._delivered = int(row["epoch"])
 
-    def __enter__(self) -> "TrackedRun":
-        return self
+    def finish(self, rows: list[dict], metrics: dict) -> bool:
+        """Log all that is left, attach the folder's small files, and end the run; False where the store is away."""
 
-    def __exit__(self, kind, error, traceback) -> None:
-        if error is None:
-            return
-        killed = isinstance(error, KeyboardInterrupt | SystemExit)
-        self.client.set_tag(self.id, "error", f"{kind.__name__}: {error}"[:5000])
-        self.client.set_terminated(self.id, "KILLED" if killed else "FAILED")
+        def deed():
+            self._deliver(rows)
+            if "outcome" not in self.client.get_run(self.id).data.tags:
+                numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+                final = [Metric(f"final/{m.key}", m.value, m.timestamp, 0) for m in _metrics(numbers, 0)]
+                self.client.log_batch(self.id, metrics=final, tags=[RunTag("outcome", metrics["status"])])
+            for path in sorted(self.folder.iterdir()):
+                if path.is_file() and not path.name.startswith(".") and path.stat().st_size < SMALL:
+                    self.client.log_artifact(self.id, str(path))
+            self.client.set_terminated(self.id, "FINISHED")
+
+        return self._reach(deed)
+
+    def stop(self, rows: list[dict], status: str, message: str) -> bool:
+        """End the run as KILLED or FAILED, for now; False where the store is away."""
+
+        def deed():
+            self._deliver(rows)
+            self.client.set_tag(self.id, "error", message[:5000])
+            self.client.set_terminated(self.id, status)
+
+        return self._reach(deed)
+
+    def _reach(self, deed: Callable[[], None]) -> bool:
+        """Do `deed` with the store; False, with a warning, where the store is away."""
+        try:
+            deed()
+            return True
+        except store.STORE_ERRORS as error:
+            reason = " ".join(str(error).split())[:300]
+            log.warning("tracking store %s: %s; what it missed stays in %s", store.tracking_uri(), reason, self.folder)
+            self._delivered, self._away_until = None, time.monotonic() + PATIENCE
+            return False
+
+
+def _metrics(row: dict, step: int) -> list[Metric]:
+    """The finite numbers of a row, but for its epoch."""
+    now = int(time.time() * 1000)
+    return [
+        Metric(key, float(value), now, step) for key, value in row.items() if key != "epoch" and math.isfinite(value)
+    ]

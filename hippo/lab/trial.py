@@ -1,10 +1,8 @@
-"""One trial from its resolved options to its folder: trial.yaml, history.csv and, last of all, metrics.json."""
+"""One trial from its resolved options to its folder: trial.yaml, history.csv and, when it has ended, metrics.json."""
 
-import math
-import time
+from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
 import torch
 import yaml
 
@@ -12,29 +10,21 @@ from hippo import kernels
 from hippo.data.dataset import Dataset
 from hippo.data.sources import DataError
 from hippo.files import write_json, write_text
+from hippo.lab.checkpoints import Checkpoints
 from hippo.lab.experiment import Trial
+from hippo.lab.interruption import Interrupted, Interruption
 from hippo.lab.provenance import git_commit, versions
+from hippo.lab.recorder import Recorder
 from hippo.lab.tasks import TASKS
 from hippo.lab.tracking import TrackedRun
 
 
-class Recorder:
-    """Takes one row of numbers per epoch, to history.csv and to the tracked run."""
-
-    def __init__(self, folder: Path, run: TrackedRun):
-        """Rows go to `folder`/history.csv and to `run`."""
-        self.folder, self.run, self.rows = folder, run, []
-
-    def epoch(self, row: dict[str, float]) -> None:
-        """Record the finite numbers of one epoch; row["epoch"] is the step, counted from 1."""
-        self.rows.append(row)
-        write_text(self.folder / "history.csv", pd.DataFrame(self.rows).to_csv(index=False))
-        finite = {key: value for key, value in row.items() if key != "epoch" and math.isfinite(value)}
-        self.run.log_metrics(finite, step=int(row["epoch"]))
-
-
 def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
-    """Run `trial` on the prepared dataset, track it, and write its folder; returns what metrics.json holds."""
+    """Run `trial` on the prepared dataset, or go on with it, tracked; returns what metrics.json holds.
+
+    A signal stops it at the next step, its state saved (`Interrupted`). What went wrong otherwise is left in
+    failure.json and raised. Either way the next call goes on from the last checkpoint.
+    """
     # Gradients that fade through hundreds of steps end as subnormal numbers, on which processors are up to a
     # hundred times slower; threads inherit the setting, so it comes before the first parallel operation.
     torch.set_flush_denormal(True)
@@ -43,24 +33,38 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
     if dataset.options != trial.dataset:
         raise DataError(f"{dataset_path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in ("metrics.json", "history.csv", "reconstruction.csv"):
+    for stale in ("metrics.json", "failure.json", "reconstruction.csv", *(p.name for p in folder.glob(".*.partial"))):
         (folder / stale).unlink(missing_ok=True)
     write_text(folder / "trial.yaml", yaml.safe_dump(trial.model_dump(), sort_keys=False))
-    started = time.perf_counter()
-    with TrackedRun(trial, dataset, folder) as run:
-        outcome = TASKS[trial.task].run(trial, dataset, Recorder(folder, run))
-        metrics = {
-            **outcome,
-            "seconds": round(time.perf_counter() - started, 3),
-            "trial": trial.digest,
-            "threads": trial.threads,
-            "run_id": run.id,
-            "dataset": {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in},
-            "kernels": kernels.backend().name,
-            "commit": git_commit(),
-            "versions": versions(),
-        }
-        numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
-        run.finish({**numbers, "seconds": metrics["seconds"]}, metrics["status"])
-    write_json(folder / "metrics.json", metrics)
+    identity = f"{trial.digest}-{dataset.digest[:16]}"
+    checkpoints = Checkpoints(folder / "checkpoints", identity)
+    about = {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in}
+    with Interruption() as interruption:
+        run = TrackedRun(trial, about, identity, folder)
+        run.start(resumed=checkpoints.load() is not None)
+        recorder = Recorder(folder, run, checkpoints, interruption)
+        try:
+            outcome = TASKS[trial.task].run(trial, dataset, recorder)
+            metrics = {
+                **outcome,
+                "seconds": round(recorder.elapsed(), 3),
+                "trial": trial.digest,
+                "threads": trial.threads,
+                "run_id": run.id,
+                "dataset": about,
+                "kernels": kernels.backend().name,
+                "commit": git_commit(),
+                "versions": versions(),
+            }
+            write_json(folder / "metrics.json", metrics)
+        except BaseException as error:
+            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+            message = str(error) if stopped else f"{type(error).__name__}: {error}"
+            failure = {"status": "killed" if stopped else "failed", "reason": message, "trial": trial.digest}
+            with suppress(OSError):  # where the disk is full, the message on the terminal must do
+                write_json(folder / "failure.json", failure)
+            run.stop(recorder.rows, failure["status"].upper(), message)
+            raise
+    run.finish(recorder.rows, metrics)
+    checkpoints.clear()
     return metrics

@@ -31,6 +31,10 @@ class Cell(nn.Module):
         """State after input `x` (batch, channels); `share` of the time so far, 1/k or one per sample."""
         raise NotImplementedError
 
+    def counters(self) -> dict[str, int]:
+        """What the cell counted since last asked, by name: one column each of a trial's history."""
+        return {}
+
     def forward(
         self,
         inputs: Tensor,
@@ -66,12 +70,20 @@ def elapsed_shares(times: Tensor, lengths: Tensor | None = None) -> Tensor:
     time has passed (a zero or repeated timestamp, padding), the entry is 0 and that sample's memory stays.
     ValueError where time runs backwards.
     """
+    elapsed = intervals(times, lengths)
+    shares = torch.where(elapsed > 0, elapsed / torch.where(times > 0, times, 1), 0)
+    return torch.cat([torch.ones_like(times[:, :1]), shares[:, 1:]], dim=1)
+
+
+def intervals(times: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """t_k - t_{k-1} for timestamps (batch, length); 0 for each sample's first and where it is padded.
+
+    ValueError where time runs backwards.
+    """
     elapsed = times.diff(dim=1)
     if lengths is not None:
         inside = torch.arange(1, times.shape[1], device=times.device) < lengths.unsqueeze(1)
         elapsed = torch.where(inside, elapsed, 0)
     if bool((times[:, 0] < 0).any()) or not bool((elapsed >= 0).all()):
         raise ValueError("times are negative, decrease or are not numbers; sort each sample's timestamps")
-    now = times[:, 1:]
-    shares = torch.where(elapsed > 0, elapsed / torch.where(now > 0, now, 1), 0)
-    return torch.cat([torch.ones_like(times[:, :1]), shares], dim=1)
+    return torch.cat([torch.zeros_like(times[:, :1]), elapsed], dim=1)

@@ -8,6 +8,7 @@ from hippo.lab.experiment import Trial
 from hippo.lab.lstm_reconstruction import reconstruct_by_lstm
 from hippo.lab.reconstruction import optimal_mse, run
 from hippo.lab.tasks import LSTMOptions
+from tests.lab.recorders import Rows, Stopped
 
 
 def midpoints(length: int) -> np.ndarray:
@@ -36,14 +37,6 @@ def test_the_floor_of_white_noise_is_what_theory_expects():
     assert np.mean(found) == pytest.approx(expected_projection_error(12, 32), rel=0.35)
 
 
-class Rows:
-    def __init__(self, folder):
-        self.folder = folder
-
-    def epoch(self, row):
-        self.row = row
-
-
 def trial(measure: str) -> Trial:
     return Trial(
         experiment="e",
@@ -62,7 +55,7 @@ def trial(measure: str) -> Trial:
 @pytest.mark.parametrize("measure", ["legs", "lmu", "legt"])
 def test_a_memory_of_enough_units_comes_near_the_floor_and_never_below(measure, tmp_path):
     dataset = WhiteNoise(samples=20_000, cycles=10, seed=0).build()
-    outcome = run(trial(measure), dataset, Rows(tmp_path))
+    outcome = run(trial(measure), dataset, Rows(folder=tmp_path))
     assert outcome["optimal_mse"] < 1e-6  # 64 units, 10 cycles: π units a cycle are enough
     assert outcome["optimal_mse"] <= outcome["mse"] < 1e-3
     assert outcome["steps_per_second"] > 0
@@ -74,6 +67,19 @@ def test_a_trained_lstm_beats_the_mean_where_the_task_is_easy():
     """Two cycles on 40 samples: four numbers to remember. The error of answering the mean is 1, the signals' power."""
     options = LSTMOptions(hidden_size=24, order=8, length=40, steps=150, batch_size=32, learning_rate=1e-2)
     signal = white_noise(40, 2, seed=99).astype(np.float32)
-    reconstructed, row = reconstruct_by_lstm(signal, options, cycles=2, entropy=5, name="easy")
+    reconstructed, row = reconstruct_by_lstm(signal, options, cycles=2, entropy=5, recorder=Rows())
     assert row["training_length_mse"] < 0.3
     assert reconstructed.shape == signal.shape and row["parameters"] == 4 * 24 * (1 + 24 + 2) + 25 * 8
+
+
+def test_a_stopped_lstm_ends_as_one_that_was_not():
+    options = LSTMOptions(hidden_size=4, order=3, length=10, steps=6, batch_size=2)
+    signal = white_noise(40, 2, seed=99).astype(np.float32)
+
+    def read(recorder):
+        return reconstruct_by_lstm(signal, options, cycles=2, entropy=5, recorder=recorder)[0]
+
+    first = Rows(stop=4)
+    with pytest.raises(Stopped):
+        read(first)
+    np.testing.assert_array_equal(read(Rows(earlier=first)), read(Rows()))

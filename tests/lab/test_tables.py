@@ -99,3 +99,18 @@ def test_a_damaged_outcome_is_said_so(experiment, tmp_path, content):
     (folder / "metrics.json").write_text(content)
     page, _ = table(experiment, tmp_path)
     assert "0 of 3 (2 missing, 1 damaged)" in line(page, "LegS")
+
+
+def test_a_trial_that_failed_is_counted_and_its_reason_told(experiment, tmp_path):
+    for seed in (0, 1):
+        finish(experiment, tmp_path / "trials", "legs", seed)
+    trial = experiment.trial("a", "legs", 2)
+    folder = tmp_path / "trials" / trial.name
+    folder.mkdir(parents=True)
+    failure = {"status": "failed", "reason": "OSError: No space left on device", "trial": trial.digest}
+    (folder / "failure.json").write_text(json.dumps(failure))
+    page, cells = table(experiment, tmp_path)
+    assert "2 of 3 (1 failed)" in line(page, "LegS") and "0 of 3 (3 missing)" not in line(page, "LegS")
+    assert "a, legs, seed 2: failed: OSError: No space left on device" in " ".join(page.split())
+    (folder / "failure.json").write_text(json.dumps({**failure, "trial": "of other settings"}))
+    assert "2 of 3 (1 missing)" in line(table(experiment, tmp_path)[0], "LegS")

@@ -43,6 +43,7 @@ rule train:
         "logs/{scale}/train/" + TRIAL + ".log",
     benchmark:
         "results/{scale}/benchmarks/train/" + TRIAL + ".tsv"
+    retries: 1  # a trial that was stopped, or whose machine failed it, goes on from its last checkpoint
     threads: asks("threads")
     resources:
         mem_mb=asks("mem_mb"),

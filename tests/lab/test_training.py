@@ -1,16 +1,20 @@
 import copy
 import math
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from baselines.gru import GRUCell
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
-from hippo.lab import classification
+from hippo.lab import objectives, training
 from hippo.lab.experiment import Trial
 from hippo.nn import build_model
+from hippo.nn.divergence import Diverged
+from tests.lab.recorders import Rows, Stopped
 
 
 def separable(samples: int, rng: np.random.Generator, length: int = 12) -> Part:
@@ -27,7 +31,7 @@ def dataset() -> Dataset:
     return Dataset(parts=parts, classes=2, source="made up")
 
 
-def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", **training) -> Trial:
+def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", dropout=0.0, **training) -> Trial:
     return Trial(
         experiment="e",
         scale="quick",
@@ -36,25 +40,15 @@ def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", **training) -> Tria
         seed=seed,
         task="classification",
         dataset={"name": "none"},
-        model={"name": model, "hidden_size": 6},
+        model={"name": model, "hidden_size": 6, "dropout": dropout},
         training={"epochs": epochs, "batch_size": 10, "learning_rate": learning_rate, **training},
         threads=1,
     )
 
 
-class Rows:
-    """A recorder that keeps what it is given."""
-
-    def __init__(self):
-        self.rows = []
-
-    def epoch(self, row):
-        self.rows.append(row)
-
-
 def run(dataset, **how) -> tuple[dict, list[dict]]:
     recorder = Rows()
-    return classification.run(trial(**how), dataset, recorder), recorder.rows
+    return training.run(trial(**how), dataset, recorder), recorder.rows
 
 
 @pytest.mark.parametrize("model", ["gru", "legs"])
@@ -83,9 +77,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(dataset):
 
 def test_the_first_epoch_is_adam_on_cross_entropy(dataset):
     """The same steps by hand: torch's own generator gives the order, the model's initial values its seed."""
-    initial, order = (
-        int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in classification._streams(trial(epochs=1))
-    )
+    initial, order = (int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in training.streams(trial(epochs=1)))
     torch.manual_seed(initial)
     model = build_model("gru", 1, 2, hidden_size=6)
     optimiser = torch.optim.Adam(copy.copy(list(model.parameters())), lr=0.05)
@@ -99,6 +91,61 @@ def test_the_first_epoch_is_adam_on_cross_entropy(dataset):
         total += loss.item() * len(batch)
     _, rows = run(dataset, epochs=1)
     assert rows[0]["train_loss"] == pytest.approx(total / 64, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["gru", "legs", "exprnn"])
+def test_a_stopped_trial_ends_as_one_that_was_not(dataset, model):
+    """Stopped at every possible point: between steps, at the epoch's end, between batches of its evaluation."""
+    how = {"model": model, "epochs": 2, "dropout": 0.3}
+    expected, rows = run(dataset, **how)
+    stop = 0
+    while True:
+        stop += 1
+        first = Rows(stop)
+        try:
+            training.run(trial(**how), dataset, first)
+        except Stopped:
+            second = Rows(earlier=first)
+            assert training.run(trial(**how), dataset, second) == expected
+            assert _without_seconds(second.rows) == _without_seconds(rows)
+        else:
+            break
+    assert stop == 2 * (7 + 2) + 1  # 64 samples in batches of 10, and two held-out parts of one batch
+
+
+def _without_seconds(rows):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_a_cell_that_gives_up_is_divergence_with_its_reason(dataset, monkeypatch):
+    def give_up(*_, **__):
+        raise Diverged("underflow in dt at step 3")
+
+    monkeypatch.setattr("baselines.gru.GRUCell.forward", give_up)
+    outcome, rows = run(dataset)
+    assert outcome["status"] == "diverged" and outcome["epochs"] == 1
+    assert outcome["reason"] == "underflow in dt at step 3"
+    assert math.isnan(rows[0]["train_loss"])
+
+
+def test_what_a_cell_counts_is_a_column_of_its_epoch(dataset, monkeypatch):
+    calls, forward = [], GRUCell.forward
+
+    def counters(_):
+        asked = {"calls": len(calls)}
+        calls.clear()
+        return asked
+
+    monkeypatch.setattr(GRUCell, "forward", lambda self, *a, **k: (calls.append(1), forward(self, *a, **k))[1])
+    monkeypatch.setattr(GRUCell, "counters", counters)
+    for stop in (math.inf, 4):
+        recorder = Rows(stop)
+        with suppress(Stopped):
+            training.run(trial(epochs=2), dataset, recorder)
+        if stop == 4:
+            recorder = Rows(earlier=recorder)
+            training.run(trial(epochs=2), dataset, recorder)
+        assert [row["calls"] for row in recorder.rows] == [9, 9]  # 7 batches, and two held-out parts of one
 
 
 def test_divergence_is_an_outcome_with_its_epoch(dataset):
@@ -136,7 +183,7 @@ def test_learns_on_a_gpu(dataset, model):
 
 def test_inputs_are_scaled_in_a_copy(dataset):
     before = dataset.parts["train"].inputs.copy()
-    inputs, _, _ = classification._tensors(dataset.parts["train"], 0.5, torch.device("cpu"))
+    inputs, _, _ = training.tensors(dataset.parts["train"], 0.5, torch.device("cpu"))
     assert np.array_equal(dataset.parts["train"].inputs, before)
     assert np.array_equal(inputs.numpy(), 0.5 * before)
 
@@ -144,7 +191,8 @@ def test_inputs_are_scaled_in_a_copy(dataset):
 def test_evaluate_weighs_every_sample_once(dataset, monkeypatch):
     torch.manual_seed(0)
     model = build_model("gru", 1, 2, hidden_size=6)
-    part = classification._tensors(dataset.parts["test"], 1.0, torch.device("cpu"))
-    whole = classification.evaluate(model, part)
-    monkeypatch.setattr(classification, "EVALUATION_BATCH", 7)  # does not divide 32
-    assert classification.evaluate(model, part) == pytest.approx(whole, rel=1e-6)
+    part = training.tensors(dataset.parts["test"], 1.0, torch.device("cpu"))
+    asked = objectives.objective(dataset)
+    whole = training.evaluate(model, asked, part, "test")
+    monkeypatch.setattr(training, "EVALUATION_BATCH", 7)  # does not divide 32
+    assert training.evaluate(model, asked, part, "test") == pytest.approx(whole, rel=1e-6)
