@@ -164,7 +164,7 @@ def _notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
         )
     if plan.scales.get(experiment.scale):
         notes.append(f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values.")
-    for _, trial in outcomes[outcomes.get("reason", pd.Series(dtype=str)).notna()].iterrows():
+    for _, trial in outcomes.dropna(subset="reason").iterrows() if "reason" in outcomes else ():
         reason = shorten(trial["reason"], 300)
         notes.append(f"{trial['variant']}, {trial['row']}, seed {trial['seed']}: {trial['status']}: {reason}")
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
