@@ -11,7 +11,6 @@ from hippo.files import write_text
 from hippo.lab.experiment import Experiment, Trial
 from hippo.lab.tasks import Column
 
-
 MISSING = {"status": "missing"}
 
 
