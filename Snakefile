@@ -33,7 +33,7 @@ wildcard_constraints:
 
 rule all:
     input:
-        expand("results/{scale}/tables/{experiment}.md", scale=SETTINGS.scale, experiment=TABLES),
+        lambda w: [page_of(name) for name in TABLES],
         lambda w: figures(),
     localrule: True
 
@@ -46,7 +46,7 @@ include: "workflow/rules/figures.smk"
 
 onerror:
     # A table waits for all of its trials; where one failed, what the others found is shown all the same.
-    for name in TABLES:
+    for name in (name for name in TABLES if not PLANS[name, SETTINGS.scale].plan.sweep):
         trials, out = (f"results/{SETTINGS.scale}/{kind}" for kind in ("trials", f"tables/{name}.md"))
         shell("hippo table {FILES[name]} --scale {SETTINGS.scale} --trials {trials} --out {out} --if-failed")
 

@@ -131,6 +131,22 @@ def table(experiment, scale, trials, out, if_failed):
     click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 
+@main.command()
+@experiment_options
+@click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
+@click.option("--out", type=FILE, required=True, help="The sweep; its .md, .csv, .png and .svg are written.")
+def sweep(experiment, scale, trials, out):
+    """Show what each value of a swept setting gave, and which one validation chooses."""
+    from hippo.lab.experiment import load
+    from hippo.lab.sweeps import write_sweep
+
+    plan = load(experiment, scale)
+    if not plan.plan.sweep:
+        raise ConfigError(f"{experiment}: states no sweep; `hippo table` makes its table")
+    write_sweep(plan, trials, out)
+    click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
+
+
 @main.group()
 def figure():
     """The figures of the reconstruction experiment."""

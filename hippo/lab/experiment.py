@@ -56,6 +56,16 @@ class Row(Config):
     model: str | None = Field(None, description="registered model; by default the row's own name")
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of this model")
     training: dict[str, Any] = Field({}, description="training settings of this model alone")
+    chosen_by: dict[str, str] = Field({}, description="hyperparameter → the sweep whose validation chose its value")
+
+
+class Sweep(Config):
+    """A grid over one setting: every model of the experiment becomes one row per value."""
+
+    block: Literal["hyperparameters", "training"] = Field(description="where the setting stands")
+    key: str = Field(description="name of the setting")
+    label: str = Field(description="name of the setting in tables and figures")
+    values: list[int | float] = Field(min_length=2, description="the grid")
 
 
 class DatasetChoice(Config):
@@ -85,6 +95,7 @@ class Plan(Config):
     training: Training = Training()
     resources: Resources = Resources()
     seeds: PositiveInt = Field(1, description="trials of each model and variant")
+    sweep: Sweep | None = Field(None, description="a grid over one setting; the experiment is then no table of its own")
     scales: dict[Scale, dict[str, Any]] = Field({}, description="what each scale overrides")
     paper: Paper | None = None
 
@@ -102,6 +113,7 @@ class Trial(Config):
     model: dict[str, Any]
     training: dict[str, Any]
     threads: PositiveInt
+    sweep: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +123,7 @@ class Trial(Config):
     @property
     def digest(self) -> str:
         """Short digest of every setting that its numbers depend on: equal digests are the same trial."""
-        canonical = json.dumps(self.model_dump(exclude={"threads"}), sort_keys=True)
+        canonical = json.dumps(self.model_dump(exclude={"threads", "sweep"}), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -121,12 +133,35 @@ class Trial(Config):
         return int.from_bytes(hashlib.sha256(axes.encode()).digest()[:8], "big")
 
 
+class Point(Row):
+    """One model at one value of a sweep; `place` says which."""
+
+    place: dict[str, Any]
+
+
+def _points(plan: Plan) -> dict[str, Point]:
+    """Every model at every value of the plan's sweep, by row name; none without a sweep."""
+    if not plan.sweep:
+        return {}
+    sweep, points = plan.sweep, {}
+    for name, row in plan.models.items():
+        for value in sweep.values:
+            settings = row.model_dump(exclude_unset=True) | {"model": row.model or name}
+            settings[sweep.block] = {**settings.get(sweep.block, {}), sweep.key: value}
+            settings["label"] = f"{row.label}, {sweep.label} = {value:g}"
+            place = {"of": name, "key": sweep.key, "value": value}
+            points[f"{name}.{sweep.key}-{value:g}"] = Point(**settings, place=place)
+    return points
+
+
 class Experiment:
     """An experiment at one scale: its variants, rows and trials, validated to the last hyperparameter."""
 
     def __init__(self, name: str, scale: str, plan: Plan, where: str):
         """Resolve every option of `plan`; ConfigError names `where` and the key."""
-        self.name, self.scale, self.plan, self.where = name, scale, plan, where
+        self.name, self.scale, self.where = name, scale, where
+        self.points = _points(plan)
+        self.plan = plan = plan.model_copy(update={"models": self.points or plan.models})
         self.task = TASKS[plan.task]
         self.datasets = {key: self._dataset(key, variant) for key, variant in plan.variants.items()}
         self.models = {key: self._model(key, row) for key, row in plan.models.items()}
@@ -159,6 +194,7 @@ class Experiment:
             model=model,
             training=self.training[row].model_dump() if self.task.trained else {},
             threads=self.plan.resources.threads,
+            sweep=self.points[row].place if self.points else None,
         )
 
     def trials(self) -> list[Trial]:

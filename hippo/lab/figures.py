@@ -58,7 +58,7 @@ def reconstructions(experiment: Experiment, trials: Path, out: Path) -> None:
             axes[0, 1].set_title("newest samples")
             axes[0, 1].legend(ncols=2, loc="upper right", fontsize=7)
         figure.supxlabel("sample")
-        _save(figure, out)
+        save(figure, out)
 
 
 def memory_errors(cycles: int, out: Path) -> None:
@@ -83,7 +83,7 @@ def memory_errors(cycles: int, out: Path) -> None:
         by_order.set(xlabel="order N (at 10⁶ samples)", ylabel="mean squared error", yscale="log", ylim=(1e-9, 2))
         by_length.set(xlabel="samples (at order 256)", xscale="log")
         by_order.legend()
-        _save(figure, out)
+        save(figure, out)
 
 
 def _error(measure: str, order: int, length: int, cycles: int) -> dict:
@@ -95,7 +95,8 @@ def _error(measure: str, order: int, length: int, cycles: int) -> dict:
     return {"measure": measure, "order": order, "length": length, "mse": mse}
 
 
-def _save(figure, out: Path) -> None:
+def save(figure: plt.Figure, out: Path) -> None:
+    """`figure` as `out`.png and .svg, each whole or absent."""
     figure.tight_layout()
     for suffix in (".png", ".svg"):
         with atomic(out.with_suffix(suffix)) as partial:

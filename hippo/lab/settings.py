@@ -12,7 +12,7 @@ class Settings(Config):
     """What a person turns."""
 
     scale: Scale = Field("quick", description="smoke (minutes, CI), quick (the default) or paper (nothing reduced)")
-    experiments: list[str] = Field(["all"], min_length=1, description="tables to make: all, or a list of names")
+    experiments: list[str] = Field(["all"], min_length=1, description="tables to make: all, sweeps, or a list of names")
     data_dir: str | None = Field(None, description="folder with data files of your own; else HIPPO_DATA_DIR")
     require_real_data: bool = Field(False, description="make it an error to fall back on synthetic recordings")
 

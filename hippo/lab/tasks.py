@@ -29,6 +29,7 @@ class Task:
     model: Callable[[str, str], type[Config]]
     trained: bool
     columns: tuple[Column, ...]
+    higher_is_better: bool = True  # of the first column, by which a sweep chooses
 
     def run(self, *args, **kwargs):
         """Run a trial of this task; imports torch."""
@@ -109,6 +110,7 @@ TASKS = {
             Column("test_nrmse", "test, NRMSE", 1, ".4f"),
             Column("test_loss", "test, MSE", 1, ".6f"),
         ),
+        higher_is_better=False,
     ),
     "reconstruction": Task(
         runner="hippo.lab.reconstruction:run",
@@ -119,5 +121,6 @@ TASKS = {
             Column("optimal_mse", "optimum", 1, ".6f"),
             Column("steps_per_second", "steps/s", 1, ",.0f"),
         ),
+        higher_is_better=False,
     ),
 }

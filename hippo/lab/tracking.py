@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
 from mlflow.entities import Dataset as TrackedDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 
@@ -83,6 +84,8 @@ class TrackedRun:
             "data": "stand-in" if self.data["stand_in"] else "real",
             "commit": git_commit() or "unknown",
         }
+        if trial.sweep:
+            tags |= {"mlflow.parentRunId": self._parent(experiment), "sweep": trial.sweep["key"]}
         name = f"{trial.row} · {trial.variant} · seed {trial.seed} · {trial.scale}"
         run = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
         options = {
@@ -100,6 +103,19 @@ class TrackedRun:
         )
         self.client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", trial.task)])])
         return run
+
+    def _parent(self, experiment: str) -> str:
+        """The run under which MLflow shows the trials of one model's sweep."""
+        trial, key = self.trial, self.trial.sweep["key"]
+        place = f"{trial.scale}/{trial.experiment}/{trial.variant}/{trial.sweep['of']}"
+        with FileLock(store.DATABASE.with_name("sweeps.lock")):  # one parent, however many trials start at once
+            if found := self.client.search_runs([experiment], f"tags.sweep_of = '{place}'"):
+                return found[0].info.run_id
+            name = f"{trial.sweep['of']} · {trial.variant} · sweep over {key} · {trial.scale}"
+            tags = {"sweep_of": place, "sweep": key, "scale": trial.scale, "model": trial.sweep["of"]}
+            made = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
+            self.client.set_terminated(made, "FINISHED")
+            return made
 
     def deliver(self, rows: list[dict]) -> None:
         """Log the epochs of `rows` that the store has not yet, in order; those of a store that is away wait."""

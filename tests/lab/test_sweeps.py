@@ -1,0 +1,113 @@
+import json
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from hippo.config import ConfigError
+from hippo.lab import plans, tracking
+from hippo.lab.experiment import load
+from hippo.lab.sweeps import write_sweep
+
+SWEEP = {
+    "title": "Window",
+    "task": "classification",
+    "dataset": {"name": "mnist"},
+    "variants": {"a": {"label": "variant A"}},
+    "models": {"legt": {"label": "LegT"}, "narrow": {"label": "LMU", "model": "lmu"}},
+    "sweep": {"block": "hyperparameters", "key": "theta", "label": "θ", "values": [20, 200, 784]},
+    "seeds": 2,
+}
+# validation and test accuracy at each value: test would choose otherwise
+SCORES = {20: (0.5, 0.99), 200: (0.8, 0.6), 784: (0.7, 0.7)}
+
+
+def write(folder, name, content):
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    return load(write(tmp_path, "window", SWEEP), "quick")
+
+
+def finish(experiment, trials, row, seed, status="finished"):
+    trial = experiment.trial("a", row, seed)
+    validation, test = SCORES[trial.sweep["value"]]
+    scores = {"validation_accuracy": validation, "test_accuracy": test}
+    folder = trials / trial.name
+    folder.mkdir(parents=True)
+    outcome = {"status": status, "trial": trial.digest, "dataset": {"source": "MNIST", "stand_in": False}}
+    (folder / "metrics.json").write_text(json.dumps(outcome | (scores if status == "finished" else {})))
+
+
+def sweep(experiment, tmp_path) -> tuple[str, pd.DataFrame]:
+    write_sweep(experiment, tmp_path / "trials", tmp_path / "out")
+    assert (tmp_path / "out.png").stat().st_size > 5000 and (tmp_path / "out.svg").exists()
+    return (tmp_path / "out.md").read_text(), pd.read_csv(tmp_path / "out.csv")
+
+
+def test_every_model_is_tried_at_every_value(experiment):
+    trials = experiment.trials()
+    assert len(trials) == 2 * 3 * 2
+    values = {(t.sweep["of"], t.model["name"], t.model["theta"], t.sweep["value"]) for t in trials}
+    assert values == {(of, name, v, v) for of, name in (("legt", "legt"), ("narrow", "lmu")) for v in (20, 200, 784)}
+    assert len({t.digest for t in trials}) == len(trials)
+
+
+def test_validation_chooses_and_test_does_not(experiment, tmp_path):
+    for row in experiment.points:
+        for seed in (0, 1):
+            finish(experiment, tmp_path / "trials", row, seed)
+    page, curve = sweep(experiment, tmp_path)
+    assert list(curve.loc[curve["chosen"], "value"]) == [200, 200]
+    assert "**80.0**" in page and "**99" not in page
+
+
+def test_half_a_sweep_chooses_nothing(experiment, tmp_path):
+    for row in experiment.points:
+        if row != "narrow.theta-20":
+            for seed in (0, 1):
+                finish(experiment, tmp_path / "trials", row, seed)
+    page, curve = sweep(experiment, tmp_path)
+    assert list(curve.loc[curve["chosen"], "model"]) == ["legt"]
+    assert "missing" in page and "a, narrow: trials are missing, so nothing is chosen." in page
+
+
+def test_a_value_that_diverges_cannot_be_chosen(experiment, tmp_path):
+    for row in experiment.points:
+        finish(experiment, tmp_path / "trials", row, 0)
+        finish(experiment, tmp_path / "trials", row, 1, "diverged" if row == "legt.theta-200" else "finished")
+    _, curve = sweep(experiment, tmp_path)
+    assert list(curve.loc[curve["chosen"], "value"]) == [784, 200]
+
+
+def test_a_table_names_the_sweep_that_chose(tmp_path):
+    table = {k: v for k, v in SWEEP.items() if k != "sweep"}
+    row = {"label": "LegT", "hyperparameters": {"theta": 200}, "chosen_by": {"theta": "window"}}
+    write(tmp_path, "window", SWEEP)
+    write(tmp_path, "letters", {**table, "models": {"legt": row}})
+    settings, _, tables, _ = plans.read_plans({}, tmp_path)
+    assert tables == ["letters"]  # a sweep is made where it is asked for
+    assert plans.read_plans({"experiments": "sweeps"}, tmp_path)[2] == ["window"]
+    for change, message in (
+        ({"hyperparameters": {"theta": 201}}, "201.0 is not among"),
+        ({"chosen_by": {"theta": "windoe"}}, "'windoe' is no sweep over 'theta'; did you mean 'window'"),
+    ):
+        write(tmp_path, "letters", {**table, "models": {"legt": {**row, **change}}})
+        with pytest.raises(ConfigError, match=message):
+            plans.read_plans({}, tmp_path)
+
+
+def test_trials_of_a_sweep_are_nested_under_one_run(experiment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = {"digest": "0" * 64, "source": "MNIST", "stand_in": False}
+    parents = {}
+    for number, row in enumerate(("legt.theta-20", "legt.theta-200", "narrow.theta-20")):
+        run = tracking.TrackedRun(experiment.trial("a", row, 0), data, f"i{number}", tmp_path)
+        run.start(resumed=False)
+        parents[row] = MlflowClient("sqlite:///mlruns/mlflow.db").get_run(run.id).data.tags["mlflow.parentRunId"]
+    assert parents["legt.theta-20"] == parents["legt.theta-200"] != parents["narrow.theta-20"]
