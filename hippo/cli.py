@@ -149,7 +149,7 @@ def sweep(experiment, scale, trials, out):
 
 @main.group()
 def figure():
-    """The figures of the reconstruction experiment."""
+    """Figures beside the tables."""
 
 
 @figure.command("reconstructions")
@@ -162,6 +162,18 @@ def figure_reconstructions(experiment, scale, trials, out):
     from hippo.lab.figures import reconstructions
 
     reconstructions(load(experiment, scale), trials, out)
+
+
+@figure.command("speed-curve")
+@experiment_options
+@click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
+@click.option("--out", type=FILE, required=True, help="The figure; its .csv, .png and .svg are written.")
+def figure_speed_curve(experiment, scale, trials, out):
+    """Draw every model's accuracy against how much faster the pen is at test time than in training."""
+    from hippo.lab.experiment import load
+    from hippo.lab.speed_curve import speed_curve
+
+    speed_curve(load(experiment, scale), trials, out)
 
 
 @figure.command("memory-errors")

@@ -5,7 +5,7 @@ import math
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hippo.data.dataset import Dataset, DatasetConfig, Part
 
@@ -22,7 +22,9 @@ class CharacterTrajectories(DatasetConfig):
     (index floor(i / hz)), else a random subset, another for every sequence; 30 % of values missing is thus
     `uniform: false` with both rates 0.7. timestamps: fill `Part.times` (samples, length) float32 with the
     kept indices times train_ts or eval_ts. split_seed draws the 70/15/15 split and the random subsets.
-    samples: at most so many sequences per part, letters in turn (smoke runs). The processing is that of
+    samples: at most so many sequences per part, letters in turn (smoke runs). speeds: for each, one more part
+    `speed_<factor>`, the test recordings as if written that many times faster than those of the train part, evenly
+    sampled at its rate, between recorded samples by linear interpolation. The processing is that of
     HiPPO's published experiments but for the split: theirs depends on the order of the archive's files,
     ours is drawn from recordings sorted by content, so that every published form of the data gives the same.
     """
@@ -37,6 +39,13 @@ class CharacterTrajectories(DatasetConfig):
     eval_ts: PositiveFloat = 1.0
     split_seed: NonNegativeInt = 0
     samples: PositiveInt | None = None
+    speeds: list[PositiveFloat] = []
+
+    @model_validator(mode="after")
+    def _speeds_fit(self):
+        if self.speeds and (self.timestamps or not self.uniform):
+            raise ValueError("speeds are for evenly sampled recordings without timestamps, which would tell the speed")
+        return self
 
     def fetch(self, sources) -> dict[str, str]:
         """Bring the recordings into the cache; returns {file: origin}, or says that the stand-in serves."""
@@ -50,11 +59,16 @@ class CharacterTrajectories(DatasetConfig):
         rows = split(recordings.letters, self.split_seed)
         train = values[rows["train"]]
         values = (values - train.mean(axis=(0, 1))) / train.std(axis=(0, 1))
+        parts = {
+            name: self._part(number, name, values[rows[name]], recordings.letters[rows[name]])
+            for number, name in enumerate(rows)
+        }
+        few = letters_in_turn(recordings.letters[rows["test"]], self.samples)
+        for speed in self.speeds:
+            faster = at_speed(values[rows["test"]][few], speed, self.train_hz).astype(np.float32)
+            parts[f"speed_{speed:.4g}"] = Part(faster, parts["test"].targets)
         return Dataset(
-            parts={
-                name: self._part(number, name, values[rows[name]], recordings.letters[rows[name]])
-                for number, name in enumerate(rows)
-            },
+            parts=parts,
             classes=20,
             source=f"CharacterTrajectories ({recordings.form})" if real else STAND_IN,
             stand_in=not real,
@@ -128,6 +142,16 @@ def kept_indices(samples: int, length: int, hz: float, rng: np.random.Generator 
         return np.tile(np.floor(np.arange(kept) / hz + tiny).astype(int), (samples, 1))
     shuffled = rng.permuted(np.tile(np.arange(length), (samples, 1)), axis=1)
     return np.sort(shuffled[:, :kept], axis=1)
+
+
+def at_speed(values: np.ndarray, speed: float, hz: float) -> np.ndarray:
+    """Recordings (samples, length, channels) `speed` times faster, sampled at the rate hz; the last value holds."""
+    last = values.shape[1] - 1
+    tiny = 1e-9
+    positions = np.minimum(np.arange(max(1, math.floor(values.shape[1] * hz / speed + tiny))) * speed / hz, last)
+    before = np.minimum(positions.astype(int), last - 1)
+    share = (positions - before)[:, None]
+    return (1 - share) * values[:, before] + share * values[:, before + 1]
 
 
 def letters_in_turn(letters: np.ndarray, limit: int | None) -> np.ndarray:

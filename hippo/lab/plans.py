@@ -8,7 +8,19 @@ from hippo.lab.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
 # Targets by a table's name stand beside these rules.
-RULES = ("all", "fetch", "prepare", "store", "train", "table", "sweep", "sweeps", "reconstructions", "memory_errors")
+RULES = (
+    "all",
+    "fetch",
+    "prepare",
+    "store",
+    "train",
+    "table",
+    "sweep",
+    "sweeps",
+    "reconstructions",
+    "speed_curve",
+    "memory_errors",
+)
 
 Plans = dict[tuple[str, str], Experiment]
 

@@ -23,7 +23,8 @@ EVALUATION_BATCH = 500
 def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     """Train `trial`, or go on with it, and return its outcome: status, scores, epochs, parameters.
 
-    `test_…` is read at the epoch of the best validation score, `last_test_…` at the last epoch. A loss that is not
+    `test_…` is read at the epoch of the best validation score, `last_test_…` at the last epoch; parts other than train,
+    validation and test are judged once, at the end, with the weights of the best epoch. A loss that is not
     finite, or a cell that gives up (`Diverged`), ends the trial with status `diverged`.
     """
     if trial.model["name"] in registry.names("classifiers"):
@@ -45,9 +46,10 @@ class Trainer:
         self.shuffle = torch.Generator().manual_seed(order)
         self.objective = objective(dataset)
         self.parts = {name: tensors(part, dataset.scale, self.device) for name, part in dataset.parts.items()}
+        self.others = sorted(self.parts.keys() - {"train", "validation", "test"})
         self.model = self._model(trial, dataset).to(self.device)
         self.optimiser = torch.optim.Adam(self.model.parameter_groups(self.training.learning_rate))
-        self.epoch, self.best = 1, -math.inf
+        self.epoch, self.best, self.best_weights = 1, -math.inf, None
         self.outcome = {
             "status": "finished",
             "parameters": sum(p.numel() for p in self.model.parameters()),
@@ -83,7 +85,7 @@ class Trainer:
             self.epoch += 1
             self._begin_epoch()
             recorder.save(self.state_dict())
-        return {**self.outcome, "epochs": epochs}
+        return {**self.outcome, **self._judge_others(), "epochs": epochs}
 
     def _begin_epoch(self) -> None:
         self.order = torch.randperm(len(self.parts["train"][1]), generator=self.shuffle)
@@ -139,12 +141,22 @@ class Trainer:
         if self.objective.sign * row[f"validation_{score}"] > self.best:
             self.best = self.objective.sign * row[f"validation_{score}"]
             self.outcome |= {"best_epoch": self.epoch, **held_out}
+            if self.others:
+                self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.outcome |= {f"last_{key}": value for key, value in held_out.items()}
+
+    def _judge_others(self) -> dict[str, float]:
+        if not self.others:
+            return {}
+        self.model.load_state_dict(self.best_weights)
+        score = self.objective.score
+        scores = [evaluate(self.model, self.objective, self.parts[name], name) for name in self.others]
+        return {key: value for one in scores for key, value in one.items() if key.endswith(score)}
 
     def state_dict(self) -> dict:
         """Everything that the rest of the training depends on."""
         seconds = self.seconds + time.perf_counter() - self._clock
-        counted = {key: getattr(self, key) for key in ("epoch", "done", "best", "outcome", "order")}
+        counted = {key: getattr(self, key) for key in ("epoch", "done", "best", "best_weights", "outcome", "order")}
         return counted | {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -158,7 +170,7 @@ class Trainer:
 
     def load_state_dict(self, saved: dict) -> None:
         """Go on from `saved`."""
-        for key in ("epoch", "done", "best", "outcome", "order", "seconds", "counts"):
+        for key in ("epoch", "done", "best", "best_weights", "outcome", "order", "seconds", "counts"):
             setattr(self, key, saved[key])
         self.model.load_state_dict(saved["model"])
         self.optimiser.load_state_dict(saved["optimiser"])

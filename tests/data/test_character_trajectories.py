@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from hippo.data.character_trajectories import (
     STAND_IN,
     CharacterTrajectories,
+    at_speed,
     kept_indices,
     letters_in_turn,
     pad,
@@ -160,3 +161,26 @@ def test_real_recordings(recordings_file):
     assert shapes == {"train": (2000, 91, 3), "validation": (429, 182, 3), "test": (429, 182, 3)}
     counts = sum(np.bincount(part.targets) for part in dataset.parts.values())
     assert tuple(counts) == COUNTS
+
+
+def test_speed_stretches_time_and_keeps_the_path():
+    """A straight path is interpolated exactly: position i of the faster recording is at time i * speed / hz."""
+    t = np.arange(12.0)
+    straight = np.stack([2 * t, 5 - t], axis=1)[None]
+    for hz in (1.0, 0.5):
+        for speed in (0.25, 2 / 3, 1.0, 1.5, 4.0):
+            fast = at_speed(straight, speed, hz)
+            expected = np.minimum(np.arange(int(12 * hz / speed + 1e-9)) * speed / hz, 11)
+            np.testing.assert_allclose(fast[0], np.stack([2 * expected, 5 - expected], axis=1), atol=1e-12)
+
+
+def test_speeds_are_parts_that_agree_with_the_published_ones(offline):
+    options = CharacterTrajectories(train_hz=0.5, eval_hz=1.0, samples=40, speeds=[0.5, 1, 2])
+    parts = options.build(offline).parts
+    assert [len(parts[name].inputs[0]) for name in ("train", "speed_0.5", "speed_1", "speed_2")] == [91, 182, 91, 45]
+    # Trained at 100 Hz, twice the samples are half the speed: the part that the paper's row is read on.
+    np.testing.assert_allclose(parts["speed_0.5"].inputs[:, :-1], parts["test"].inputs[:, :-1], atol=1e-6)
+    np.testing.assert_allclose(parts["speed_1"].inputs, parts["test"].inputs[:, ::2], atol=1e-6)
+    assert (parts["speed_2"].targets == parts["test"].targets).all()
+    with pytest.raises(ValidationError, match="tell the speed"):
+        CharacterTrajectories(speeds=[2], timestamps=True)

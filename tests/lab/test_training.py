@@ -1,6 +1,7 @@
 import copy
 import math
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,22 @@ def test_a_stopped_trial_ends_as_one_that_was_not(dataset, model):
 
 def _without_seconds(rows):
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_further_parts_are_judged_at_the_best_epoch(dataset):
+    """A part that is the test part over again has its accuracy, also where a later epoch was worse and one was lost."""
+    noise = np.random.default_rng(1).normal(scale=4, size=dataset.parts["test"].inputs.shape).astype(np.float32)
+    noisy = Part(dataset.parts["test"].inputs + noise, dataset.parts["test"].targets)  # so that epochs differ
+    more = {**dataset.parts, "test": noisy, "speed_2": noisy}
+    more["validation"] = Part(dataset.parts["validation"].inputs, 1 - dataset.parts["validation"].targets)
+    contrary = replace(dataset, parts=more)  # the better the model, the worse its validation: the first epoch is best
+    outcome, rows = run(contrary, epochs=3, learning_rate=0.004)
+    assert outcome["best_epoch"] < 3 and outcome["test_accuracy"] != outcome["last_test_accuracy"]
+    assert outcome["speed_2_accuracy"] == outcome["test_accuracy"]
+    stopped = Rows(stop=24)
+    with pytest.raises(Stopped):
+        training.run(trial(epochs=3, learning_rate=0.004), contrary, stopped)
+    assert training.run(trial(epochs=3, learning_rate=0.004), contrary, Rows(earlier=stopped)) == outcome
 
 
 def test_a_cell_that_gives_up_is_divergence_with_its_reason(dataset, monkeypatch):

@@ -1,10 +1,10 @@
-# Figures of the reconstruction experiment.
+# Figures beside the tables.
 
 
 def figures():
     """The figures that belong to the tables asked for."""
-    names = ("reconstruction", "memory_errors") if "reconstruction" in TABLES else ()
-    return [f"results/{SETTINGS.scale}/figures/{name}.png" for name in names]
+    names = {"reconstruction": ("reconstruction", "memory_errors"), "timescale": ("speed_curve",)}
+    return [f"results/{SETTINGS.scale}/figures/{name}.png" for table in TABLES for name in names.get(table, ())]
 
 
 rule reconstructions:
@@ -25,6 +25,27 @@ rule reconstructions:
         file=lambda w: FILES["reconstruction"],
     shell:
         "hippo figure reconstructions {params.file} --scale {wildcards.scale}"
+        " --trials results/{wildcards.scale}/trials --out {output[0]} > {log} 2>&1"
+
+
+rule speed_curve:
+    input:
+        lambda w: trials_of_experiment("timescale", w.scale),
+    output:
+        multiext("results/{scale}/figures/speed_curve", ".csv", ".png", ".svg"),
+    log:
+        "logs/{scale}/figure/speed_curve.log",
+    benchmark:
+        "results/{scale}/benchmarks/figure/speed_curve.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    params:
+        file=lambda w: FILES["timescale"],
+    shell:
+        "hippo figure speed-curve {params.file} --scale {wildcards.scale}"
         " --trials results/{wildcards.scale}/trials --out {output[0]} > {log} 2>&1"
 
 
