@@ -102,7 +102,7 @@ def test_numpy_users_never_import_torch():
 
 
 def long_calls():
-    """Calls of the compiled module itself, each of some tens of milliseconds."""
+    """Calls of the compiled module itself, each of some milliseconds or more."""
     compiled, none = kernels.backend().compiled, np.empty(0)
     state, wide, inputs = np.zeros((1, 512)), np.zeros((20_000, 256)), np.zeros((1, 300_000))
     column, step, many = np.zeros(len(wide)), np.full(1, 0.1), np.zeros(20_000_000, dtype=np.float32)
@@ -117,11 +117,14 @@ def long_calls():
 
 
 @needs_compiled
-@pytest.mark.parametrize("name", long_calls() if kernels.backend().compiled else [])
+@pytest.mark.parametrize(
+    "name",
+    ["legs_project", "legs_step", "legs_step_adjoint", "first_nonfinite", "textbook_legs_project", "peak_fma_float64"],
+)
 def test_kernels_release_the_interpreter(name):
     """Another thread counts during the call; threads switch by themselves only where one of them lets go."""
-    call, count, done = long_calls()[name], 0, threading.Event()
-    ready = threading.Event()
+    call, count, counted = long_calls()[name], 0, 0
+    ready, done = threading.Event(), threading.Event()
 
     def counting():
         nonlocal count
@@ -135,14 +138,16 @@ def test_kernels_release_the_interpreter(name):
     try:
         thread.start()
         ready.wait()
-        counted = -count
-        call()
-        counted += count
+        at_first = count
+        for _ in range(100):  # a busy machine may leave the other thread waiting for a core
+            call()
+            if counted := count - at_first:
+                break
     finally:
         done.set()
         sys.setswitchinterval(before)
         thread.join()
-    assert counted > 0
+    assert counted
 
 
 BAD_STATES = [
