@@ -21,7 +21,9 @@ def is_foreign(value) -> bool:
 
 def detached(name: str, tensor):
     """The tensor without its graph; ValueError where autograd would expect a gradient through it."""
-    if tensor.requires_grad and sys.modules["torch"].is_grad_enabled():
+    if not tensor.requires_grad:
+        return tensor
+    if sys.modules["torch"].is_grad_enabled():
         raise ValueError(
             f"{name} requires a gradient, and none passes through here: pass {name}.detach(), work under "
             "torch.no_grad(), or take the differentiable memories of hippo.nn"
@@ -31,8 +33,6 @@ def detached(name: str, tensor):
 
 def real(name: str, value, ndim: int | None = None) -> np.ndarray:
     """`value` as an array of real numbers, of `ndim` dimensions if given, sharing its memory where it can."""
-    if is_foreign(value):
-        raise TypeError(f"{name} must be in the CPU's memory, got a tensor on {value.device}")
     array = np.asarray(detached(name, value).numpy() if is_tensor(value) else value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
@@ -43,11 +43,13 @@ def real(name: str, value, ndim: int | None = None) -> np.ndarray:
 
 def shared(name: str, value, ndim: int) -> np.ndarray:
     """The array (or the view of a CPU tensor) that a kernel updates in place; error unless that is possible."""
-    if not (isinstance(value, np.ndarray) or is_tensor(value)):
+    array = detached(name, value).numpy() if is_tensor(value) else value
+    if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(value).__name__}")
-    array = real(name, value, ndim)
     if array.dtype not in FLOATS:
         raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimensions, got shape {array.shape}")
     flags = array.flags
     if not (flags.c_contiguous and flags.writeable):
         kind = "read-only" if flags.c_contiguous else "not C-contiguous"
@@ -60,7 +62,7 @@ def operand(name: str, value, dtype: np.dtype, shape: tuple[int, ...]) -> np.nda
     array = real(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return array if array.dtype == dtype and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=dtype)
 
 
 def check_alpha(alpha: float) -> None:
