@@ -50,25 +50,29 @@ def measure_projection(order: int, dtype) -> list[dict]:
         for f in few.tolist():
             c = torch.addmv(B * f, A, c)
 
+    def whole():
+        return project(signal, order)
+
     def chunks():
         memory = OnlineMemory("legs", order)
         for start in range(0, LENGTH, CHUNK):
             memory.update(signal[start : start + CHUNK])
+        return memory.coefficients
 
+    ours = {"project": whole, f"update, chunks of {CHUNK}": chunks}
     seconds = fastest(
         {
             "textbook loop, C++": lambda: compiled.textbook_legs_project(state, short, 1),
             "dense product, PyTorch": dense,
-            "project": lambda: project(signal, order),
-            f"update, chunks of {CHUNK}": chunks,
+            **ours,
         }
     )
     steps = dict(zip(seconds, (len(short), len(few), LENGTH, LENGTH), strict=True))
     rates = {name: steps[name] / seconds[name] for name in seconds}
-    peak, error = peak_rate(dtype), projection_error(order, dtype)
+    peak, exact = peak_rate(dtype), exact_coefficients(order, signal)
+    errors = {name: np.linalg.norm(run() - exact) / np.linalg.norm(exact) for name, run in ours.items()}
     rows = []
     for method, rate in rates.items():
-        ours = method.startswith(("project", "update"))
         rows.append(
             {
                 "order": order,
@@ -77,20 +81,19 @@ def measure_projection(order: int, dtype) -> list[dict]:
                 "steps_per_second": rate,
                 "times_textbook": rate / rates["textbook loop, C++"],
                 "times_dense": rate / rates["dense product, PyTorch"],
-                "share_of_peak": MULTIPLY_ADDS * order * rate / peak if ours else None,
-                "error": error if ours else None,
+                "share_of_peak": MULTIPLY_ADDS * order * rate / peak if method in ours else None,
+                "error": errors.get(method),
             }
         )
     return rows
 
 
-def projection_error(order: int, dtype) -> float:
-    """Relative error of the coefficients of LENGTH inputs against the textbook loop in float64."""
-    signal = smooth_signal(LENGTH, dtype)
+def exact_coefficients(order: int, signal: np.ndarray) -> np.ndarray:
+    """The coefficients (order,) of `signal` by the textbook loop in float64."""
     exact = np.zeros(order)
     exact[0] = signal[0]
     kernels.backend().compiled.textbook_legs_project(exact, signal[1:].astype(np.float64), 1)
-    return float(np.linalg.norm(project(signal, order) - exact) / np.linalg.norm(exact))
+    return exact
 
 
 def measure_step(batch: int, order: int, dtype) -> list[dict]:

@@ -6,7 +6,8 @@
 #endif
 
 #include <algorithm>
-#include <functional>
+#include <exception>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -67,16 +68,16 @@ hippo::LegsStepArgs<T> step_args(Array<T>& state, T* inputs, const Array<T>& ste
     return {state.mutable_data(), inputs, step.data(), step.size() > 1, state.shape(0), state.shape(1), T(alpha)};
 }
 
-// state (batch, order), inputs (batch, length), steps (0,), (length,) or (batch, length),
-// snapshots (batch, length / stride, order).
+// state (batch, order), inputs (batch, length), steps (0,), (length,) or (batch, length); `seen` inputs before these
+// count for the stride; snapshots (batch, (seen % stride + length) / stride, order).
 template <typename T>
 void project(Array<T> state, Array<T> inputs, Array<T> steps, double first, double alpha, std::int64_t stride,
-             Array<T> snapshots) {
+             std::int64_t seen, Array<T> snapshots) {
     const std::int64_t batch = state.shape(0), order = state.shape(1), length = inputs.shape(1);
-    const std::int64_t rows = stride ? length / stride * order : 0;
     const std::int64_t next_steps = steps.size() > length ? length : 0;
     hippo::LegsProjectArgs<T> args = {state.mutable_data(), inputs.data(), steps.size() ? steps.data() : nullptr,
-                                      first, length, order, T(alpha), stride, snapshots.mutable_data(), 0};
+                                      first, length, order, T(alpha), stride, snapshots.mutable_data(), seen};
+    const std::int64_t rows = args.taken(length) * order;
     const auto kernel = kernels_of(T()).legs_project;
     const Unlocked unlocked;
     for (std::int64_t b = 0; b < batch; ++b) {
@@ -93,6 +94,7 @@ void define(py::module_& module) {
     const auto state = py::arg("state").noconvert(), inputs = py::arg("inputs").noconvert();
     const auto step = py::arg("step").noconvert(), snapshots = py::arg("snapshots").noconvert();
     const auto alpha = py::arg("alpha"), first = py::arg("first"), stride = py::arg("stride");
+    const auto seen = py::arg("seen");
     const auto step_kernel = [](Array<T> state, Array<T> inputs, Array<T> step, double alpha) {
         const auto args = step_args<T>(state, const_cast<T*>(inputs.data()), step, alpha);  // the step only reads it
         const Unlocked unlocked;
@@ -110,9 +112,10 @@ void define(py::module_& module) {
     };
     module.def("legs_step", step_kernel, state, inputs, step, alpha);
     module.def("legs_step_adjoint", adjoint_kernel, state, inputs, step, alpha);
-    module.def("legs_project", &project<T>, state, inputs, step, first, alpha, stride, snapshots);
+    module.def("legs_project", &project<T>, state, inputs, step, first, alpha, stride, seen, snapshots);
     module.def("textbook_legs_project", textbook, state, inputs, first);
     module.def("first_nonfinite", [](Array<T> values) {
+        const Unlocked unlocked;
         return kernels_of(T()).first_nonfinite(values.data(), values.size());
     }, py::arg("values").noconvert());
     module.def(sizeof(T) == 4 ? "peak_fma_float32" : "peak_fma_float64", [](std::int64_t rounds) {
@@ -121,7 +124,8 @@ void define(py::module_& module) {
     });
 }
 
-// Rows of the batch are shared out among threads that meet at the end only.
+// Rows of the batch are shared out among threads that meet at the end only. The rows of a thread that cannot be had
+// are the caller's, and what fails in a thread is thrown here, once all have met.
 void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) {
     const auto size = [&](const char* name) { return sizes[name].cast<std::int64_t>(); };
     const auto data = [&](const char* name) -> void* {
@@ -138,13 +142,31 @@ void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) 
     const Unlocked unlocked;
     const std::int64_t share = (args.batch + threads - 1) / threads;
     std::vector<std::thread> others;
-    for (std::int64_t row = share, slot = 1; row < args.batch; row += share, ++slot)
-        others.emplace_back(active->hippo_cell, std::cref(args), row, std::min(row + share, args.batch), slot);
-    active->hippo_cell(args, 0, std::min(share, args.batch), 0);
+    std::vector<std::exception_ptr> failures(threads);
+    others.reserve(threads);
+    const auto run = [&](std::int64_t slot) {
+        try {
+            active->hippo_cell(args, slot * share, std::min((slot + 1) * share, args.batch), slot);
+        } catch (...) {
+            failures[slot] = std::current_exception();
+        }
+    };
+    for (std::int64_t slot = 1; slot * share < args.batch; ++slot) {
+        try {
+            others.emplace_back(run, slot);
+        } catch (const std::exception&) {
+            run(slot);
+        }
+    }
+    run(0);
     for (std::thread& other : others) other.join();
+    for (const std::exception_ptr& failure : failures)
+        if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
+
+void hippo::out_of_memory() { throw std::bad_alloc(); }
 
 PYBIND11_MODULE(_kernels, module) {
     module.def("supported", [] {

@@ -108,7 +108,8 @@ inline Floats power_of_two(Floats k) {
 // exp(r) - 1 for |r| <= ln 2 / 2, to float's rounding (Taylor, degree 7).
 inline Floats expm1_reduced(Floats r) {
     Floats p = splat(1.0f / 5040);
-    for (float c : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f}) p = p * r + c;
+    const float terms[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f};
+    for (const float term : terms) p = p * r + term;
     return p * r;
 }
 

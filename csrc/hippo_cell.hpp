@@ -4,7 +4,6 @@
 // Samples do not see each other, so each thread takes its rows through all steps and none waits for another. The
 // memory lives transposed, [order][row]: a LegS step is a running sum over the order, side by side for all rows.
 #pragma once
-#include <cmath>
 #include <cstdint>
 
 #include "kernels.hpp"
@@ -189,7 +188,7 @@ class HippoCell {
     // As in legs_step.hpp; past the order, a step that changes nothing.
     Step coefficient(std::int64_t n, Floats share) const {
         if (n >= p.order) return Step{splat(1), Floats{}, Floats{}, Floats{}};
-        const float index = float(n + 1), root = std::sqrt(float(2 * n + 1));
+        const float index = float(n + 1), root = square_root(float(2 * n + 1));
         const Floats r = share * reciprocal(1.0f + p.alpha * share * index);
         return Step{1.0f - p.alpha * (2 * index - 1) * r, root * (1.0f - p.alpha * index * r), index * r, root * r};
     }

@@ -6,6 +6,10 @@
 
 namespace hippo {
 
+// Throws std::bad_alloc. Defined once, outside the kernels: what they instantiate of the standard library, the linker
+// would merge into one copy that not every processor runs.
+[[noreturn]] void out_of_memory();
+
 // `step` arrays hold one ratio per memory where `per_memory`, else a single one. Rows are contiguous.
 template <typename T>
 struct LegsStepArgs {
@@ -52,8 +56,8 @@ struct HippoArgs {
     void *z, *hidden_tape, *memory, *u;
     float *grad_w_in, *grad_u_in, *grad_u_rec;  // (slots, ...): written by the adjoint
 
-    std::int64_t gates() const { return gated ? 2 * hidden : hidden; }
-    std::int64_t columns() const { return channels * order; }
+    HIPPO_INLINE std::int64_t gates() const { return gated ? 2 * hidden : hidden; }
+    HIPPO_INLINE std::int64_t columns() const { return channels * order; }
 };
 
 template <typename T>

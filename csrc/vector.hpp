@@ -121,7 +121,7 @@ class AlignedArray {
     explicit AlignedArray(std::int64_t size, Fill fill = Fill::zero) {
         const std::size_t bytes = (std::size_t(size) * sizeof(E) / HIPPO_VECTOR_BYTES + 1) * HIPPO_VECTOR_BYTES;
         data_ = static_cast<E*>(std::aligned_alloc(HIPPO_VECTOR_BYTES, bytes));
-        if (!data_) std::abort();
+        if (!data_) out_of_memory();
         for (std::int64_t i = 0; fill == Fill::zero && i < size; ++i) data_[i] = E{};
     }
     ~AlignedArray() { std::free(data_); }

@@ -11,14 +11,16 @@ random: the time constant), so the step size is window / theta. Gu et al. 2020 (
 """
 
 import sys
+from numbers import Integral
+from operator import index
 
 import numpy as np
 
 from hippo.discretization import method_alpha
-from hippo.kernels import first_nonfinite
-from hippo.kernels.arrays import FLOATS, is_tensor
+from hippo.kernels import LEAST_RATIO, first_nonfinite
+from hippo.kernels.arrays import FLOATS, detached, is_tensor
 from hippo.measures import SCALE_INVARIANT, check_order, find_measure
-from hippo.propagation import ScaleInvariant, time_invariant
+from hippo.propagation import ScaleInvariant, TimeInvariant, time_invariant
 
 POINTS_AT_ONCE = 4096  # of the reconstruction: its basis (4096, order) stays in cache
 
@@ -30,6 +32,8 @@ class OnlineMemory:
     time-invariant measures and refused by legs. method: as in `discretize`; default "bilinear" for legs, "zoh"
     else. batch: number of signals, None for a single one. dtype: "float32" or "float64", default that of the
     first chunk. nonfinite: "raise" on NaN or infinity, or "pass" them through. seed: of the random measure.
+    A float32 memory goes on in float64 where single steps are too small for float32 to see, at half the speed: legs
+    from input 2^20 on, or from the first step ratio below 2^-20; time-invariant measures if theta is above 2^20.
     """
 
     def __init__(
@@ -44,87 +48,113 @@ class OnlineMemory:
         nonfinite: str = "raise",
         seed: int = 0,
     ):
-        self.measure, self.order, self.theta, self.seed = measure, check_order(order), theta, seed
+        self.measure, self.order = measure, check_order(order)
+        if not isinstance(seed, Integral) or seed < 0:
+            raise ValueError(f"seed must be an integer, not negative, so that a memory can be had again: got {seed!r}")
+        self.seed = int(seed)
         self.scale_invariant = find_measure(measure).dynamics == SCALE_INVARIANT
         self.method = method if method is not None else ("bilinear" if self.scale_invariant else "zoh")
         alpha = method_alpha(self.method)
+        self.method = self.method if isinstance(self.method, str) else alpha
         if theta is not None and not (np.isfinite(theta) and theta > 0):
             raise ValueError(f"theta must be a positive number of samples, got {theta!r}")
+        self.theta = None if theta is None else float(theta)
         if self.scale_invariant and theta is not None:
             raise ValueError(f"{measure} remembers all of the signal: it has no theta, got {theta!r}")
         if self.scale_invariant and alpha is None:
             raise ValueError("legs has no 'zoh' in O(N): take 'bilinear', 'backward', 'euler' or a weight alpha")
         if not self.scale_invariant and theta is None:
             raise ValueError(f"measure {measure!r} needs theta, the length of its window in samples")
+        batch = None if batch is None else index(batch)
         if batch is not None and batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
         if nonfinite not in ("raise", "pass"):
             raise ValueError(f"nonfinite must be 'raise' or 'pass', got {nonfinite!r}")
         self.batch, self.nonfinite = batch, nonfinite
-        self.dtype = None if dtype is None else _float_dtype(dtype)
+        self.dtype = self._chosen = None if dtype is None else _float_dtype(dtype)
         self.samples = 0
-        self._time: np.ndarray | None = None  # last timestamps (batch or 1,), once a chunk has brought some
-        self._like = None  # the last chunk, to answer in its kind
-        self._state: np.ndarray | None = None
-        self._propagator = None
+        self._time: np.ndarray | None = None  # last timestamps (1,) or (batch, 1), once a chunk has brought some
+        self._device = None  # of the last chunk if it was a tensor, to answer in its kind
+        self._state: np.ndarray | None = None  # from the first input on, (batch or 1, order)
+        self._propagator: ScaleInvariant | TimeInvariant | None = None
 
     def update(self, chunk, timestamps=None) -> "OnlineMemory":
         """Feed a sample, or a chunk of them in order of time; returns the memory itself.
 
         chunk: a number or (length,); with a batch, (batch,) for one sample of each signal or (batch, length).
         timestamps (legs only): of the chunk's shape or (length,), not negative, never decreasing; once given,
-        every chunk needs them. ValueError: shapes, non-finite values or timestamps that do not fit.
+        every chunk needs them. ValueError: shapes, non-finite values or timestamps that do not fit, a tensor that
+        requires a gradient, a state that overflows; the memory is then as it was.
         """
         self.advance(chunk, timestamps)
         return self
 
     def advance(self, chunk, timestamps=None, stride: int = 0):
         """`update`, returning the coefficients after every `stride` inputs, (batch, length // stride, order)."""
+        if stride and not (isinstance(stride, Integral) and stride > 0):
+            raise ValueError(f"stride must be an integer, at least 1, or 0 for none, got {stride!r}")
         values = self._chunk(chunk)
-        steps = self._steps(timestamps, values.shape[1])
-        self._like = chunk if is_tensor(chunk) else None
-        snapshots = self._propagator.advance(self._state, values, self.samples, steps, stride)
-        self.samples += values.shape[1]
-        return _alike(snapshots, self._like) if stride else None
+        times, steps = self._steps(timestamps, values.shape[1])
+        propagator = self._propagator or self._make_propagator(values.dtype)
+        state = self._zeros(propagator.dtype) if self._state is None else self._state.copy()
+        state, snapshots = propagator.advance(state, values, self.samples, steps, stride)
+        if self.nonfinite == "raise" and first_nonfinite(state) >= 0:
+            raise ValueError(propagator.overflow)
+        self._device = chunk.device if is_tensor(chunk) else None
+        if values.size:
+            self.dtype, self._state, self._time, self._propagator = values.dtype, state, times, propagator
+            self.samples += values.shape[1]
+        return _alike(snapshots.astype(values.dtype, copy=False), self._device) if stride else None
 
     @property
     def coefficients(self):
         """The memory (order,), or (batch, order), of the kind and on the device of the last chunk; a copy."""
-        if self._state is None:
-            self._allocate(np.dtype(np.float64) if self.dtype is None else self.dtype)
-        state = self._state if self.batch is not None else self._state[0]
-        return _alike(state.copy(), self._like)
+        dtype = self.dtype or np.dtype(np.float64)
+        state = self._zeros(dtype) if self._state is None else self._state.astype(dtype)
+        return _alike(state if self.batch is not None else state[0], self._device)
 
     def state_dict(self) -> dict:
-        """All that `load_state_dict` needs to go on from here: numbers, strings and NumPy arrays."""
+        """All that `load_state_dict` needs to go on from here: numbers, strings, and arrays of the last chunk's kind.
+
+        For NumPy: `pickle`, or `np.save(file, [saved])`; for torch: `torch.save`, and `torch.load` as it is by
+        default, for weights alone.
+        """
         settings = {k: getattr(self, k) for k in ("measure", "order", "theta", "method", "batch", "seed")}
         settings["dtype"] = None if self.dtype is None else self.dtype.name
-        state, time = (None if a is None else a.copy() for a in (self._state, self._time))
+        state, time = (None if a is None else _alike(a.copy(), self._device) for a in (self._state, self._time))
         return {"settings": settings, "samples": self.samples, "state": state, "time": time}
 
     def load_state_dict(self, saved: dict) -> "OnlineMemory":
-        """Go on from `saved`; ValueError names the first setting in which the two memories differ."""
-        own = self.state_dict()["settings"]
-        for key, value in saved["settings"].items():
-            if own[key] != value and not (key == "dtype" and own[key] is None):
-                raise ValueError(f"this memory has {key} = {own[key]!r}, the saved one {value!r}")
-        if saved["state"] is not None:
-            self._allocate(_float_dtype(saved["settings"]["dtype"]))
-            self._state[:] = saved["state"]
-        self.samples = saved["samples"]
-        self._time = None if saved["time"] is None else saved["time"].copy()
+        """Go on from `saved`, of either kind of array, and return the memory itself.
+
+        A dtype that only chunks have chosen gives way to the saved one. ValueError names what is missing, the first
+        setting in which the two memories differ, or a shape that does not fit; the memory is then as it was.
+        """
+        own = {**self.state_dict()["settings"], "dtype": self._chosen and self._chosen.name}
+        if missing := {"settings", "samples", "state", "time"} - set(saved) or set(own) - set(saved["settings"]):
+            raise ValueError(f"the saved memory lacks {', '.join(sorted(missing))}")
+        settings = saved["settings"]
+        for key, value in own.items():
+            if settings[key] != value and not (key == "dtype" and None in (value, settings[key])):
+                raise ValueError(f"this memory has {key} = {value!r}, the saved one {settings[key]!r}")
+        state, time = (None if saved[k] is None else _array(k, saved[k]).copy() for k in ("state", "time"))
+        rows = self.batch or 1
+        for name, array, shapes in (("state", state, [(rows, self.order)]), ("time", time, [(1,), (rows, 1)])):
+            if array is not None and array.shape not in shapes:
+                raise ValueError(f"the saved {name} has shape {array.shape}, this memory needs {shapes[-1]}")
+        self.dtype = self._chosen if settings["dtype"] is None else _float_dtype(settings["dtype"])
+        self.samples, self._state, self._time, self._propagator = saved["samples"], state, time, None
         return self
 
-    def _allocate(self, dtype: np.dtype) -> None:
-        if self._state is not None:
-            return
-        self.dtype = dtype
-        self._state = np.zeros((self.batch or 1, self.order), dtype=dtype)
+    def _zeros(self, dtype: np.dtype) -> np.ndarray:
+        return np.zeros((self.batch or 1, self.order), dtype=dtype)
+
+    def _make_propagator(self, dtype: np.dtype) -> ScaleInvariant | TimeInvariant:
         if self.scale_invariant:
-            self._propagator = ScaleInvariant(method_alpha(self.method))
-        else:
-            settings = (self.measure, self.order, self.theta, self.method, self.seed)
-            self._propagator = time_invariant(*settings, dtype)
+            return ScaleInvariant(self.method, dtype)
+        if self.theta > 1 / LEAST_RATIO:
+            dtype = np.dtype(np.float64)
+        return time_invariant(self.measure, self.order, self.theta, self.method, self.seed, dtype)
 
     def _chunk(self, chunk) -> np.ndarray:
         """The chunk as (batch, length) of the memory's dtype; checks its shape and its values."""
@@ -138,10 +168,7 @@ class OnlineMemory:
         if not fits:
             expected = "() or (length,)" if self.batch is None else f"({self.batch},) or ({self.batch}, length)"
             raise ValueError(f"a chunk of this memory has shape {expected}, got {shape}")
-        self._allocate(self.dtype or values.dtype)
-        values = values.reshape(full)
-        if values.dtype != self.dtype or not values.flags.c_contiguous:
-            values = np.ascontiguousarray(values, dtype=self.dtype)
+        values = np.ascontiguousarray(values.reshape(full), dtype=self.dtype or values.dtype)
         wrong = first_nonfinite(values) if self.nonfinite == "raise" else -1
         if wrong >= 0:
             signal, position = divmod(wrong, full[1])
@@ -151,12 +178,12 @@ class OnlineMemory:
             )
         return values
 
-    def _steps(self, timestamps, length: int) -> np.ndarray | None:
-        """Step ratios (length,) or (batch, length) of the timestamps; None for uniform signals."""
+    def _steps(self, timestamps, length: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The last timestamps and the step ratios, (length,) or (batch, length); None for uniform signals."""
         if timestamps is None:
             if self._time is not None:
                 raise ValueError("this memory was fed with timestamps: pass them with every chunk")
-            return None
+            return None, None
         if not self.scale_invariant:
             raise ValueError(f"measure {self.measure!r} has a fixed step: timestamps need measure 'legs'")
         if self._time is None and self.samples:
@@ -167,7 +194,9 @@ class OnlineMemory:
         if times.shape not in ((length,), (self.batch or 1, length)):
             raise ValueError(f"timestamps must have shape {(length,)} or the chunk's own, got {times.shape}")
         if not length:
-            return None
+            return self._time, None
+        if self._time is not None and self._time.ndim > times.ndim:
+            times = np.broadcast_to(times, (self.batch or 1, length))
         before = times[..., :1] if self._time is None else np.broadcast_to(self._time, times[..., :1].shape)
         elapsed = np.diff(times, axis=-1, prepend=before)
         if not np.isfinite(times).all() or (times < 0).any() or (elapsed < 0).any():
@@ -177,9 +206,8 @@ class OnlineMemory:
                 f"timestamps must be finite, not negative and never decreasing: got {times[position]} at "
                 f"position {self.samples + position[-1]}"
             )
-        self._time = times[..., -1:].copy()
         # Two inputs at one time share it: the later adds nothing, at time 0 too, where the ratio would be 0/0.
-        return np.divide(elapsed, times, out=np.zeros_like(times), where=elapsed > 0).astype(self.dtype)
+        return times[..., -1:].copy(), np.divide(elapsed, times, out=np.zeros(times.shape), where=elapsed > 0)
 
 
 def project(
@@ -212,8 +240,11 @@ def project(
     options = {"theta": theta, "method": method, "dtype": dtype, "nonfinite": nonfinite, "seed": seed}
     memory = OnlineMemory(measure, order, batch=batch, **options)
     flat = signal if is_tensor(signal) else np.asarray(signal)
-    if timestamps is not None and np.ndim(timestamps) > 1:
-        timestamps = timestamps.reshape(batch, -1)
+    if timestamps is not None:
+        timestamps = _array("timestamps", timestamps)
+        if timestamps.ndim > 1 and timestamps.shape != shape:
+            raise ValueError(f"timestamps must have shape {(shape[-1],)} or {shape}, got {timestamps.shape}")
+        timestamps = timestamps.reshape(-1, shape[-1]) if timestamps.ndim > 1 else timestamps
     snapshots = memory.advance(flat.reshape(batch, shape[-1]), timestamps, stride or 0)
     result = memory.coefficients if stride is None else snapshots
     return result.reshape((*shape[:-1], *result.shape[1:]))
@@ -229,6 +260,8 @@ def reconstruct(coefficients, measure: str = "legs", points=100, *, span: float 
     chosen = find_measure(measure)
     if chosen.basis is None:
         raise ValueError(f"measure {measure!r} has no basis: nothing can be reconstructed from it")
+    if not (np.isfinite(span) and span > 0):
+        raise ValueError(f"span must be a positive number, got {span!r}")
     values = _array("coefficients", coefficients)
     if values.ndim == 0 or 0 in values.shape:
         raise ValueError(f"coefficients must have shape (..., order), got {values.shape}")
@@ -245,13 +278,13 @@ def reconstruct(coefficients, measure: str = "legs", points=100, *, span: float 
     for start in range(0, len(positions), POINTS_AT_ONCE):
         part = slice(start, start + POINTS_AT_ONCE)
         result[..., part] = values @ chosen.basis(order, span * (1 - positions[part])).T
-    return _alike(result, coefficients if is_tensor(coefficients) else None)
+    return _alike(result, coefficients.device if is_tensor(coefficients) else None)
 
 
 def _array(name: str, value) -> np.ndarray:
     """`value` as a NumPy array of float32 or float64; TypeError unless it holds real numbers."""
     if is_tensor(value):
-        value = value.detach()
+        value = detached(name, value)
         torch = sys.modules["torch"]
         if value.is_complex():
             raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
@@ -271,6 +304,6 @@ def _float_dtype(dtype) -> np.dtype:
     return np.dtype(name)
 
 
-def _alike(array: np.ndarray, like):
-    """`array` as a tensor on the device of `like`, or as it is where `like` is None."""
-    return array if like is None else sys.modules["torch"].from_numpy(array).to(like.device)
+def _alike(array: np.ndarray, device):
+    """`array` as a tensor on `device`, or as it is where `device` is None."""
+    return array if device is None else sys.modules["torch"].from_numpy(array).to(device)

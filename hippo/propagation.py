@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from hippo import kernels
-from hippo.discretization import discretize
+from hippo.discretization import discretize, method_alpha
 from hippo.measures import find_measure, transition
 
 BLOCK = 1024  # samples that a time-invariant memory takes at once: a power of 4
@@ -14,35 +14,40 @@ BLOCK = 1024  # samples that a time-invariant memory takes at once: a power of 4
 class ScaleInvariant:
     """LegS: input k >= 1 changes the memory by the step ratio 1/k, or by the ratio that its timestamp gives."""
 
-    def __init__(self, alpha: float):
-        self.alpha = alpha
+    def __init__(self, method: str | float, dtype: np.dtype):
+        self.alpha, self.dtype = method_alpha(method), dtype
+        self.overflow = _overflow("legs", method, dtype, "'bilinear' or 'backward'")
 
     def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
-        """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N) in place.
+        """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N), which it may overwrite.
 
-        Returns the coefficients after every stride inputs, (batch, length // stride, N), or None if stride is 0.
+        Returns the new state, of a late float32 memory in float64, and the coefficients after every stride inputs,
+        (batch, length // stride, N), or None if stride is 0.
         """
         return kernels.feed(state, chunk, first, steps, self.alpha, stride)
 
 
-class TimeInvariant:
+class TimeInvariant:  # the state keeps the dtype of its matrices
     """c_{k+1} = Abar c_k + Bbar f_k in blocks: w steps at once are Abar^w c + [Abar^(w-1) Bbar ... Bbar] f.
 
     A chunk takes blocks of BLOCK samples, then of a quarter of that, and so on: few products, whatever its length.
     """
 
-    def __init__(self, transition: np.ndarray, drive: np.ndarray, dtype: np.dtype):
-        self.dtype = dtype
+    def __init__(self, transition: np.ndarray, drive: np.ndarray, dtype: np.dtype, overflow: str):
+        self.dtype, self.overflow = dtype, overflow
         self._exact = {1: (transition, drive[:, None])}  # by width, float64
         self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
-        """Feed chunk (batch, length) to state (batch, N) in place; `first` and `steps` mean nothing here.
+        """Feed chunk (batch, length) to state (batch, N), in place; `first` and `steps` mean nothing here.
 
-        Returns the coefficients after every stride inputs, (batch, length // stride, N), or None if stride is 0.
+        Returns the state and the coefficients after every stride inputs, (batch, length // stride, N), or None if
+        stride is 0. ValueError: a rule so unstable that its matrices are not finite.
         """
-        if not stride:
-            return self._advance(state, chunk)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return state, self._strides(state, chunk, stride) if stride else self._advance(state, chunk)
+
+    def _strides(self, state: np.ndarray, chunk: np.ndarray, stride: int) -> np.ndarray:
         batch, order = state.shape
         count = chunk.shape[1] // stride
         snapshots = np.empty((batch, count, order), dtype=state.dtype)
@@ -80,19 +85,16 @@ class TimeInvariant:
     def _block(self, width: int) -> tuple[np.ndarray, np.ndarray]:
         """(Abar^w).T (N, N) and the transposed kernel (w, N) of a block of w samples, in the memory's dtype."""
         if width not in self._blocks:
-            matrices = self._doubled(width)
+            matrices = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in self._doubled(width))
             if not all(np.isfinite(matrix).all() for matrix in matrices):
-                raise ValueError(
-                    "the discretization is unstable at this step: take 'bilinear' or 'zoh', or a longer theta"
-                )
-            self._blocks[width] = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in matrices)
+                raise ValueError(self.overflow)
+            self._blocks[width] = matrices
         return self._blocks[width]
 
     def _doubled(self, width: int) -> tuple[np.ndarray, np.ndarray]:
         if width not in self._exact:
             power, kernel = self._doubled(width // 2)
-            with np.errstate(over="ignore", invalid="ignore"):  # told in words by `_block`
-                self._exact[width] = power @ power, np.concatenate([power @ kernel, kernel], axis=1)
+            self._exact[width] = power @ power, np.concatenate([power @ kernel, kernel], axis=1)
         return self._exact[width]
 
 
@@ -100,4 +102,12 @@ class TimeInvariant:
 def time_invariant(measure: str, order: int, theta: float, method, seed: int, dtype: np.dtype) -> TimeInvariant:
     """The propagator of a time-invariant measure, whose window is theta samples long."""
     A, B = transition(measure, order, seed=seed)
-    return TimeInvariant(*discretize(A, B, find_measure(measure).unit / theta, method), dtype)
+    overflow = _overflow(measure, method, dtype, "'bilinear', 'backward' or 'zoh', or a longer theta")
+    return TimeInvariant(*discretize(A, B, find_measure(measure).unit / theta, method), dtype, overflow)
+
+
+def _overflow(measure: str, method, dtype: np.dtype, cure: str) -> str:
+    return (
+        f"the memory overflows {dtype}: measure {measure!r} with method {method!r} is unstable at this step (take "
+        f"{cure}), or the signal is too large for {dtype}"
+    )

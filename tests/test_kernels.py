@@ -72,7 +72,7 @@ def test_project_matches_single_steps(first, stride):
     np.testing.assert_allclose(state, expected, rtol=0, atol=1e-12)
     size = 40 // stride if stride else 0
     rows_twin = torch.empty(2, size, 9, dtype=torch.float64)
-    twin.legs_project(mirrored, torch.from_numpy(inputs), torch.empty(0), first, 0.5, stride, rows_twin)
+    twin.legs_project(mirrored, torch.from_numpy(inputs), torch.empty(0), first, 0.5, stride, 0, rows_twin)
     np.testing.assert_allclose(mirrored.numpy(), expected, rtol=0, atol=1e-12)
     if stride:
         np.testing.assert_allclose(snapshots, np.stack(rows[stride - 1 :: stride], axis=1), rtol=0, atol=1e-12)

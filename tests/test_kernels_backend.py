@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from importlib.machinery import EXTENSION_SUFFIXES
 
 import numpy as np
 import pytest
+import torch
 
 from hippo import OnlineMemory, kernels
 
@@ -99,25 +101,53 @@ def test_numpy_users_never_import_torch():
     assert run(code, HIPPO_KERNELS="").stdout == "False\n"
 
 
+def long_calls():
+    """Calls of the compiled module itself, each of some milliseconds or more."""
+    compiled, none = kernels.backend().compiled, np.empty(0)
+    state, wide, inputs = np.zeros((1, 512)), np.zeros((20_000, 256)), np.zeros((1, 300_000))
+    column, step, many = np.zeros(len(wide)), np.full(1, 0.1), np.zeros(20_000_000, dtype=np.float32)
+    return {
+        "legs_project": lambda: compiled.legs_project(state, inputs, none, 1, 0.5, 0, 0, none),
+        "legs_step": lambda: compiled.legs_step(wide, column, step, 0.5),
+        "legs_step_adjoint": lambda: compiled.legs_step_adjoint(wide, column, step, 0.5),
+        "first_nonfinite": lambda: compiled.first_nonfinite(many),
+        "textbook_legs_project": lambda: compiled.textbook_legs_project(state, inputs[:, :20_000], 1),
+        "peak_fma_float64": lambda: compiled.peak_fma_float64(5_000_000),
+    }
+
+
 @needs_compiled
-def test_kernels_release_the_interpreter():
-    """While one thread projects, another one counts: with the lock held it would count only between projections."""
-    state, inputs = np.zeros((1, 512)), np.zeros((1, 400_000))
-    started, done = threading.Event(), threading.Event()
+@pytest.mark.parametrize(
+    "name",
+    ["legs_project", "legs_step", "legs_step_adjoint", "first_nonfinite", "textbook_legs_project", "peak_fma_float64"],
+)
+def test_kernels_release_the_interpreter(name):
+    """Another thread counts during the call; threads switch by themselves only where one of them lets go."""
+    call, count, counted = long_calls()[name], 0, 0
+    ready, done = threading.Event(), threading.Event()
 
-    def project():
-        started.set()
-        kernels.legs_project(state, inputs)
+    def counting():
+        nonlocal count
+        while not done.is_set():
+            count += 1
+            ready.set()
+            time.sleep(0)
+
+    thread, before = threading.Thread(target=counting), sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    try:
+        thread.start()
+        ready.wait()
+        at_first = count
+        for _ in range(100):  # a busy machine may leave the other thread waiting for a core
+            call()
+            if counted := count - at_first:
+                break
+    finally:
         done.set()
-
-    thread = threading.Thread(target=project)
-    thread.start()
-    started.wait()
-    count = 0
-    while not done.is_set():
-        count += 1
-    thread.join()
-    assert count > 10
+        sys.setswitchinterval(before)
+        thread.join()
+    assert counted
 
 
 BAD_STATES = [
@@ -161,11 +191,62 @@ def test_arguments_that_do_not_fit_are_refused():
     np.testing.assert_array_equal(state, state_before)
 
 
+@pytest.mark.parametrize("alpha", [-0.1, 1.1, np.nan, np.inf, None, "0.5"])
+def test_weights_outside_the_family_are_refused(alpha):
+    state = np.ones((2, 3))
+    for call in (
+        lambda: kernels.legs_step(state, np.ones(2), 0.5, alpha),
+        lambda: kernels.legs_step_adjoint(state, 0.5, alpha),
+        lambda: kernels.legs_project(state, np.ones((2, 4)), 1, alpha=alpha),
+    ):
+        with pytest.raises(ValueError, match="alpha must be a number between 0 and 1"):
+            call()
+    np.testing.assert_array_equal(state, np.ones((2, 3)))
+
+
+def test_lists_are_served_and_numbers_alone_refused():
+    state, expected = np.ones((1, 3)), np.ones((1, 3))
+    kernels.legs_project(state, [[1, 2]], 1, steps=[0.5, 0.25])
+    kernels.legs_project(expected, np.array([[1.0, 2.0]]), 1, steps=np.array([[0.5, 0.25]]))
+    np.testing.assert_array_equal(state, expected)
+    for inputs in (1.0, np.ones(()), np.ones(4), [1.0], torch.ones(())):
+        with pytest.raises(ValueError, match="inputs must have 2 dimensions, got shape"):
+            kernels.legs_project(state, inputs)
+    for inputs in ([["a", "b"]], np.ones((1, 2), dtype=complex), None):
+        with pytest.raises((TypeError, ValueError), match="inputs must"):
+            kernels.legs_project(state, inputs)
+    with pytest.raises(ValueError, match="steps must have shape"):
+        kernels.legs_project(state, [[1, 2]], 1, steps=0.5)
+    with pytest.raises(TypeError, match="step must hold real numbers"):
+        kernels.legs_step(state, [1.0], "half")
+    np.testing.assert_array_equal(state, expected)
+
+
+def test_gradients_are_refused_where_they_would_be_lost():
+    plain, learned = torch.ones(2, 3), torch.ones(2, 3, requires_grad=True)
+    for call in (
+        lambda state: kernels.legs_step(state, torch.ones(2), 0.5),
+        lambda state: kernels.legs_step_adjoint(state, 0.5),
+        lambda state: kernels.legs_project(state, torch.ones(2, 4)),
+        lambda inputs: kernels.legs_project(plain.clone(), inputs),
+        lambda inputs: kernels.legs_step(plain.clone(), inputs[:, 0], 0.5),
+    ):
+        with pytest.raises(ValueError, match=r"requires a gradient.*detach\(\)"):
+            call(learned)
+        assert torch.equal(learned, torch.ones(2, 3))
+        with torch.no_grad():
+            call(learned.clone())
+
+
 def test_empty_shapes_and_read_only_inputs_are_served():
     inputs = np.ones(2)
     inputs.flags.writeable = False
     kernels.legs_step(np.ones((2, 3)), inputs, 0.5)
     kernels.legs_step(np.ones((0, 3)), np.ones(0), 0.5)
     kernels.legs_step(np.ones((2, 0)), inputs, 0.5)
-    kernels.legs_project(np.ones((2, 3)), np.ones((2, 0)))
+    for dtype in (np.float32, np.float64):
+        for shape in ((2, 0), (0, 5), (0, 0)):
+            state = np.ones((shape[0], 3), dtype=dtype)
+            rows = kernels.legs_project(state, np.ones(shape), steps=np.ones(shape), stride=2)
+            assert rows.shape == (shape[0], shape[1] // 2, 3)
     assert kernels.legs_step_adjoint(np.ones((0, 3)), 0.5).shape == (0,)

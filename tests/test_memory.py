@@ -133,17 +133,6 @@ def test_equal_timestamps_even_zero_leave_the_memory_alone():
     np.testing.assert_allclose(batch.coefficients, [[1, 0, 0, 0]] * 2, atol=1e-15)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-def test_save_and_restore(measure):
-    signal, theta = noise(200, 3).astype(np.float32), None if measure == "legs" else 50.0
-    whole = OnlineMemory(measure, 9, theta=theta, batch=3).update(signal[:, :90]).update(signal[:, 90:])
-    saved = OnlineMemory(measure, 9, theta=theta, batch=3).update(signal[:, :90]).state_dict()
-    resumed = OnlineMemory(measure, 9, theta=theta, batch=3).load_state_dict(saved).update(signal[:, 90:])
-    np.testing.assert_array_equal(whole.coefficients, resumed.coefficients)
-    with pytest.raises(ValueError, match="order = 10, the saved one 9"):
-        OnlineMemory(measure, 10, theta=theta, batch=3).load_state_dict(saved)
-
-
 BAD_CHUNKS = [
     (np.array([1.0, np.nan]), ValueError, "signal is nan at position 11"),
     (np.array([np.inf]), ValueError, "signal is inf at position 10"),

@@ -1,6 +1,7 @@
 """NumPy arrays and torch tensors at the kernels' door: checked, and shared without copies."""
 
 import sys
+from numbers import Real
 
 import numpy as np
 
@@ -18,16 +19,31 @@ def is_foreign(value) -> bool:
     return is_tensor(value) and value.device.type != "cpu"
 
 
-def viewed(value):
-    """The NumPy view of a CPU tensor; anything else as it is."""
-    if not is_tensor(value):
-        return value
-    return (value.detach() if value.requires_grad else value).numpy()
+def detached(name: str, tensor):
+    """The tensor without its graph; ValueError where autograd would expect a gradient through it."""
+    if not tensor.requires_grad:
+        return tensor
+    if sys.modules["torch"].is_grad_enabled():
+        raise ValueError(
+            f"{name} requires a gradient, and none passes through here: pass {name}.detach(), work under "
+            "torch.no_grad(), or take the differentiable memories of hippo.nn"
+        )
+    return tensor.detach()
+
+
+def real(name: str, value, ndim: int | None = None) -> np.ndarray:
+    """`value` as an array of real numbers, of `ndim` dimensions if given, sharing its memory where it can."""
+    array = np.asarray(detached(name, value).numpy() if is_tensor(value) else value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimensions, got shape {array.shape}")
+    return array
 
 
 def shared(name: str, value, ndim: int) -> np.ndarray:
     """The array (or the view of a CPU tensor) that a kernel updates in place; error unless that is possible."""
-    array = viewed(value)
+    array = detached(name, value).numpy() if is_tensor(value) else value
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(value).__name__}")
     if array.dtype not in FLOATS:
@@ -43,19 +59,23 @@ def shared(name: str, value, ndim: int) -> np.ndarray:
 
 def operand(name: str, value, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """`value` as a contiguous array of `dtype` and `shape`, shared where it already is one."""
-    array = viewed(value)
-    if not (isinstance(array, np.ndarray) and array.dtype == dtype and array.flags.c_contiguous):
-        array = np.ascontiguousarray(array, dtype=dtype)
+    array = real(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    return array
+    return array if array.dtype == dtype and array.flags.c_contiguous else np.ascontiguousarray(array, dtype=dtype)
+
+
+def check_alpha(alpha: float) -> None:
+    """ValueError unless `alpha` is a number between 0 and 1."""
+    if not (isinstance(alpha, Real) and 0 <= alpha <= 1):
+        raise ValueError(f"alpha must be a number between 0 and 1, got {alpha!r}")
 
 
 def step_ratios(step, dtype: np.dtype, batch: int) -> np.ndarray:
     """The step ratios as an array (1,) or (batch,) of `dtype`; ValueError unless they fit."""
     if isinstance(step, float) and 0 <= step < np.inf:
         return np.array([step], dtype=dtype)
-    array = np.ascontiguousarray(viewed(step), dtype=dtype)  # a number comes out as (1,)
+    array = np.ascontiguousarray(real("step", step), dtype=dtype)  # a number comes out as (1,)
     if array.ndim > 1 or len(array) not in (1, batch):
         raise ValueError(f"step must be a number or have shape ({batch},), got {array.shape}")
     return check_ratios(array)

@@ -28,16 +28,20 @@ def legs_project(
     first: int,
     alpha: float,
     stride: int,
+    seen: int,
     snapshots: Tensor,
 ) -> None:
-    """Step state (batch, N) in place through inputs (batch, length); see `hippo.kernels.legs_project`."""
+    """Step state (batch, N) in place through inputs (batch, length); see `hippo.kernels.legs_project`.
+
+    `seen` inputs before these count for the stride.
+    """
     for i in range(inputs.shape[1]):
         if first + i == 0:
             state.zero_()[:, 0] = inputs[:, 0]
         else:
             legs_step(state, inputs[:, i], steps[..., i] if steps.numel() else 1 / (first + i), alpha)
-        if stride and (i + 1) % stride == 0:
-            snapshots[:, i // stride] = state
+        if stride and (seen + i + 1) % stride == 0:
+            snapshots[:, (seen % stride + i) // stride] = state
 
 
 def _coefficients(state: Tensor, step: float | Tensor, alpha: float):

@@ -6,8 +6,9 @@ from numpy.polynomial import legendre
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
 from hippo.lab.experiment import Trial
 from hippo.lab.lstm_reconstruction import reconstruct_by_lstm
-from hippo.lab.reconstruction import optimal_mse, run
-from hippo.lab.tasks import LSTMOptions
+from hippo.lab.reconstruction import optimal_mse, reconstruct_by_memory, run
+from hippo.lab.tasks import LSTMOptions, MemoryOptions
+from hippo.propagation import TimeInvariant
 from tests.lab.recorders import Rows, Stopped
 
 
@@ -83,3 +84,14 @@ def test_a_stopped_lstm_ends_as_one_that_was_not():
     with pytest.raises(Stopped):
         read(first)
     np.testing.assert_array_equal(read(Rows(earlier=first)), read(Rows()))
+
+
+@pytest.mark.parametrize("length", [100, 4095])
+def test_no_matrix_is_made_while_the_clock_runs(monkeypatch, length):
+    made, seen = [], []
+    build = TimeInvariant._doubled
+    monkeypatch.setattr(TimeInvariant, "_doubled", lambda self, width: made.append(width) or build(self, width))
+    monkeypatch.setattr("hippo.lab.reconstruction.time.perf_counter", lambda: seen.append(len(made)) or len(seen))
+    options = MemoryOptions(measure="legt", order=7, dtype="float32")
+    reconstruct_by_memory(np.ones(length, dtype=np.float32), options)
+    assert seen[0] == seen[1] > 0
