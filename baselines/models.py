@@ -1,8 +1,8 @@
 """The baselines' hyperparameters. Free of torch: the workflow validates them while it parses its DAG."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from hippo.classifiers import ClassifierConfig
 from hippo.nn.models import ModelConfig
@@ -10,6 +10,11 @@ from hippo.nn.models import ModelConfig
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
     from torch import nn
+
+    from baselines.solver import Solver
+
+Method = Literal["euler", "midpoint", "rk4", "dopri5"]
+METHOD = "Method of torchdiffeq; all take fixed steps but dopri5, which chooses its own for the batch as a whole."
 
 
 class GRU(ModelConfig):
@@ -73,3 +78,84 @@ class MiniRocket(ClassifierConfig):
         from hippo.estimators import ridge
 
         return ridge(MiniRocketFeatures(self.kernels, seed))
+
+
+class GRUD(ModelConfig):
+    """GRU whose hidden state and missing inputs (NaN) decay with the time elapsed (Che et al. 2018)."""
+
+    uses_times: ClassVar[bool] = True
+    reads_missing: ClassVar[bool] = True
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """A `GRUDCell`."""
+        from baselines.gru_d import GRUDCell
+
+        return GRUDCell(input_size, self.hidden_size)
+
+
+class SolvedConfig(ModelConfig):
+    """A hidden state that solves a differential equation, by one of torchdiffeq's methods."""
+
+    uses_times: ClassVar[bool] = True
+
+    field_size: PositiveInt | None = Field(
+        None, description="Units of the hidden layer in the equation's vector field; none means `hidden_size`."
+    )
+    time_unit: PositiveFloat = Field(
+        1.0,
+        description="Time that the equation counts as 1, in the timestamps' unit, or in inputs where there are none.",
+    )
+    solver: Method = Field(description=METHOD)
+    steps: PositiveInt = Field(1, description="Steps of a fixed-step solver from one input to the next.")
+    tolerance: PositiveFloat | None = Field(
+        None, description="Error that dopri5 allows per step, relative and absolute."
+    )
+    max_evaluations: PositiveInt = Field(
+        10_000, description="Evaluations of the vector field in one forward pass, after which a trial ends as diverged."
+    )
+
+    @model_validator(mode="after")
+    def _fits_solver(self):
+        adaptive = self.solver == "dopri5"
+        if adaptive != (self.tolerance is not None):
+            raise ValueError("tolerance belongs to solver dopri5, which needs it, and to no other")
+        if adaptive and self.steps != 1:
+            raise ValueError("steps belongs to the fixed-step solvers; dopri5 chooses its own")
+        return self
+
+    def settings(self) -> tuple[int, float, "Solver"]:
+        """Units of the vector field's hidden layer, the unit of time, and the solver."""
+        from baselines.solver import Solver
+
+        solver = Solver(self.solver, self.steps, self.tolerance, self.max_evaluations)
+        return self.field_size or self.hidden_size, self.time_unit, solver
+
+
+class ODERNN(SolvedConfig):
+    """A hidden state that flows by a differential equation between inputs (Rubanova et al. 2019).
+
+    One Euler step from one input to the next, as the authors take where intervals are short.
+    """
+
+    solver: Method = Field("euler", description=METHOD)
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """An `ODERNNCell`."""
+        from baselines.ode_rnn import ODERNNCell
+
+        return ODERNNCell(input_size, self.hidden_size, *self.settings())
+
+
+class NCDE(SolvedConfig):
+    """Neural controlled differential equation (Kidger et al. 2020).
+
+    One step of the fourth-order Runge-Kutta rule from one input to the next, as the authors take.
+    """
+
+    solver: Method = Field("rk4", description=METHOD)
+
+    def cell(self, input_size: int) -> "nn.Module":
+        """An `NCDECell`."""
+        from baselines.ncde import NCDECell
+
+        return NCDECell(input_size, self.hidden_size, *self.settings())

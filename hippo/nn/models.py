@@ -16,9 +16,11 @@ class ModelConfig(Config):
     """Hyperparameters of one model; `cell` builds the recurrence that they describe.
 
     `uses_times` declares that the cell takes timestamps as such; the others get them as one more channel.
+    `reads_missing` declares that inputs may be NaN where a channel was not observed.
     """
 
     uses_times: ClassVar[bool] = False
+    reads_missing: ClassVar[bool] = False
 
     hidden_size: PositiveInt = Field(256, description="Units of the hidden state.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped before the output layer.")

@@ -22,9 +22,11 @@ def build(name, timestamps=False, **more):
     return build_model(name, 3, 5, timestamps=timestamps, hidden_size=8, **required, **more)
 
 
-def batch(timestamps, samples=4, length=11):
+def batch(timestamps, samples=4, length=11, missing=False):
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(samples, length, 3, generator=generator)
+    if missing:
+        inputs[torch.rand(inputs.shape, generator=generator) < 0.3] = torch.nan
     times = torch.rand(samples, length, generator=generator).sort(1).values if timestamps else None
     return inputs, times
 
@@ -50,7 +52,8 @@ def test_answers_once_per_sequence_or_per_step(name, timestamps):
 
 
 def test_gradient_reaches_every_parameter(name, timestamps):
-    model, (inputs, times) = build(name, timestamps), batch(timestamps)
+    missing = registry.find("models", name, "test").reads_missing
+    model, (inputs, times) = build(name, timestamps), batch(timestamps, missing=missing)
     with torch.no_grad():  # initial values that are zero may block a gradient at the very start
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -127,6 +127,28 @@ def exprnn(cell, inputs):
     return stepped(step, cell, inputs)
 
 
+def gru_d(cell, inputs, times=None):
+    """Hidden states of a `GRUDCell`, remembering each channel's last observation and when it was."""
+    batch, length, channels = inputs.shape
+    times = torch.arange(length).expand(batch, length) if times is None else times
+    h = inputs.new_zeros(batch, cell.hidden_size)
+    newest, when = inputs.new_zeros(batch, channels), times[:, :1].to(inputs.dtype).repeat(1, channels)
+    hidden = []
+    for k in range(length):
+        elapsed, mask = times[:, k : k + 1] - when, ~inputs[:, k].isnan()
+        share = torch.exp(-torch.relu(cell.input_decay * elapsed + cell.input_decay_bias))
+        x = torch.where(mask, inputs[:, k], share * newest)
+        newest = torch.where(mask, inputs[:, k], newest)
+        when = torch.where(mask, times[:, k : k + 1], when)
+        h = torch.exp(-torch.relu(elapsed @ cell.hidden_decay.T + cell.hidden_decay_bias)) * h
+        xr, xv, xn = (x @ cell.weight_input.T + mask.to(x.dtype) @ cell.weight_mask.T + cell.bias).chunk(3, 1)
+        ur, uv, un = cell.weight_hidden.chunk(3, 0)
+        r, v = torch.sigmoid(xr + h @ ur.T), torch.sigmoid(xv + h @ uv.T)
+        h = (1 - v) * h + v * torch.tanh(xn + (r * h) @ un.T)
+        hidden.append(h)
+    return torch.stack(hidden, 1)
+
+
 FORMS = {
     "legs": hippo,
     "legt": hippo,
@@ -139,4 +161,5 @@ FORMS = {
     "lstm": lambda cell, inputs: stepped(lstm_step, cell, inputs, states=2),
     "mgu": lambda cell, inputs: stepped(mgu_step, cell, inputs),
     "exprnn": exprnn,
+    "gru_d": gru_d,
 }

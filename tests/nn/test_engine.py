@@ -23,7 +23,7 @@ CASES = [
     ("rand", {"step": 0.5}),
     ("lmu", {"theta": 9.0}),
     ("lmu", {"theta": 9.0, "order": 5, "memory_size": 2, "discretization": "backward"}),
-    *[(name, {}) for name in ("gru", "lstm", "mgu", "rnn", "exprnn")],
+    *[(name, {}) for name in ("gru", "gru_d", "lstm", "mgu", "rnn", "exprnn")],
 ]
 
 
