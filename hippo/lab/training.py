@@ -25,7 +25,8 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
 
     `test_…` is read at the epoch of the best validation score, `last_test_…` at the last epoch; parts other than train,
     validation and test are judged once, at the end, with the weights of the best epoch. A loss that is not
-    finite, or a cell that gives up (`Diverged`), ends the trial with status `diverged`.
+    finite, or a cell that gives up (`Diverged`), ends the trial with status `diverged`, and with what the cell counted
+    in that epoch.
     """
     if trial.model["name"] in registry.names("classifiers"):
         return fitted.run(trial, dataset, recorder)
@@ -78,7 +79,7 @@ class Trainer:
             row = self._epoch(recorder)
             recorder.epoch(row)
             if not math.isfinite(row["train_loss"] + row.get("validation_loss", math.nan)):
-                return {**self.outcome, "status": "diverged", "epochs": self.epoch}
+                return {**self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
             progress.update()
             progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
             self._judge(row)

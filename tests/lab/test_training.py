@@ -32,7 +32,7 @@ def dataset() -> Dataset:
     return Dataset(parts=parts, classes=2, source="made up")
 
 
-def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", dropout=0.0, **training) -> Trial:
+def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", hyperparameters=None, **training) -> Trial:
     return Trial(
         experiment="e",
         scale="quick",
@@ -41,7 +41,7 @@ def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", dropout=0.0, **trai
         seed=seed,
         task="classification",
         dataset={"name": "none"},
-        model={"name": model, "hidden_size": 6, "dropout": dropout},
+        model={"name": model, "hidden_size": 6, **(hyperparameters or {})},
         training={"epochs": epochs, "batch_size": 10, "learning_rate": learning_rate, **training},
         threads=1,
     )
@@ -97,7 +97,7 @@ def test_the_first_epoch_is_adam_on_cross_entropy(dataset):
 @pytest.mark.parametrize("model", ["gru", "legs", "exprnn"])
 def test_a_stopped_trial_ends_as_one_that_was_not(dataset, model):
     """Stopped at every possible point: between steps, at the epoch's end, between batches of its evaluation."""
-    how = {"model": model, "epochs": 2, "dropout": 0.3}
+    how = {"model": model, "epochs": 2, "hyperparameters": {"dropout": 0.3}}
     expected, rows = run(dataset, **how)
     stop = 0
     while True:
@@ -163,6 +163,29 @@ def test_what_a_cell_counts_is_a_column_of_its_epoch(dataset, monkeypatch):
             recorder = Rows(earlier=recorder)
             training.run(trial(epochs=2), dataset, recorder)
         assert [row["calls"] for row in recorder.rows] == [9, 9]  # 7 batches, and two held-out parts of one
+
+
+def test_evaluations_of_a_differential_equation_are_counted_per_epoch(dataset):
+    _, rows = run(dataset, epochs=2, model="ode_rnn")
+    assert [row["evaluations"] for row in rows] == [9 * 11] * 2  # Euler over 11 intervals, 7 batches and 2 parts
+
+
+@pytest.mark.parametrize("model", ["ode_rnn", "ncde"])
+def test_a_solver_past_its_cap_ends_the_trial_as_diverged(dataset, model):
+    outcome, rows = run(dataset, model=model, hyperparameters={"max_evaluations": 9})
+    assert outcome["status"] == "diverged" and outcome["epochs"] == len(rows) == 1
+    assert "more than 9 evaluations" in outcome["reason"]
+    assert outcome["evaluations"] == rows[0]["evaluations"] == 10
+
+
+@pytest.mark.parametrize("model", ["ode_rnn", "ncde"])
+def test_a_solver_whose_step_underflows_ends_the_trial_as_diverged(dataset, model):
+    poisoned = copy.deepcopy(dataset)
+    poisoned.parts["validation"].inputs[0] = np.nan
+    outcome, rows = run(poisoned, model=model, hyperparameters={"solver": "dopri5", "tolerance": 1e-3})
+    assert outcome["status"] == "diverged" and outcome["epochs"] == len(rows) == 1
+    assert "underflow" in outcome["reason"] and math.isfinite(rows[0]["train_loss"])
+    assert outcome["evaluations"] == rows[0]["evaluations"] > 0
 
 
 def test_divergence_is_an_outcome_with_its_epoch(dataset):
