@@ -27,8 +27,6 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
     validation and test are judged once, at the end, with the weights of the best epoch. A loss that is not
     finite, or a cell that gives up (`Diverged`), ends the trial with status `diverged`, and with what the cell counted
     in that epoch.
-    finite, or a cell that gives up (`Diverged`), ends the trial with status `diverged`, and with what the cell counted
-    in that epoch.
     """
     if trial.model["name"] in registry.names("classifiers"):
         return fitted.run(trial, dataset, recorder)
