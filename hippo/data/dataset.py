@@ -79,8 +79,8 @@ class Dataset:
                 digest = about.pop("digest")
                 parts: dict[str, dict] = {}
                 for key in stored.files:
-                    name, _, attribute = key.partition(".")
-                    if attribute:
+                    name, _, attribute = key.rpartition(".")  # a part's name may have dots
+                    if name:
                         parts.setdefault(name, {})[attribute] = stored[key]
             dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **about)
         except FileNotFoundError:
