@@ -96,12 +96,13 @@ class Trainer:
         """Finish the epoch at hand: the rest of its steps, then both held-out parts; its row of numbers."""
         row = {"epoch": self.epoch}
         self._clock = time.perf_counter()
-
-        def pause():
-            recorder.pause(self.state_dict)
-
         try:
-            row |= self._train(pause)
+            row |= self._train(lambda: recorder.pause(self.state_dict))
+            counts = dict(self._counted())  # an evaluation that is broken off is done, and counted, from its beginning
+
+            def pause():
+                recorder.pause(lambda: {**self.state_dict(), "counts": counts})
+
             if math.isfinite(row["train_loss"]):
                 for part in ("validation", "test"):
                     row |= evaluate(self.model, self.objective, self.parts[part], part, pause)

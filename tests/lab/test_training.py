@@ -155,11 +155,11 @@ def test_what_a_cell_counts_is_a_column_of_its_epoch(dataset, monkeypatch):
 
     monkeypatch.setattr(GRUCell, "forward", lambda self, *a, **k: (calls.append(1), forward(self, *a, **k))[1])
     monkeypatch.setattr(GRUCell, "counters", counters)
-    for stop in (math.inf, 4):
+    for stop in (math.inf, 4, 9):
         recorder = Rows(stop)
         with suppress(Stopped):
             training.run(trial(epochs=2), dataset, recorder)
-        if stop == 4:
+        if stop != math.inf:
             recorder = Rows(earlier=recorder)
             training.run(trial(epochs=2), dataset, recorder)
         assert [row["calls"] for row in recorder.rows] == [9, 9]  # 7 batches, and two held-out parts of one
