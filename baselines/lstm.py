@@ -10,6 +10,8 @@ from hippo.nn.engine.recurrence import Buffers, Recurrence
 class LSTMRecurrence(Recurrence):
     """i, f, o = sigmoid(W x + U h);  g = tanh(W x + U h);  c' = f c + i g;  h' = o tanh(c')."""
 
+    kernel = "lstm"
+
     def buffers(self, steps: int, batch: int) -> Buffers:
         """The cell state before every step, and after the last."""
         return {"cell": ((steps + 1, batch, self.hidden_size), self.compute)}

@@ -7,26 +7,11 @@
 #include <cstdint>
 
 #include "kernels.hpp"
+#include "precision.hpp"
 #include "product.hpp"
 
 namespace hippo {
 namespace {
-
-// How one precision computes: `Store` is the tape's type, `Operand` the products'.
-struct Float32 {
-    using Store = float;
-    using Operand = float;
-};
-struct BFloat16 {
-    using Store = bfloat16;
-    using Operand = float;  // rounded to bfloat16, multiplied in float: the same numbers, without the speed
-};
-#ifdef HIPPO_AMX
-struct BFloat16Amx {
-    using Store = bfloat16;
-    using Operand = bfloat16;
-};
-#endif
 
 template <typename Precision>
 class HippoCell {
@@ -128,17 +113,6 @@ class HippoCell {
         return static_cast<T*>(tape) + (t * p.batch + begin + row) * size;
     }
 
-    void put(Operand* to, Floats value) const {
-        if constexpr (sizeof(Operand) == sizeof(Store)) store(to, value);
-        else store(to, round_trip(value));
-    }
-
-    static Floats round_trip(Floats value) {
-        bfloat16 halves[kLanes];
-        store(halves, value);
-        return load(halves);
-    }
-
     // -- states -----------------------------------------------------------------------------------------------
 
     void load_state(const float* from_h, const float* from_m) {
@@ -236,7 +210,7 @@ class HippoCell {
                 }
                 transpose(square);
                 for (std::int64_t i = 0; i < at_most(kLanes, rows - row); ++i) {
-                    put(&operand[(row + i) * depth + c * p.order + n], square[i]);
+                    put<Precision>(&operand[(row + i) * depth + c * p.order + n], square[i]);
                     store_part(at<Store>(p.memory, t, row + i, p.columns()) + c * p.order + n, square[i], p.order - n);
                 }
             }
@@ -290,21 +264,12 @@ class HippoCell {
         for (std::int64_t i = 0; i < p.hidden; i += kLanes) {
             float* state = &h[row * padded + i];
             const std::int64_t count = p.hidden - i;
-            const Floats a = drive(x, row, i);
-            const Floats e = expm1(a < 0 ? 2.0f * a : -2.0f * a);  // tanh |a| = -e / (e + 2)
-            Floats candidate, next;
+            const Floats candidate = tanh(drive(x, row, i));
+            Floats next = candidate;
             if (p.gated) {
-                // One reciprocal serves both: 1 / (e + 2) and 1 / (1 + exp(-b)).
-                const Floats d = 1.0f + exp(-drive(x, row, padded + i)), both = reciprocal((e + 2.0f) * d);
-                const Floats gate = (e + 2.0f) * both, old = load(state);
-                candidate = e * d * both;
-                candidate = a < 0 ? candidate : -candidate;
+                const Floats gate = sigmoid(drive(x, row, padded + i)), old = load(state);
                 next = old + gate * (candidate - old);
                 store_part(kept + p.hidden + i, gate, count);
-            } else {
-                candidate = e / (e + 2.0f);
-                candidate = a < 0 ? candidate : -candidate;
-                next = candidate;
             }
             store_part(kept + i, candidate, count);
             store_part(shown + i, next, count);
@@ -333,12 +298,12 @@ class HippoCell {
                 opened = g * gate;
                 const Floats closing = opened * (1.0f - gate) * (candidate - load_part(before + i, count));
                 store_part(kept + p.hidden + i, closing, count);
-                put(&operand[row * width + padded + i], closing);
+                put<Precision>(&operand[row * width + padded + i], closing);
                 for (std::int64_t c = 0; c < p.inputs; ++c) add(&grad_w_in[c * width + padded + i], x[c] * closing);
             }
             const Floats opening = opened * (1.0f - candidate * candidate);
             store_part(kept + i, opening, count);
-            put(&operand[row * width + i], opening);
+            put<Precision>(&operand[row * width + i], opening);
             for (std::int64_t c = 0; c < p.inputs; ++c) add(&grad_w_in[c * width + i], x[c] * opening);
             store(grad, g - opened);
         }
@@ -359,23 +324,11 @@ class HippoCell {
     }
 };
 
-template <typename Precision>
-void hippo_rows(const HippoArgs& args, std::int64_t begin, std::int64_t end, std::int64_t slot) {
-    HippoCell<Precision> cell(args, begin, end);
-    args.adjoint ? cell.backward(slot) : cell.forward();
-}
-
 void hippo_cell(const HippoArgs& args, std::int64_t begin, std::int64_t end, std::int64_t slot) {
-    FlushSubnormals flush;
-    if (!args.bfloat16_tape) return hippo_rows<Float32>(args, begin, end, slot);
-#ifdef HIPPO_AMX
-    static const bool amx = amx_available();
-    if (amx) {
-        AmxSession session;
-        return hippo_rows<BFloat16Amx>(args, begin, end, slot);
-    }
-#endif
-    hippo_rows<BFloat16>(args, begin, end, slot);
+    in_precision(args.bfloat16_tape, [&](auto precision) {
+        HippoCell<decltype(precision)> cell(args, begin, end);
+        args.adjoint ? cell.backward(slot) : cell.forward();
+    });
 }
 
 }  // namespace

@@ -60,6 +60,18 @@ struct HippoArgs {
     HIPPO_INLINE std::int64_t columns() const { return channels * order; }
 };
 
+// A stretch of steps of a plain recurrent cell, forward or (adjoint) backward, over tapes that the engine owns; shapes
+// and contents as in hippo/nn/engine/recurrence.py and baselines.
+struct RecurrentArgs {
+    std::int64_t steps, batch, hidden;
+    bool bfloat16_tape, adjoint;
+    float negligible;            // gradients of states up to this size are zero
+    const float *w_rec, *extra;  // extra: ModReLU's bias, or the MGU's second weight
+    const float* grad_hidden;    // (steps, batch, hidden), or null; read by the adjoint
+    float *h, *c;                // states, or for the adjoint their gradients; updated in place; c: of the LSTM
+    void *z, *hidden_tape, *cell, *passed;  // cell: the LSTM's, passed: the MGU's
+};
+
 template <typename T>
 struct KernelsOf {
     void (*legs_step)(const LegsStepArgs<T>&);
@@ -78,6 +90,8 @@ struct Kernels {
     KernelsOf<double> f64;
     // For these rows of the batch; the adjoint leaves weight gradients over them in the given slot.
     void (*hippo_cell)(const HippoArgs&, std::int64_t begin, std::int64_t end, std::int64_t slot);
+    using RecurrentCell = void(const RecurrentArgs&, std::int64_t begin, std::int64_t end);
+    RecurrentCell *rnn, *mod_relu, *gru, *lstm, *mgu;
 };
 
 const Kernels& scalar_kernels();

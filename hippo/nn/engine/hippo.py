@@ -5,6 +5,7 @@ from torch import Tensor
 
 from hippo.nn.engine import fused
 from hippo.nn.engine.recurrence import Buffers, Recurrence
+from hippo.nn.memory_update import ScaledLegendre
 
 
 class HiPPORecurrence(Recurrence):
@@ -14,13 +15,13 @@ class HiPPORecurrence(Recurrence):
     """
 
     def __init__(self, hidden_size, compute, w_in, w_rec, u_in, u_rec, *, memory, shares: Tensor | None):
+        self.kernel = "hippo_cell" if isinstance(memory, ScaledLegendre) else None
         super().__init__(hidden_size, compute, w_in, w_rec, u_in, u_rec)
         self.u_in, self.u_rec = u_in, u_rec
         self.channels = len(u_in)
         self.memory = memory
         self.shares = None if shares is None else shares.to(self.working).repeat_interleave(self.channels, 0)
         self.gated = len(w_in) == 2 * hidden_size
-        self.fused = fused.serves(self)
 
     def buffers(self, steps: int, batch: int) -> Buffers:
         """The memory of every step, and what was written to it: the part from the input, then its gradient."""
@@ -44,14 +45,34 @@ class HiPPORecurrence(Recurrence):
         self.tape = tape
         tape["hidden"][0].copy_(self.state["h"])
         self.input_product(x, self.u_in, tape["u"])
-        fused.forward(self, x, first)
+        self.call(x, first, self.state, adjoint=False)
 
     def backward(self, x: Tensor, grad_hidden: Tensor | None, tape: dict[str, Tensor], first: int) -> None:
         """As the base class's; in one compiled call where there is one."""
         if not self.fused:
             return super().backward(x, grad_hidden, tape, first)
         self.tape = tape
-        self.small_gradients = fused.backward(self, x, first, grad_hidden)
+        # Each thread sums up the small weights' gradients over its samples.
+        small = {"grad_w_in": self.w_in, "grad_u_in": self.u_in, "grad_u_rec": self.u_rec}
+        slots = {name: w.new_zeros(torch.get_num_threads(), *w.shape) for name, w in small.items()}
+        self.call(x, first, {**self.grad, "grad_hidden": grad_hidden, **slots}, adjoint=True)
+        self.small_gradients = tuple(slot.sum(0) for slot in slots.values())
+
+    def call(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+        """The compiled form, which makes the product of the inputs with w_in on its way."""
+        shares = self.shares
+        sizes = {
+            "inputs": x.shape[2],
+            "channels": self.channels,
+            "order": self.memory.order,
+            "first": first,
+            "share_stride": 0 if shares is None else shares.shape[1],
+            "gated": self.gated,
+            "alpha": self.memory.alpha,
+        }
+        shares = None if shares is None else shares[:: self.channels]
+        weights = {"x": x, "w_in": self.w_in, "u_in": self.u_in, "u_rec": self.u_rec, "shares": shares}
+        fused.run(self, len(x), updated, adjoint, sizes, weights)
 
     def hoist(self, x: Tensor) -> None:
         """Input products of candidate, gate and u."""
