@@ -20,9 +20,9 @@ class LSTMRecurrence(Recurrence):
         """The cell state."""
         return {"c": (batch, self.hidden_size)}
 
-    def hoist(self, x: Tensor) -> None:
-        """Input products, and the cell state before the first step."""
-        super().hoist(x)
+    def remember(self) -> None:
+        """Also the cell state before the first step."""
+        super().remember()
         self.tape["cell"][0].copy_(self.state["c"])
 
     def step(self, t: int, k: int) -> None:

@@ -165,17 +165,19 @@ void share_rows(std::int64_t batch, int threads, Rows rows) {
         if (failure) std::rethrow_exception(failure);
 }
 
+template <hippo::Kernels::HippoCell* hippo::Kernels::* cell>
 void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) {
     const Named of = {sizes, arrays};
     const hippo::HippoArgs args = {
         of.size("steps"), of.size("batch"), of.size("inputs"), of.size("hidden"), of.size("channels"),
         of.size("order"), of.size("first"), of.size("share_stride"), of.size("gated") != 0,
         of.size("bfloat16") != 0, of.size("adjoint") != 0, of.number("alpha"), of.floats("x"), of.floats("w_in"),
-        of.floats("w_rec"), of.floats("u_rec"), of.floats("shares"), of.floats("grad_hidden"), of.floats("h"),
+        of.floats("w_rec"), of.floats("u_rec"), of.floats("u_memory"), of.floats("transition"), of.floats("input"),
+        of.floats("shares"), of.floats("grad_hidden"), of.floats("h"),
         of.floats("m"), of.data("z"), of.data("hidden"), of.data("memory"), of.data("u"), of.floats("grad_w_in"),
         of.floats("grad_u_in"), of.floats("grad_u_rec")};
     share_rows(args.batch, threads, [&](std::int64_t begin, std::int64_t end, std::int64_t slot) {
-        active->hippo_cell(args, begin, end, slot);
+        (active->*cell)(args, begin, end, slot);
     });
 }
 
@@ -207,7 +209,8 @@ PYBIND11_MODULE(_kernels, module) {
     const auto define_cell = [&](const char* name, auto* run) {
         module.def(name, run, py::arg("sizes"), py::arg("arrays"), py::arg("threads"));
     };
-    define_cell("hippo_cell", &run_hippo_cell);
+    define_cell("legs_cell", &run_hippo_cell<&Kernels::legs>);
+    define_cell("dense_cell", &run_hippo_cell<&Kernels::dense>);
     define_cell("rnn", &run_recurrent_cell<&Kernels::rnn>);
     define_cell("mod_relu", &run_recurrent_cell<&Kernels::mod_relu>);
     define_cell("gru", &run_recurrent_cell<&Kernels::gru>);

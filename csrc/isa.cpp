@@ -27,9 +27,11 @@ constexpr KernelsOf<T> kernels_of = {
 
 const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
     static const Kernels table = {
-        HIPPO_STRING(HIPPO_ISA), kernels_of<float>,       kernels_of<double>,   hippo_cell,
-        recurrent_rows<Rnn>,     recurrent_rows<ModRelu>, recurrent_rows<Gru>,  recurrent_rows<Lstm>,
-        recurrent_rows<Mgu>};
+        HIPPO_STRING(HIPPO_ISA), kernels_of<float>, kernels_of<double>,
+        hippo_cell<LegsMemory>,  hippo_cell<DenseMemory>,
+        recurrent_rows<Rnn>,     recurrent_rows<ModRelu>, recurrent_rows<Gru>, recurrent_rows<Lstm>,
+        recurrent_rows<Mgu>,
+    };
     return table;
 }
 

@@ -99,7 +99,7 @@ class Recurrence:
         self.tape = tape
         self.hoist(x)
         if self.fused:
-            return self.compiled(len(x), self.state, adjoint=False)
+            return self.compiled(x, first, self.state, adjoint=False)
         for t in range(len(x)):
             self.step(t, first + t)
 
@@ -107,23 +107,26 @@ class Recurrence:
         """The adjoint of `forward`; grad_hidden (steps, batch, hidden) or None is added as it comes by."""
         self.tape = tape
         if self.fused:
-            return self.compiled(len(x), {**self.grad, "grad_hidden": grad_hidden}, adjoint=True)
+            return self.compiled(x, first, {**self.grad, "grad_hidden": grad_hidden}, adjoint=True)
         for t in reversed(range(len(x))):
             if grad_hidden is not None:
                 self.grad["h"] += grad_hidden[t]
             self.grad = {name: hardshrink(grad, self.negligible) for name, grad in self.grad.items()}
             self.adjoint(t, first + t)
 
-    def compiled(self, steps: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
-        """`step` or `adjoint` of all steps in one call."""
+    def compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+        """`step` or `adjoint` of all steps in one call, which writes the `updated` states or their gradients."""
         weights = {"extra": self.extra[0] if self.extra else None}
-        fused.run(self, steps, updated, adjoint, {"negligible": self.negligible}, weights)
+        fused.run(self, len(x), updated, adjoint, {"negligible": self.negligible}, weights)
 
     def hoist(self, x: Tensor) -> None:
         """Onto the tape: all steps' input products, and the states before the first step."""
         self.input_product(x, self.w_in, self.tape["z"])
-        if "hidden" in self.tape:
-            self.tape["hidden"][0].copy_(self.state["h"])
+        self.remember()
+
+    def remember(self) -> None:
+        """Onto the tape: the states before the first step, as far as it holds them."""
+        self.tape["hidden"][0].copy_(self.state["h"])
 
     def gradients(self, x: Tensor) -> tuple[Tensor, ...]:
         """This stretch's gradients of (w_in, w_rec, *extra), one large product each, in the working type."""
