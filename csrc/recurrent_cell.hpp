@@ -48,12 +48,12 @@ struct ModRelu : OneStage {
     static Floats size(const Units& u) { return (u.z[0] < 0 ? -u.z[0] : u.z[0]) + u.bias; }
 
     static void step(Units& u, int) {
-        const Floats out = size(u) > 0 ? size(u) : Floats{};
-        u.h = u.z[0] < 0 ? -out : (u.z[0] > 0 ? out : Floats{});
+        const Floats out = size(u) <= 0 ? Floats{} : size(u);
+        u.h = u.z[0] < 0 ? -out : (u.z[0] == 0 ? Floats{} : out);
     }
 
     static void adjoint(Units& u, int) {
-        u.z[0] = size(u) > 0 ? u.h : Floats{};
+        u.z[0] = size(u) <= 0 ? Floats{} : u.h;
         u.h = Floats{};
     }
 };
@@ -237,7 +237,8 @@ class RecurrentCell {
             const std::int64_t count = p.hidden - i, here = row * padded + i;
             Units u;
             for (int b = 0; b < Cell::blocks; ++b) u.z[b] = load_part(z + b * p.hidden + i, count);
-            for (int b = 0; b < products; ++b) u.z[stage * products + b] += load(&product[row * width + b * padded + i]);
+            for (int b = 0; b < products; ++b)
+                u.z[stage * products + b] += load(&product[row * width + b * padded + i]);
             u.h = load(&h[here]);
             if (Cell::has_c) u.c = load(&c[here]);
             if (Cell::has_bias) u.bias = load(&bias[i]);
@@ -257,7 +258,7 @@ class RecurrentCell {
         }
     }
 
-    Floats unless_negligible(Floats x) const { return (x < 0 ? -x : x) > p.negligible ? x : Floats{}; }
+    Floats unless_negligible(Floats x) const { return (x < 0 ? -x : x) <= p.negligible ? Floats{} : x; }
 
     template <int stage>
     void differentiate(std::int64_t t, std::int64_t row) {

@@ -131,9 +131,22 @@ def test_the_share_of_a_thread_does_not_matter(case, precision, monkeypatch):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         many = run(case, 5, precision)
         assert torch.equal(one[0], many[0])
-        # In a cell with a memory, each thread sums up its samples' share of the small weights' gradients: other brackets,
-        # other rounding.
+        # In a cell with a memory, each thread sums up its samples' share of the small weights' gradients: other
+        # brackets, other rounding.
         assert distance(many[1], one[1]) < 1e-6 if case[0] not in PLAIN else torch.equal(many[1], one[1])
+
+
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_what_is_not_a_number_stays_so(case):
+    name, options = case
+    cell = build_model(name, 2, 3, **options).cell
+    inputs = torch.randn(3, 12, 2)
+    inputs[1, 5] = torch.nan
+    hidden = cell(inputs, sequence=True)
+    hidden[:, -1].sum().backward()
+    broken = hidden.isnan().all(2)
+    assert broken[1, 5:].all() and not broken[1, :5].any() and not broken[[0, 2]].any()
+    assert any(parameter.grad.isnan().any() for parameter in cell.parameters())
 
 
 def test_serves_what_it_can_compute_only():
