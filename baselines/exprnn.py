@@ -12,10 +12,11 @@ from hippo.nn.engine.recurrence import Recurrence
 class ModReLURecurrence(Recurrence):
     """h' = modReLU(W x + U h) = sign(z) relu(|z| + b); extra = (b,)."""
 
+    kernel = "mod_relu"
+
     def __init__(self, hidden_size, compute, w_in, w_rec, bias):
         super().__init__(hidden_size, compute, w_in, w_rec, bias)
         self.bias = bias.to(compute)
-        self.grad_bias = torch.zeros_like(bias)
 
     def step(self, t: int, k: int) -> None:
         """The equation above."""
@@ -27,15 +28,12 @@ class ModReLURecurrence(Recurrence):
     def adjoint(self, t: int, k: int) -> None:
         """Backwards: where |z| + b > 0, the slope is 1 in z and sign(z) in b."""
         z, grad_h = self.tape["z"][t], self.grad["h"]
-        passed = grad_h * (z.abs() + self.bias > 0)
-        self.grad_bias += (passed * z.sign()).sum(0)
-        z.copy_(passed)
+        z.copy_(grad_h * (z.abs() + self.bias > 0))
         grad_h.copy_(self.pull_back(z))
 
     def extra_gradients(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Gradient of the bias over the stretch just run."""
-        grad, self.grad_bias = self.grad_bias, torch.zeros_like(self.grad_bias)
-        return (grad,)
+        """Gradient of b: what passed has the sign of z, which is also that of h'."""
+        return ((self.tape["z"] * self.hidden().sign()).sum((0, 1), dtype=self.working),)
 
 
 class ExpRNNCell(UnrolledCell):

@@ -14,6 +14,8 @@ class GRURecurrence(Recurrence):
     The new state's two products stay apart: z = [r, v, U_n h + b', W_n x + b].
     """
 
+    kernel = "gru"
+
     def step(self, t: int, k: int) -> None:
         """The equations above."""
         z, hidden, h = self.tape["z"][t], self.tape["hidden"], self.state["h"]

@@ -10,6 +10,8 @@ from hippo.nn.engine.recurrence import Buffers, Recurrence
 class LSTMRecurrence(Recurrence):
     """i, f, o = sigmoid(W x + U h);  g = tanh(W x + U h);  c' = f c + i g;  h' = o tanh(c')."""
 
+    kernel = "lstm"
+
     def buffers(self, steps: int, batch: int) -> Buffers:
         """The cell state before every step, and after the last."""
         return {"cell": ((steps + 1, batch, self.hidden_size), self.compute)}
@@ -18,9 +20,9 @@ class LSTMRecurrence(Recurrence):
         """The cell state."""
         return {"c": (batch, self.hidden_size)}
 
-    def hoist(self, x: Tensor) -> None:
-        """Input products, and the cell state before the first step."""
-        super().hoist(x)
+    def remember(self) -> None:
+        """Also the cell state before the first step."""
+        super().remember()
         self.tape["cell"][0].copy_(self.state["c"])
 
     def step(self, t: int, k: int) -> None:

@@ -13,10 +13,14 @@ class MGURecurrence(Recurrence):
     The one cell here with two products in a row: W_rec holds U_f, extra holds U_n.
     """
 
-    def __init__(self, hidden_size, compute, w_in, w_rec, w_new):
-        super().__init__(hidden_size, compute, w_in, w_rec, w_new)
-        self.forward_new = w_new.t().to(compute).contiguous()
-        self.backward_new = w_new.to(compute).contiguous()
+    kernel = "mgu"
+
+    def lay_out(self) -> None:
+        """Also of U_n."""
+        super().lay_out()
+        (w_new,) = self.extra
+        self.forward_new = w_new.t().to(self.compute).contiguous()
+        self.backward_new = w_new.to(self.compute).contiguous()
 
     def buffers(self, steps: int, batch: int) -> Buffers:
         """What the gate lets through, the operand of the second product."""

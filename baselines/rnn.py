@@ -32,6 +32,8 @@ class StackedCell(UnrolledCell):
 class RNNRecurrence(Recurrence):
     """h' = tanh(W x + U h)."""
 
+    kernel = "rnn"
+
     def step(self, t: int, k: int) -> None:
         """The equation above."""
         z, hidden = self.tape["z"][t], self.tape["hidden"]

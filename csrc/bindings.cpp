@@ -124,34 +124,35 @@ void define(py::module_& module) {
     });
 }
 
-// Rows of the batch are shared out among threads that meet at the end only. The rows of a thread that cannot be had
-// are the caller's, and what fails in a thread is thrown here, once all have met.
-void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) {
-    const auto size = [&](const char* name) { return sizes[name].cast<std::int64_t>(); };
-    const auto data = [&](const char* name) -> void* {
-        if (!arrays.contains(name)) return nullptr;
-        return const_cast<void*>(arrays[name].cast<py::array>().data());
-    };
-    const auto floats = [&](const char* name) { return static_cast<float*>(data(name)); };
-    const hippo::HippoArgs args = {
-        size("steps"), size("batch"), size("inputs"), size("hidden"), size("channels"), size("order"), size("first"),
-        size("share_stride"), size("gated") != 0, size("bfloat16") != 0, size("adjoint") != 0,
-        sizes["alpha"].cast<float>(), floats("x"), floats("w_in"), floats("w_rec"), floats("u_rec"), floats("shares"),
-        floats("grad_hidden"), floats("h"), floats("m"), data("z"), data("hidden"), data("memory"), data("u"),
-        floats("grad_w_in"), floats("grad_u_in"), floats("grad_u_rec")};
+// What Python passes to a cell's kernel, by name; an array that is not there is null.
+struct Named {
+    const py::dict &sizes, &arrays;
+
+    std::int64_t size(const char* name) const { return sizes[name].cast<std::int64_t>(); }
+    float number(const char* name) const { return sizes[name].cast<float>(); }
+    void* data(const char* name) const {
+        return arrays.contains(name) ? const_cast<void*>(arrays[name].cast<py::array>().data()) : nullptr;
+    }
+    float* floats(const char* name) const { return static_cast<float*>(data(name)); }
+};
+
+// rows(begin, end, slot): rows of the batch are shared out among threads that meet at the end only. The rows of a
+// thread that cannot be had are the caller's, and what fails in a thread is thrown here, once all have met.
+template <typename Rows>
+void share_rows(std::int64_t batch, int threads, Rows rows) {
     const Unlocked unlocked;
-    const std::int64_t share = (args.batch + threads - 1) / threads;
+    const std::int64_t share = (batch + threads - 1) / threads;
     std::vector<std::thread> others;
     std::vector<std::exception_ptr> failures(threads);
     others.reserve(threads);
     const auto run = [&](std::int64_t slot) {
         try {
-            active->hippo_cell(args, slot * share, std::min((slot + 1) * share, args.batch), slot);
+            rows(slot * share, std::min((slot + 1) * share, batch), slot);
         } catch (...) {
             failures[slot] = std::current_exception();
         }
     };
-    for (std::int64_t slot = 1; slot * share < args.batch; ++slot) {
+    for (std::int64_t slot = 1; slot * share < batch; ++slot) {
         try {
             others.emplace_back(run, slot);
         } catch (const std::exception&) {
@@ -162,6 +163,34 @@ void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) 
     for (std::thread& other : others) other.join();
     for (const std::exception_ptr& failure : failures)
         if (failure) std::rethrow_exception(failure);
+}
+
+template <hippo::Kernels::HippoCell* hippo::Kernels::* cell>
+void run_hippo_cell(const py::dict& sizes, const py::dict& arrays, int threads) {
+    const Named of = {sizes, arrays};
+    const hippo::HippoArgs args = {
+        of.size("steps"), of.size("batch"), of.size("inputs"), of.size("hidden"), of.size("channels"),
+        of.size("order"), of.size("first"), of.size("share_stride"), of.size("gated") != 0,
+        of.size("bfloat16") != 0, of.size("adjoint") != 0, of.number("alpha"), of.floats("x"), of.floats("w_in"),
+        of.floats("w_rec"), of.floats("u_rec"), of.floats("u_memory"), of.floats("transition"), of.floats("input"),
+        of.floats("shares"), of.floats("grad_hidden"), of.floats("h"),
+        of.floats("m"), of.data("z"), of.data("hidden"), of.data("memory"), of.data("u"), of.floats("grad_w_in"),
+        of.floats("grad_u_in"), of.floats("grad_u_rec")};
+    share_rows(args.batch, threads, [&](std::int64_t begin, std::int64_t end, std::int64_t slot) {
+        (active->*cell)(args, begin, end, slot);
+    });
+}
+
+template <hippo::Kernels::RecurrentCell* hippo::Kernels::* cell>
+void run_recurrent_cell(const py::dict& sizes, const py::dict& arrays, int threads) {
+    const Named of = {sizes, arrays};
+    const hippo::RecurrentArgs args = {
+        of.size("steps"), of.size("batch"), of.size("hidden"), of.size("bfloat16") != 0, of.size("adjoint") != 0,
+        of.number("negligible"), of.floats("w_rec"), of.floats("extra"), of.floats("grad_hidden"), of.floats("h"),
+        of.floats("c"), of.data("z"), of.data("hidden"), of.data("cell"), of.data("passed")};
+    share_rows(args.batch, threads, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
+        (active->*cell)(args, begin, end);
+    });
 }
 
 }  // namespace
@@ -177,5 +206,14 @@ PYBIND11_MODULE(_kernels, module) {
     module.def("choose", &choose);
     define<float>(module);
     define<double>(module);
-    module.def("hippo_cell", &run_hippo_cell, py::arg("sizes"), py::arg("arrays"), py::arg("threads"));
+    const auto define_cell = [&](const char* name, auto* run) {
+        module.def(name, run, py::arg("sizes"), py::arg("arrays"), py::arg("threads"));
+    };
+    define_cell("legs_cell", &run_hippo_cell<&Kernels::legs>);
+    define_cell("dense_cell", &run_hippo_cell<&Kernels::dense>);
+    define_cell("rnn", &run_recurrent_cell<&Kernels::rnn>);
+    define_cell("mod_relu", &run_recurrent_cell<&Kernels::mod_relu>);
+    define_cell("gru", &run_recurrent_cell<&Kernels::gru>);
+    define_cell("lstm", &run_recurrent_cell<&Kernels::lstm>);
+    define_cell("mgu", &run_recurrent_cell<&Kernels::mgu>);
 }

@@ -42,13 +42,13 @@ inline Floats load(const bfloat16* from) {
     Halves halves;
     std::memcpy(&halves, from, sizeof halves);
     const Words words = __builtin_convertvector(halves, Words) << 16;
-    return reinterpret_cast<const Floats&>(words);
+    return (Floats)words;
 }
 
 // Round to nearest, ties to even. Not-a-numbers that would round to infinity do not come here alone: a state that
 // holds one is lost either way.
 inline Halves round_to_bfloat16(Floats value) {
-    const Words words = reinterpret_cast<const Words&>(value);
+    const Words words = (Words)value;
     return __builtin_convertvector((words + 0x7fff + ((words >> 16) & 1)) >> 16, Halves);
 }
 
@@ -102,7 +102,7 @@ inline Floats reduce(Floats& x) {
 
 inline Floats power_of_two(Floats k) {
     const Ints bits = (__builtin_convertvector(k, Ints) + 127) << 23;
-    return reinterpret_cast<const Floats&>(bits);
+    return (Floats)bits;
 }
 
 // exp(r) - 1 for |r| <= ln 2 / 2, to float's rounding (Taylor, degree 7).
@@ -128,6 +128,14 @@ inline Floats expm1(Floats x) {
     x = clamp(x, -87.0f, 87.0f);
     const Floats scale = power_of_two(reduce(x));
     return expm1_reduced(x) * scale + (scale - 1.0f);
+}
+
+inline Floats sigmoid(Floats x) { return reciprocal(1.0f + exp(-x)); }
+
+inline Floats tanh(Floats x) {
+    const Floats e = expm1(x < 0 ? 2.0f * x : -2.0f * x);  // tanh |x| = -e / (e + 2)
+    const Floats size = -e * reciprocal(e + 2.0f);
+    return x < 0 ? -size : size;
 }
 
 // One half of a perfect shuffle of two vectors: their lower (Half 0) or upper (Half 1) lanes in turn.

@@ -1,59 +1,44 @@
-// The LegS cell over a stretch of steps, forward and backward, for some of the batch's rows (HiPPO paper, section 3):
-//   u = U_in x + U_rec h;  m' = LegS(m, u);  z = W_in x + W_rec m';  h' = h + sigmoid(z_g) (tanh(z_c) - h)
+// A cell with a memory over a stretch of steps, forward and backward, for some of the batch's rows.
 //
-// Samples do not see each other, so each thread takes its rows through all steps and none waits for another. The
-// memory lives transposed, [order][row]: a LegS step is a running sum over the order, side by side for all rows.
+// HiPPO paper, section 3: u = U_in x + U_rec h;  m' = memory(m, u);  z = W_in x + W_rec m';
+//   h' = h + sigmoid(z_g) (tanh(z_c) - h), or h' = tanh(z) where there is no gate.
+// LMU: the same without a gate; u also reads the memory (+ U_mem m), and z the hidden state (W_rec [h, m']).
+//
+// Samples do not see each other, so each thread takes its rows through all steps and none waits for another.
 #pragma once
 #include <cstdint>
 
 #include "kernels.hpp"
+#include "memory.hpp"
+#include "precision.hpp"
 #include "product.hpp"
 
 namespace hippo {
 namespace {
 
-// How one precision computes: `Store` is the tape's type, `Operand` the products'.
-struct Float32 {
-    using Store = float;
-    using Operand = float;
-};
-struct BFloat16 {
-    using Store = bfloat16;
-    using Operand = float;  // rounded to bfloat16, multiplied in float: the same numbers, without the speed
-};
-#ifdef HIPPO_AMX
-struct BFloat16Amx {
-    using Store = bfloat16;
-    using Operand = bfloat16;
-};
-#endif
-
-template <typename Precision>
-class HippoCell {
+template <typename Precision, template <typename> class Memory>
+class HippoCell : HippoRows<Precision> {
+    using Rows = HippoRows<Precision>;
     using Store = typename Precision::Store;
     using Operand = typename Precision::Operand;
+    using Rows::begin, Rows::column, Rows::depth, Rows::grad_operand, Rows::index, Rows::lead, Rows::operand, Rows::p, Rows::rows,
+        Rows::tape, Rows::u;
 
    public:
     HippoCell(const HippoArgs& args, std::int64_t begin, std::int64_t end)
-        : p(args),
-          begin(begin),
-          rows(end - begin),
-          lanes(round_up(rows, kLanes)),
+        : Rows(args, begin, end, width_of(args)),
           padded(round_up(p.hidden, kLanes)),
-          blocks(round_up(p.order, kLanes)),
-          width(round_up(p.gated ? 2 * padded : padded, 32)),
-          depth(round_up((p.channels - 1) * p.order + blocks, 32)),
-          h(padded_rows(rows) * padded),
-          m(p.channels * blocks * lanes),
+          width(width_of(p)),
+          memory(*this),
+          h(rows * padded),
           z(padded_rows(rows) * width),
-          operand(padded_rows(rows) * at_least(width, depth)),
-          s(padded_rows(rows) * depth),
           w_in(p.inputs * width),
           u_rec(p.channels * padded),
-          coefficients(4 * blocks),
           grad_w_in(p.inputs * width),
           grad_u_in(p.channels * p.inputs),
           grad_u_rec(p.channels * padded) {
+        for (std::int64_t row = 0; row < rows; ++row)
+            copy(p.h + (begin + row) * p.hidden, p.hidden, &h[row * padded]);
         for (std::int64_t i = 0; i < p.inputs; ++i)
             for (std::int64_t g = 0; g < p.gates(); ++g) w_in[i * width + place(g)] = p.w_in[g * p.inputs + i];
         for (std::int64_t c = 0; c < p.channels; ++c)
@@ -63,36 +48,36 @@ class HippoCell {
     void forward() {
         Packed<Operand> weight(width, depth);
         for (std::int64_t g = 0; g < p.gates(); ++g)
-            for (std::int64_t k = 0; k < p.columns(); ++k) weight.set(place(g), k, p.w_rec[g * p.columns() + k]);
-        load_state(p.h, p.m);
+            for (std::int64_t k = 0; k < p.columns(); ++k)
+                weight.set(place(g), column(k), p.w_rec[g * p.columns() + k]);
         for (std::int64_t t = 0; t < p.steps; ++t) {
-            write_memory(t);
-            for (std::int64_t c = 0; c < p.channels; ++c) advance(t, c);
+            for (std::int64_t row = 0; row < rows; ++row) write_memory(t, row);
+            memory.advance(t);
             weight.multiply(operand.data(), rows, z.data());
             for (std::int64_t row = 0; row < rows; ++row) activate(t, row);
         }
-        save_state(p.h, p.m);
+        save_state();
     }
 
     // Leaves the small weights' gradients over its rows in the given slot of their arrays.
     void backward(std::int64_t slot) {
         Packed<Operand> weight(depth, width);
         for (std::int64_t g = 0; g < p.gates(); ++g)
-            for (std::int64_t k = 0; k < p.columns(); ++k) weight.set(k, place(g), p.w_rec[g * p.columns() + k]);
-        load_state(p.h, p.m);
+            for (std::int64_t k = 0; k < p.columns(); ++k)
+                weight.set(column(k), place(g), p.w_rec[g * p.columns() + k]);
         for (std::int64_t i = 0; i < p.inputs * width; ++i) w_in[i] = 0;  // from here on the sum of its gradients
         AlignedArray<float> u_in(p.channels * p.inputs), total_u_rec(p.channels * padded);
         for (std::int64_t t = p.steps - 1; t >= 0; --t) {
             for (std::int64_t row = 0; row < rows; ++row) differentiate(t, row);
-            weight.multiply(operand.data(), rows, s.data());
-            for (std::int64_t c = 0; c < p.channels; ++c) retreat(t, c);
+            weight.multiply(operand.data(), rows, grad_operand.data());
+            memory.retreat(t);
             for (std::int64_t row = 0; row < rows; ++row) read_memory(t, row);
             // Sums of one step join those of all: two short sums round less than a long one.
             settle(grad_w_in, w_in, p.inputs * width);
             settle(grad_u_in, u_in, p.channels * p.inputs);
             settle(grad_u_rec, total_u_rec, p.channels * padded);
         }
-        save_state(p.h, p.m);
+        save_state();
         const std::int64_t gates = p.gates();
         float* out = p.grad_w_in + slot * gates * p.inputs;
         for (std::int64_t g = 0; g < gates; ++g)
@@ -103,12 +88,16 @@ class HippoCell {
     }
 
    private:
-    const HippoArgs& p;
-    const std::int64_t begin, rows, lanes, padded, blocks, width, depth;
-    AlignedArray<float> h, m, z;  // state, or in the backward pass its gradient
-    AlignedArray<Operand> operand;
-    AlignedArray<float> s, w_in, u_rec, coefficients;
+    const std::int64_t padded, width;
+    Memory<Precision> memory;
+    AlignedArray<float> h, z;  // h: the state, or in the backward pass its gradient
+    AlignedArray<float> w_in, u_rec;
     AlignedArray<float> grad_w_in, grad_u_in, grad_u_rec;  // of the step at hand
+
+    static std::int64_t width_of(const HippoArgs& p) {
+        const std::int64_t padded = round_up(p.hidden, kLanes);
+        return round_up(p.gated ? 2 * padded : padded, 32);
+    }
 
     static void settle(AlignedArray<float>& step, AlignedArray<float>& total, std::int64_t size) {
         for (std::int64_t i = 0; i < size; ++i) {
@@ -122,155 +111,29 @@ class HippoCell {
     // Candidate and gate each start on a vector of their own.
     std::int64_t place(std::int64_t g) const { return g < p.hidden ? g : padded + g - p.hidden; }
 
-    // Entry of a tape (steps, batch, size) at step t and this thread's row.
-    template <typename T>
-    T* at(void* tape, std::int64_t t, std::int64_t row, std::int64_t size) const {
-        return static_cast<T*>(tape) + (t * p.batch + begin + row) * size;
+    // The hidden state before step t.
+    const Store* before(std::int64_t t, std::int64_t row) const {
+        return lead ? tape(p.memory, t, row, p.columns()) : tape(p.hidden_tape, t, row, p.hidden);
     }
 
-    void put(Operand* to, Floats value) const {
-        if constexpr (sizeof(Operand) == sizeof(Store)) store(to, value);
-        else store(to, round_trip(value));
+    void save_state() {
+        for (std::int64_t row = 0; row < rows; ++row)
+            copy(&h[row * padded], p.hidden, p.h + (begin + row) * p.hidden);
+        memory.save();
     }
-
-    static Floats round_trip(Floats value) {
-        bfloat16 halves[kLanes];
-        store(halves, value);
-        return load(halves);
-    }
-
-    // -- states -----------------------------------------------------------------------------------------------
-
-    void load_state(const float* from_h, const float* from_m) {
-        for (std::int64_t row = 0; row < rows; ++row) {
-            copy(from_h + (begin + row) * p.hidden, p.hidden, &h[row * padded]);
-            for (std::int64_t c = 0; c < p.channels; ++c)
-                for (std::int64_t n = 0; n < p.order; ++n)
-                    m[(c * blocks + n) * lanes + row] = from_m[((begin + row) * p.channels + c) * p.order + n];
-        }
-    }
-
-    void save_state(float* to_h, float* to_m) const {
-        for (std::int64_t row = 0; row < rows; ++row) {
-            copy(&h[row * padded], p.hidden, to_h + (begin + row) * p.hidden);
-            for (std::int64_t c = 0; c < p.channels; ++c)
-                for (std::int64_t n = 0; n < p.order; ++n)
-                    to_m[((begin + row) * p.channels + c) * p.order + n] = m[(c * blocks + n) * lanes + row];
-        }
-    }
-
-    // -- the memory -------------------------------------------------------------------------------------------
 
     // u, whose part from the input is on the tape already, += U_rec h
-    void write_memory(std::int64_t t) {
-        for (std::int64_t row = 0; row < rows; ++row)
-            for (std::int64_t c = 0; c < p.channels; ++c) {
-                Floats total = {};
-                for (std::int64_t i = 0; i < padded; i += kLanes)
-                    total += load(&h[row * padded + i]) * load(&u_rec[c * padded + i]);
-                at<float>(p.u, t, row, p.channels)[c] += sum(total);
-            }
-    }
-
-    // The step's share of time for a vector of rows; one for all unless there are timestamps.
-    Floats share(std::int64_t t, std::int64_t row) const {
-        if (!p.shares) return splat(1.0f / float(at_least(1, p.first + t)));
-        Floats values = {};
-        for (std::int64_t i = 0; i < at_most(kLanes, rows - row); ++i)
-            values[i] = p.shares[(begin + row + i) * p.share_stride + p.first + t];
-        return values;
-    }
-
-    struct Step {
-        Floats gain, sum, decay, feed;
-    };
-
-    // As in legs_step.hpp; past the order, a step that changes nothing.
-    Step coefficient(std::int64_t n, Floats share) const {
-        if (n >= p.order) return Step{splat(1), Floats{}, Floats{}, Floats{}};
-        const float index = float(n + 1), root = square_root(float(2 * n + 1));
-        const Floats r = share * reciprocal(1.0f + p.alpha * share * index);
-        return Step{1.0f - p.alpha * (2 * index - 1) * r, root * (1.0f - p.alpha * index * r), index * r, root * r};
-    }
-
-    // Without timestamps the coefficients are the same for all rows: made once per step.
-    void set_coefficients(std::int64_t t) {
-        if (p.shares) return;
-        const Floats all = share(t, 0);
-        for (std::int64_t n = 0; n < blocks; ++n) {
-            const Step step = coefficient(n, all);
-            float* to = &coefficients[4 * n];
-            to[0] = step.gain[0], to[1] = step.sum[0], to[2] = step.decay[0], to[3] = step.feed[0];
+    void write_memory(std::int64_t t, std::int64_t row) {
+        for (std::int64_t c = 0; c < p.channels; ++c) {
+            Floats total = {};
+            for (std::int64_t i = 0; i < padded; i += kLanes)
+                total += load(&h[row * padded + i]) * load(&u_rec[c * padded + i]);
+            u(t, row, c) += sum(total);
         }
-    }
-
-    Step step_at(std::int64_t n, Floats share) const {
-        if (p.shares) return coefficient(n, share);
-        const float* from = &coefficients[4 * n];
-        return Step{splat(from[0]), splat(from[1]), splat(from[2]), splat(from[3])};
-    }
-
-    // One LegS step of channel c, and the new memory as the operand of the product and onto the tape.
-    void advance(std::int64_t t, std::int64_t c) {
-        const bool fill = p.first + t == 0;
-        set_coefficients(t);
-        for (std::int64_t row = 0; row < rows; row += kLanes) {
-            Floats u = {};
-            for (std::int64_t i = 0; i < at_most(kLanes, rows - row); ++i)
-                u[i] = at<float>(p.u, t, row + i, p.channels)[c];
-            const Floats now = share(t, row);
-            Floats S = -u;
-            for (std::int64_t n = 0; n < blocks; n += kLanes) {
-                Floats square[kLanes];
-                for (int i = 0; i < kLanes; ++i) {
-                    float* memory = &m[(c * blocks + n + i) * lanes + row];
-                    if (fill) {
-                        square[i] = n + i == 0 ? u : Floats{};
-                    } else {
-                        const Floats old = load(memory);
-                        const Step k = step_at(n + i, now);
-                        square[i] = old - (k.decay * old + k.feed * S);
-                        S = k.gain * S + k.sum * old;
-                    }
-                    store(memory, square[i]);
-                }
-                transpose(square);
-                for (std::int64_t i = 0; i < at_most(kLanes, rows - row); ++i) {
-                    put(&operand[(row + i) * depth + c * p.order + n], square[i]);
-                    store_part(at<Store>(p.memory, t, row + i, p.columns()) + c * p.order + n, square[i], p.order - n);
-                }
-            }
-        }
-    }
-
-    // The adjoint of `advance`: the product's gradient joins the memory's, and u's comes out onto the tape.
-    void retreat(std::int64_t t, std::int64_t c) {
-        const bool fill = p.first + t == 0;
-        set_coefficients(t);
-        for (std::int64_t row = 0; row < rows; row += kLanes) {
-            const Floats now = share(t, row);
-            Floats S = {}, u = {};
-            for (std::int64_t n = blocks - kLanes; n >= 0; n -= kLanes) {
-                Floats square[kLanes];
-                for (int i = 0; i < kLanes; ++i)
-                    square[i] = row + i < rows ? load(&s[(row + i) * depth + c * p.order + n]) : Floats{};
-                transpose(square);
-                for (int i = kLanes - 1; i >= 0; --i) {
-                    float* memory = &m[(c * blocks + n + i) * lanes + row];
-                    const Floats old = n + i < p.order ? load(memory) + square[i] : Floats{};
-                    if (fill) {
-                        u = old;  // the last one standing is that of the first coefficient
-                        store(memory, Floats{});
-                        continue;
-                    }
-                    const Step k = step_at(n + i, now);
-                    store(memory, old - (k.decay * old - k.sum * S));
-                    S = k.gain * S - k.feed * old;
-                }
-            }
-            if (!fill) u = -S;
-            for (std::int64_t i = 0; i < at_most(kLanes, rows - row); ++i)
-                at<float>(p.u, t, row + i, p.channels)[c] = u[i];
+        Store* kept = tape(p.memory, t, row, p.columns());
+        for (std::int64_t i = 0; i < lead; i += kLanes) {
+            put<Precision>(&operand[row * depth + i], load(&h[row * padded + i]));
+            store_part(kept + i, load(&h[row * padded + i]), p.hidden - i);
         }
     }
 
@@ -284,30 +147,21 @@ class HippoCell {
     }
 
     void activate(std::int64_t t, std::int64_t row) {
-        const float* x = at<float>(const_cast<float*>(p.x), t, row, p.inputs);
-        Store* kept = at<Store>(p.z, t, row, p.gates());
-        Store* shown = at<Store>(p.hidden_tape, t + 1, row, p.hidden);
+        const float* x = p.x + index(t, row, p.inputs);
+        Store* kept = tape(p.z, t, row, p.gates());
+        Store* shown = lead ? nullptr : tape(p.hidden_tape, t + 1, row, p.hidden);
         for (std::int64_t i = 0; i < p.hidden; i += kLanes) {
             float* state = &h[row * padded + i];
             const std::int64_t count = p.hidden - i;
-            const Floats a = drive(x, row, i);
-            const Floats e = expm1(a < 0 ? 2.0f * a : -2.0f * a);  // tanh |a| = -e / (e + 2)
-            Floats candidate, next;
+            const Floats candidate = tanh(drive(x, row, i));
+            Floats next = candidate;
             if (p.gated) {
-                // One reciprocal serves both: 1 / (e + 2) and 1 / (1 + exp(-b)).
-                const Floats d = 1.0f + exp(-drive(x, row, padded + i)), both = reciprocal((e + 2.0f) * d);
-                const Floats gate = (e + 2.0f) * both, old = load(state);
-                candidate = e * d * both;
-                candidate = a < 0 ? candidate : -candidate;
+                const Floats gate = sigmoid(drive(x, row, padded + i)), old = load(state);
                 next = old + gate * (candidate - old);
                 store_part(kept + p.hidden + i, gate, count);
-            } else {
-                candidate = e / (e + 2.0f);
-                candidate = a < 0 ? candidate : -candidate;
-                next = candidate;
             }
             store_part(kept + i, candidate, count);
-            store_part(shown + i, next, count);
+            if (shown) store_part(shown + i, next, count);
             // What is beyond the hidden units must stay zero.
             for (int lane = 0; count < kLanes && lane < kLanes; ++lane) next[lane] = lane < count ? next[lane] : 0;
             store(state, next);
@@ -317,10 +171,10 @@ class HippoCell {
     // The gradient of h becomes those of the pre-activations, on the tape and as the product's operand, and what of
     // it goes straight on to the step before.
     void differentiate(std::int64_t t, std::int64_t row) {
-        const float* x = at<float>(const_cast<float*>(p.x), t, row, p.inputs);
-        Store* kept = at<Store>(p.z, t, row, p.gates());
-        const Store* before = at<Store>(p.hidden_tape, t, row, p.hidden);
-        const float* more = p.grad_hidden ? at<float>(const_cast<float*>(p.grad_hidden), t, row, p.hidden) : nullptr;
+        const float* x = p.x + index(t, row, p.inputs);
+        Store* kept = tape(p.z, t, row, p.gates());
+        const Store* old = before(t, row);
+        const float* more = p.grad_hidden ? p.grad_hidden + index(t, row, p.hidden) : nullptr;
         for (std::int64_t i = 0; i < p.hidden; i += kLanes) {
             const std::int64_t count = p.hidden - i;
             float* grad = &h[row * padded + i];
@@ -331,51 +185,41 @@ class HippoCell {
             if (p.gated) {
                 const Floats gate = load_part(kept + p.hidden + i, count);
                 opened = g * gate;
-                const Floats closing = opened * (1.0f - gate) * (candidate - load_part(before + i, count));
+                const Floats closing = opened * (1.0f - gate) * (candidate - load_part(old + i, count));
                 store_part(kept + p.hidden + i, closing, count);
-                put(&operand[row * width + padded + i], closing);
+                put<Precision>(&operand[row * width + padded + i], closing);
                 for (std::int64_t c = 0; c < p.inputs; ++c) add(&grad_w_in[c * width + padded + i], x[c] * closing);
             }
             const Floats opening = opened * (1.0f - candidate * candidate);
             store_part(kept + i, opening, count);
-            put(&operand[row * width + i], opening);
+            put<Precision>(&operand[row * width + i], opening);
             for (std::int64_t c = 0; c < p.inputs; ++c) add(&grad_w_in[c * width + i], x[c] * opening);
             store(grad, g - opened);
         }
     }
 
-    // u came from x and from h.
+    // u came from x and from h, and so did z where it reads h.
     void read_memory(std::int64_t t, std::int64_t row) {
-        const float* x = at<float>(const_cast<float*>(p.x), t, row, p.inputs);
-        const Store* before = at<Store>(p.hidden_tape, t, row, p.hidden);
+        const float* x = p.x + index(t, row, p.inputs);
+        const Store* old = before(t, row);
+        for (std::int64_t i = 0; i < lead; i += kLanes) add(&h[row * padded + i], load(&grad_operand[row * depth + i]));
         for (std::int64_t c = 0; c < p.channels; ++c) {
-            const float u = at<float>(p.u, t, row, p.channels)[c];
-            for (std::int64_t i = 0; i < p.inputs; ++i) grad_u_in[c * p.inputs + i] += u * x[i];
+            const float grad = u(t, row, c);
+            for (std::int64_t i = 0; i < p.inputs; ++i) grad_u_in[c * p.inputs + i] += grad * x[i];
             for (std::int64_t i = 0; i < padded; i += kLanes) {
-                add(&h[row * padded + i], u * load(&u_rec[c * padded + i]));
-                add(&grad_u_rec[c * padded + i], u * load_part(before + i, p.hidden - i));
+                add(&h[row * padded + i], grad * load(&u_rec[c * padded + i]));
+                add(&grad_u_rec[c * padded + i], grad * load_part(old + i, p.hidden - i));
             }
         }
     }
 };
 
-template <typename Precision>
-void hippo_rows(const HippoArgs& args, std::int64_t begin, std::int64_t end, std::int64_t slot) {
-    HippoCell<Precision> cell(args, begin, end);
-    args.adjoint ? cell.backward(slot) : cell.forward();
-}
-
+template <template <typename> class Memory>
 void hippo_cell(const HippoArgs& args, std::int64_t begin, std::int64_t end, std::int64_t slot) {
-    FlushSubnormals flush;
-    if (!args.bfloat16_tape) return hippo_rows<Float32>(args, begin, end, slot);
-#ifdef HIPPO_AMX
-    static const bool amx = amx_available();
-    if (amx) {
-        AmxSession session;
-        return hippo_rows<BFloat16Amx>(args, begin, end, slot);
-    }
-#endif
-    hippo_rows<BFloat16>(args, begin, end, slot);
+    in_precision(args.bfloat16_tape, [&](auto precision) {
+        HippoCell<decltype(precision), Memory> cell(args, begin, end);
+        args.adjoint ? cell.backward(slot) : cell.forward();
+    });
 }
 
 }  // namespace

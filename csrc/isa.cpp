@@ -6,6 +6,7 @@
 #include "legs_project.hpp"
 #include "legs_step.hpp"
 #include "peak.hpp"
+#include "recurrent_cell.hpp"
 #include "textbook.hpp"
 
 #define HIPPO_STRING_(name) #name
@@ -25,7 +26,12 @@ constexpr KernelsOf<T> kernels_of = {
 }  // namespace
 
 const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
-    static const Kernels table = {HIPPO_STRING(HIPPO_ISA), kernels_of<float>, kernels_of<double>, hippo_cell};
+    static const Kernels table = {
+        HIPPO_STRING(HIPPO_ISA), kernels_of<float>, kernels_of<double>,
+        hippo_cell<LegsMemory>,  hippo_cell<DenseMemory>,
+        recurrent_rows<Rnn>,     recurrent_rows<ModRelu>, recurrent_rows<Gru>, recurrent_rows<Lstm>,
+        recurrent_rows<Mgu>,
+    };
     return table;
 }
 

@@ -43,13 +43,15 @@ struct LegsProjectArgs {
     }
 };
 
-// A stretch of steps of the LegS cell, forward or (adjoint) backward, over tapes that the engine owns; shapes and
-// contents as in hippo/nn/engine/hippo.py. Tapes hold float, or bfloat16 where `bfloat16_tape`.
+// A stretch of steps of a cell with a memory, forward or (adjoint) backward, over tapes that the engine owns; shapes
+// and contents as in hippo/nn/engine/hippo.py and lmu.py. Tapes hold float, or bfloat16 where `bfloat16_tape`.
 struct HippoArgs {
     std::int64_t steps, batch, inputs, hidden, channels, order, first, share_stride;
     bool gated, bfloat16_tape, adjoint;
     float alpha;
     const float *x, *w_in, *w_rec, *u_rec;
+    const float* u_memory;     // (channels, channels * order), or null: u does not read the memory, nor z the state h
+    const float *transition, *input;  // (order, order), (order,): Abar and Bbar of a memory that is not LegS
     const float* shares;       // (batch, share_stride), or null: 1 / k
     const float* grad_hidden;  // (steps, batch, hidden), or null; read by the adjoint
     float *h, *m;              // states, or for the adjoint their gradients; updated in place
@@ -57,7 +59,20 @@ struct HippoArgs {
     float *grad_w_in, *grad_u_in, *grad_u_rec;  // (slots, ...): written by the adjoint
 
     HIPPO_INLINE std::int64_t gates() const { return gated ? 2 * hidden : hidden; }
-    HIPPO_INLINE std::int64_t columns() const { return channels * order; }
+    HIPPO_INLINE std::int64_t lead() const { return u_memory ? hidden : 0; }
+    HIPPO_INLINE std::int64_t columns() const { return lead() + channels * order; }
+};
+
+// A stretch of steps of a plain recurrent cell, forward or (adjoint) backward, over tapes that the engine owns; shapes
+// and contents as in hippo/nn/engine/recurrence.py and baselines.
+struct RecurrentArgs {
+    std::int64_t steps, batch, hidden;
+    bool bfloat16_tape, adjoint;
+    float negligible;            // gradients of states up to this size are zero
+    const float *w_rec, *extra;  // extra: ModReLU's bias, or the MGU's second weight
+    const float* grad_hidden;    // (steps, batch, hidden), or null; read by the adjoint
+    float *h, *c;                // states, or for the adjoint their gradients; updated in place; c: of the LSTM
+    void *z, *hidden_tape, *cell, *passed;  // cell: the LSTM's, passed: the MGU's
 };
 
 template <typename T>
@@ -77,7 +92,10 @@ struct Kernels {
     KernelsOf<float> f32;
     KernelsOf<double> f64;
     // For these rows of the batch; the adjoint leaves weight gradients over them in the given slot.
-    void (*hippo_cell)(const HippoArgs&, std::int64_t begin, std::int64_t end, std::int64_t slot);
+    using HippoCell = void(const HippoArgs&, std::int64_t begin, std::int64_t end, std::int64_t slot);
+    HippoCell *legs, *dense;
+    using RecurrentCell = void(const RecurrentArgs&, std::int64_t begin, std::int64_t end);
+    RecurrentCell *rnn, *mod_relu, *gru, *lstm, *mgu;
 };
 
 const Kernels& scalar_kernels();

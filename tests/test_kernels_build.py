@@ -83,7 +83,7 @@ def test_memory_that_a_thread_cannot_have_is_an_error(threads):
 names = "steps inputs channels order first share_stride gated bfloat16 adjoint alpha".split()
 sizes = dict.fromkeys(names, 1) | {{"batch": 4, "hidden": 2**44, "bfloat16": 0}}  # more than addresses reach
 try:
-    compiled.hippo_cell(sizes, {{}}, {threads})
+    compiled.legs_cell(sizes, {{}}, {threads})
 except MemoryError as error:
     print(type(error).__name__)
 """
@@ -100,8 +100,8 @@ torch.manual_seed(0)
 model, inputs = build_model("legs", 2, 3, hidden_size=24), torch.randn(7, 20, 2)
 
 def hidden(threads):
-    cell = lambda sizes, arrays, _: compiled.hippo_cell(sizes, arrays, threads)
-    fused.backend = lambda: SimpleNamespace(compiled=SimpleNamespace(hippo_cell=cell))
+    cell = lambda sizes, arrays, _: compiled.legs_cell(sizes, arrays, threads)
+    fused.backend = lambda: SimpleNamespace(compiled=SimpleNamespace(legs_cell=cell))
     with torch.no_grad():
         return model.cell(inputs, sequence=True)
 

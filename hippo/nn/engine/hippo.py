@@ -1,26 +1,77 @@
-"""The HiPPO cell's recurrence: write to memory, read candidate and gate from it."""
+"""The recurrences with a memory: what they share, and the HiPPO cell's, which reads candidate and gate from it."""
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from hippo.nn.engine import fused
 from hippo.nn.engine.recurrence import Buffers, Recurrence
+from hippo.nn.memory_update import MemoryUpdate, ScaledLegendre, TimeInvariant
 
 
-class HiPPORecurrence(Recurrence):
-    """z = [candidate, gate] pre-activations, read from the memory m; u = U_in x + U_rec h written to it.
+class MemoryRecurrence(Recurrence):
+    """u = U_in x + U_rec h, and what a cell adds to it, is written to the memory m; z is read from the memory.
 
-    extra = (U_in (channels, inputs), U_rec (channels, hidden)); shares (batch, steps) of elapsed time or None.
+    u_in (channels, inputs), u_rec (channels, hidden); shares (batch, steps) of elapsed time or None.
     """
 
-    def __init__(self, hidden_size, compute, w_in, w_rec, u_in, u_rec, *, memory, shares: Tensor | None):
-        super().__init__(hidden_size, compute, w_in, w_rec, u_in, u_rec)
-        self.u_in, self.u_rec = u_in, u_rec
-        self.channels = len(u_in)
+    kernels: ClassVar[dict[type, str]] = {ScaledLegendre: "legs_cell", TimeInvariant: "dense_cell"}
+
+    def __init__(self, hidden_size, compute, w_in, w_rec, *extra, memory: MemoryUpdate, shares: Tensor | None = None):
+        self.kernel = self.kernels.get(type(memory))
+        super().__init__(hidden_size, compute, w_in, w_rec, *extra)
+        self.u_in, self.u_rec = extra[0], extra[1][:, :hidden_size]
+        self.channels = len(self.u_in)
         self.memory = memory
         self.shares = None if shares is None else shares.to(self.working).repeat_interleave(self.channels, 0)
+
+    def states(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """The memory, one row per sample and channel."""
+        return {"m": (batch * self.channels, self.memory.order)}
+
+    def hoist(self, x: Tensor) -> None:
+        """As the base class's, and u's input product; the compiled form makes that of z on its way."""
+        if self.fused:
+            self.remember()
+        else:
+            super().hoist(x)
+        self.input_product(x, self.u_in, self.tape["u"])
+
+    def compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+        """As the base class's. Each thread sums up the small weights' gradients over its samples."""
+        small = {"w_in": self.w_in, "u_in": self.u_in, "u_rec": self.u_rec}
+        slots = {f"grad_{name}": w.new_zeros(torch.get_num_threads(), *w.shape) for name, w in small.items()}
+        shares = self.shares
+        sizes = {
+            "inputs": x.shape[2],
+            "channels": self.channels,
+            "order": self.memory.order,
+            "first": first,
+            "share_stride": 0 if shares is None else shares.shape[1],
+            "gated": len(self.w_in) > self.hidden_size,
+            "alpha": 0,
+        }
+        weights = {**small, "x": x, "shares": None if shares is None else shares[:: self.channels]}
+        if isinstance(self.memory, ScaledLegendre):
+            sizes["alpha"] = self.memory.alpha
+        else:
+            weights["transition"], weights["input"] = self.memory.matrices(self.w_in)
+        weights |= {"memory": self.operand(), **self.memory_weights()}
+        fused.run(self, len(x), {**updated, **slots}, adjoint, sizes, weights)
+        self.small_gradients = tuple(slot.sum(0) for slot in slots.values())
+
+    def memory_weights(self) -> dict[str, Tensor]:
+        """Weights by which u reads the memory, for the compiled form."""
+        return {}
+
+
+class HiPPORecurrence(MemoryRecurrence):
+    """z = [candidate, gate] pre-activations, read from the memory; extra = (U_in, U_rec)."""
+
+    def __init__(self, hidden_size, compute, w_in, w_rec, u_in, u_rec, *, memory, shares):
+        super().__init__(hidden_size, compute, w_in, w_rec, u_in, u_rec, memory=memory, shares=shares)
         self.gated = len(w_in) == 2 * hidden_size
-        self.fused = fused.serves(self)
 
     def buffers(self, steps: int, batch: int) -> Buffers:
         """The memory of every step, and what was written to it: the part from the input, then its gradient."""
@@ -29,34 +80,9 @@ class HiPPORecurrence(Recurrence):
             "u": ((steps, batch, self.channels), self.working),
         }
 
-    def states(self, batch: int) -> dict[str, tuple[int, ...]]:
-        """The memory, one row per sample and channel."""
-        return {"m": (batch * self.channels, self.memory.order)}
-
     def operand(self) -> Tensor:
         """The memory after every step."""
         return self.tape["memory"]
-
-    def forward(self, x: Tensor, tape: dict[str, Tensor], first: int) -> None:
-        """As the base class's; in one compiled call where there is one."""
-        if not self.fused:
-            return super().forward(x, tape, first)
-        self.tape = tape
-        tape["hidden"][0].copy_(self.state["h"])
-        self.input_product(x, self.u_in, tape["u"])
-        fused.forward(self, x, first)
-
-    def backward(self, x: Tensor, grad_hidden: Tensor | None, tape: dict[str, Tensor], first: int) -> None:
-        """As the base class's; in one compiled call where there is one."""
-        if not self.fused:
-            return super().backward(x, grad_hidden, tape, first)
-        self.tape = tape
-        self.small_gradients = fused.backward(self, x, first, grad_hidden)
-
-    def hoist(self, x: Tensor) -> None:
-        """Input products of candidate, gate and u."""
-        super().hoist(x)
-        self.input_product(x, self.u_in, self.tape["u"])
 
     def step(self, t: int, k: int) -> None:
         """u = U_in x + U_rec h;  m = memory(m, u);  h = (1 - g) h + g candidate."""

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
+from hippo.nn.engine import fused
+
 # Input products of this many steps at a time pass through float32 on their way to a bfloat16 tape.
 SLAB = 64
 
@@ -23,6 +25,8 @@ class Recurrence:
     States and their gradients are in the working type (that of the inputs), always current, never per step.
     """
 
+    kernel: str | None = None  # the compiled form of step and adjoint (`engine/fused.py`), if there is one
+
     def __init__(self, hidden_size: int, compute: torch.dtype, w_in: Tensor, w_rec: Tensor, *extra: Tensor):
         self.hidden_size = hidden_size
         self.compute = compute
@@ -32,9 +36,14 @@ class Recurrence:
         # Gradients that fade over many steps end as subnormal numbers, on which a CPU's products run a hundred
         # times slower. What is this small changes no weight: zero it well before.
         self.negligible = torch.finfo(compute).tiny ** 0.8
-        # Both layouts are made once per sequence: a product that has to transpose its weight does so every step.
-        self.forward_weight = w_rec.t().to(compute).contiguous()
-        self.backward_weight = w_rec.to(compute).contiguous()
+        self.fused = fused.serves(self)
+        if not self.fused:
+            self.lay_out()
+
+    def lay_out(self) -> None:
+        """Both layouts of the weights, once per sequence: a product that has to transpose does so every step."""
+        self.forward_weight = self.w_rec.t().to(self.compute).contiguous()
+        self.backward_weight = self.w_rec.to(self.compute).contiguous()
 
     # -- what each cell defines ---------------------------------------------------------------------------------
 
@@ -89,23 +98,35 @@ class Recurrence:
         """Advance over inputs `x` (steps, batch, channels), steps `first`, `first` + 1, ... of the sequence."""
         self.tape = tape
         self.hoist(x)
+        if self.fused:
+            return self.compiled(x, first, self.state, adjoint=False)
         for t in range(len(x)):
             self.step(t, first + t)
 
     def backward(self, x: Tensor, grad_hidden: Tensor | None, tape: dict[str, Tensor], first: int) -> None:
         """The adjoint of `forward`; grad_hidden (steps, batch, hidden) or None is added as it comes by."""
         self.tape = tape
+        if self.fused:
+            return self.compiled(x, first, {**self.grad, "grad_hidden": grad_hidden}, adjoint=True)
         for t in reversed(range(len(x))):
             if grad_hidden is not None:
                 self.grad["h"] += grad_hidden[t]
             self.grad = {name: hardshrink(grad, self.negligible) for name, grad in self.grad.items()}
             self.adjoint(t, first + t)
 
+    def compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+        """`step` or `adjoint` of all steps in one call, which writes the `updated` states or their gradients."""
+        weights = {"extra": self.extra[0] if self.extra else None}
+        fused.run(self, len(x), updated, adjoint, {"negligible": self.negligible}, weights)
+
     def hoist(self, x: Tensor) -> None:
         """Onto the tape: all steps' input products, and the states before the first step."""
         self.input_product(x, self.w_in, self.tape["z"])
-        if "hidden" in self.tape:
-            self.tape["hidden"][0].copy_(self.state["h"])
+        self.remember()
+
+    def remember(self) -> None:
+        """Onto the tape: the states before the first step, as far as it holds them."""
+        self.tape["hidden"][0].copy_(self.state["h"])
 
     def gradients(self, x: Tensor) -> tuple[Tensor, ...]:
         """This stretch's gradients of (w_in, w_rec, *extra), one large product each, in the working type."""
@@ -134,7 +155,9 @@ class Recurrence:
     def outer(self, left: Tensor, right: Tensor) -> Tensor:
         """Sum over steps and samples of left ⊗ right, (left columns, right columns), in the working type."""
         left, right = left.flatten(0, 1), right.flatten(0, 1).to(left.dtype)
-        return (left.t() @ right).to(self.working)
+        # With few columns on the right the libraries are up to fifteen times slower than with few on the left.
+        product = left.t() @ right if left.shape[1] <= right.shape[1] else (right.t() @ left).t().contiguous()
+        return product.to(self.working)
 
     def recur(self, z: Tensor, operand: Tensor) -> None:
         """z[:, rows of W_rec] += operand @ W_rec.T"""
