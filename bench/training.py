@@ -13,11 +13,14 @@ from resource import RUSAGE_SELF, getrusage
 
 import pandas as pd
 
+from bench.report import processor
+
 BATCH, CLASSES = 100, 10
 SIZES = ((256, 182), (512, 784))
 MODELS = ("legs", "lmu", "gru", "lstm")
 FORMS = ("naive", "stock", "float32", "bfloat16", "products float32", "products bfloat16")
-ROUNDS = 2
+ROUNDS, STEPS = 2, 3
+ENOUGH = 8.0  # seconds of steps: forms that take longer are stepped less often
 
 
 def has(form: str, model: str) -> bool:
@@ -25,16 +28,17 @@ def has(form: str, model: str) -> bool:
     return {"stock": model in ("gru", "lstm")}.get(form, not form.startswith("products") or model == "legs")
 
 
-def measure(model: str, form: str, hidden: int, length: int, threads: int, steps: int) -> dict:
-    """Seconds of the fastest of `steps` training steps, after one that warms up, and peak memory in MB."""
+def measure(model: str, form: str, hidden: int, length: int, threads: int) -> dict:
+    """Seconds of the fastest of a few training steps, after one that warms up, and peak memory in MB."""
     import torch
 
+    torch.set_flush_denormal(True)  # as in every trial: it spares stock modules most of their backward pass
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     before = peak_memory()
     step = products(form, hidden, length) if form.startswith("products") else training(model, form, hidden, length)
     seconds = []
-    for _ in range(steps + 1):
+    while len(seconds) < 2 or (len(seconds) <= STEPS and sum(seconds) < ENOUGH):
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
@@ -115,9 +119,9 @@ def rows(threads: int, side_by_side: int) -> list[dict]:
         for model in MODELS:
             forms = [form for form in FORMS if has(form, model)]
             found = {form: [] for form in forms}
-            for _ in range(ROUNDS):
+            for _ in range(ROUNDS if side_by_side == 1 else 1):
                 for form in forms:
-                    crowd = [start(model, form, hidden, length, threads, 3) for _ in range(side_by_side)]
+                    crowd = [start(model, form, hidden, length, threads) for _ in range(side_by_side)]
                     found[form] += [result(process) for process in crowd]
             for form, results in found.items():
                 seconds = [r["seconds"] for r in results]
@@ -132,7 +136,8 @@ def rows(threads: int, side_by_side: int) -> list[dict]:
 def main(folder: Path) -> None:
     """Both arrangements, as CSV and Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = ["# Training step", "", f"Batch {BATCH}; forward, backward and Adam; fastest of {3 * ROUNDS} steps.", ""]
+    about = f"Batch {BATCH}; forward, backward and Adam; fastest of a few steps. {processor()}."
+    text = ["# Training step", "", about, ""]
     for title, threads, crowd in (("Two threads", 2, 1), ("One thread, two processes side by side", 1, 2)):
         frame = pd.DataFrame(rows(threads, crowd)).round(
             {"seconds": 3, "steps_per_second": 2, "times_naive": 1, "MB": 0}
