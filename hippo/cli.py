@@ -234,9 +234,56 @@ def times(benchmarks, since):
     click.echo(time_table(benchmarks, since))
 
 
-@main.group()
-def runs():
-    """The tracked runs."""
+@main.command()
+@click.argument("name")
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+@click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
+def show(name, scale, results):
+    """Print the table NAME, or its file, with verdicts, from the trials that there are."""
+    from hippo.lab.origin import find, show
+
+    click.echo(show(find(name, scale), (results or Path("results", scale)) / "trials"))
+
+
+@main.command()
+@click.argument("table", type=FILE)
+@click.argument("model")
+def explain(table, model):
+    """Print settings, seeds, runs and command behind the row MODEL of TABLE, say results/quick/tables/pmnist.md."""
+    from hippo.lab.origin import explain
+
+    click.echo(explain(table, model))
+
+
+@main.command()
+@click.argument("one", type=FOLDER)
+@click.argument("other", type=FOLDER)
+def compare(one, other):
+    """Print what differs between two results folders, ONE and OTHER, number by number."""
+    from hippo.lab.comparing import compare
+
+    click.echo(compare(one, other))
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def runs(context):
+    """The trials and their tracked runs; alone, it lists them."""
+    if context.invoked_subcommand is None:
+        context.invoke(runs_list)
+
+
+@runs.command("list")
+@click.argument("names", nargs=-1)
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+@click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
+def runs_list(names, scale, results):
+    """List the trials of the tables NAMES, or of all: status, epoch, time left."""
+    from hippo.lab.listing import list_trials
+    from hippo.lab.origin import EXPERIMENTS, find
+
+    plans = [find(name, scale) for name in names or sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))]
+    click.echo(list_trials(plans, (results or Path("results", scale)) / "trials"))
 
 
 @runs.command("init")

@@ -6,10 +6,11 @@ import pandas as pd
 import yaml
 
 from hippo.config import ConfigError, closest
+from hippo.lab import sweeps
 from hippo.lab.experiment import SCALES, Experiment, load
 from hippo.lab.outcomes import collect
 from hippo.lab.statistics import paper_value, statistics
-from hippo.lab.tables import mean, theirs
+from hippo.lab.tables import markdown, mean, theirs
 
 EXPERIMENTS = Path("config/experiments")
 
@@ -31,6 +32,14 @@ def find(name: str, scale: str) -> Experiment:
     """The experiment called `name`, or in the file `name`, at `scale`; ConfigError names the closest."""
     path = Path(name) if name.endswith(".yaml") else EXPERIMENTS / f"{name}.yaml"
     return load(path, scale)
+
+
+def show(experiment: Experiment, trials: Path) -> str:
+    """The table or sweep of `experiment` from the trials that there are, as Markdown that fits a terminal."""
+    outcomes = collect(experiment, trials)
+    if experiment.plan.sweep:
+        return sweeps.markdown(experiment, sweeps.sweep_curve(experiment, outcomes))
+    return markdown(experiment, outcomes, statistics(experiment, outcomes))
 
 
 def explain(table: Path, model: str) -> str:

@@ -15,8 +15,8 @@ def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
     """One row per trial of the table: its axes, status and numbers.
 
     A trial without metrics.json is `failed` or `killed`, with its reason, where it left word, else `missing`. One
-    made with other settings is `outdated` or `of another scale`, one that cannot be read `damaged`. None of these
-    has a number, so that nothing averages them.
+    made with other settings, or by a version that knew others, is `outdated` or `of another scale`; one that cannot
+    be read `damaged`. None of these has a number, so that nothing averages them.
     """
     return pd.DataFrame([_outcome(trial, trials / trial.name) for trial in experiment.trials()])
 
@@ -26,7 +26,7 @@ def _outcome(trial: Trial, folder: Path) -> dict:
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
-            return {**axes, "status": _difference(trial, folder)}
+            return {**axes, **_mismatch(trial, folder)}
         dataset = metrics.pop("dataset")
         version = metrics.get("versions", {}).get("hippo-lab")
         return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"], "version": version}
@@ -36,12 +36,29 @@ def _outcome(trial: Trial, folder: Path) -> dict:
         return {**axes, "status": "damaged"}
 
 
-def _difference(trial: Trial, folder: Path) -> str:
+def _mismatch(trial: Trial, folder: Path) -> dict:
     try:
-        scale = yaml.safe_load((folder / "trial.yaml").read_text(encoding="utf-8"))["scale"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return "outdated"
-    return "outdated" if scale == trial.scale else "of another scale"
+        made = yaml.safe_load((folder / "trial.yaml").read_text(encoding="utf-8"))
+        changed = differences(made, trial.model_dump(mode="json"))
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return {"status": "outdated"}
+    status = "of another scale" if "scale" in changed else "outdated"
+    words = [f"{key} {old}, now {new}" for key, (old, new) in changed.items() if key not in ("threads", "sweep")]
+    return {"status": status, "reason": f"made with {'; '.join(words)}"} if words else {"status": status}
+
+
+def differences(one: dict, other: dict) -> dict[str, tuple]:
+    """Settings (dotted keys) that differ between two mappings, with both values."""
+    one, other = _flat(one), _flat(other)
+    keys = sorted(one.keys() | other.keys())
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def _flat(settings: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def _failure(trial: Trial, folder: Path) -> dict:

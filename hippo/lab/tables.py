@@ -108,8 +108,12 @@ def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame
         before = section.variant
         form = {"tablefmt": "github", "disable_numparse": True, "colalign": section.alignment}
         page += [tabulate(section.lines, section.headers, **form), ""]
-    page += [fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ") for note in notes(experiment, outcomes)]
+    page += [_bullet(note) for note in notes(experiment, outcomes)]
     return "\n".join([*page, ""])
+
+
+def _bullet(note: str) -> str:
+    return fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def latex(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -> str:
@@ -206,13 +210,18 @@ def _about_trials(outcomes: pd.DataFrame) -> Iterator[str]:
     if len(unfinished) == len(outcomes) and unfinished["status"].eq("missing").all():
         yield f"None of the {len(outcomes)} trials has been run."
         return
+    counts: dict[str, list[str]] = {}
     for (variant, row), trials in unfinished.groupby(["variant", "row"], sort=False):
         seeds = len(outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)])
         reasons = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
-        yield f"{variant}, {row}: {seeds - len(trials)} of {seeds} ({reasons})."
-    for _, trial in outcomes.dropna(subset="reason").iterrows() if "reason" in outcomes else ():
-        reason = shorten(trial["reason"], 300)
-        yield f"{trial['variant']}, {trial['row']}, seed {trial['seed']}: {trial['status']}: {reason}"
+        counts.setdefault(f"{seeds - len(trials)} of {seeds} ({reasons})", []).append(f"{variant}/{row}")
+    for count, rows in counts.items():
+        yield f"{count}: {', '.join(rows)}."
+    if "reason" in outcomes:
+        for (status, reason), trials in outcomes.groupby(["status", "reason"], sort=False):
+            first, more = trials.iloc[0], f" and {len(trials) - 1} more" if len(trials) > 1 else ""
+            name = f"{first['variant']}, {first['row']}, seed {first['seed']}{more}"
+            yield f"{name}: {status}: {shorten(reason, 300)}"
 
 
 def _about_versions(outcomes: pd.DataFrame) -> Iterator[str]:

@@ -74,9 +74,9 @@ def test_a_cell_without_a_finished_trial_says_why(experiment, tmp_path):
     finish(experiment, tmp_path / "trials", "legs", 1, status="diverged")
     finish(experiment, tmp_path / "trials", "legs", 2, trial="another")
     page, cells = table(experiment, tmp_path)
-    assert "1 of 3 (1 diverged, 1 outdated)" in line(page, "LegS")
-    assert "91.0" in line(page, "LegS")
-    assert "0 of 3 (3 missing)" in line(page, "GRU") and "—" in line(page, "GRU")
+    assert "1 of 3 (1 diverged, 1 outdated): a/legs." in page and "0 of 3 (3 missing): a/gru." in page
+    assert "91.0" in line(page, "LegS") and "1/3" in line(page, "LegS")
+    assert "—" in line(page, "GRU") and "0/3" in line(page, "GRU")
     assert cells[cells.model == "gru"]["mean"].isna().all()
 
 
@@ -89,7 +89,7 @@ def test_a_stand_in_is_named_in_the_title(experiment, tmp_path):
 
 def test_a_table_without_any_trial_is_written_and_says_so(experiment, tmp_path):
     page, _ = table(experiment, tmp_path)
-    assert "no finished trial" in page.splitlines()[0]
+    assert "no finished trial" in page.splitlines()[0] and "None of the 6 trials has been run." in page
 
 
 @pytest.mark.parametrize("content", ["", '{"trial"', "[]", "{}"])
@@ -98,7 +98,7 @@ def test_a_damaged_outcome_is_said_so(experiment, tmp_path, content):
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(content)
     page, _ = table(experiment, tmp_path)
-    assert "0 of 3 (2 missing, 1 damaged)" in line(page, "LegS")
+    assert "0 of 3 (2 missing, 1 damaged): a/legs" in page and "0/3" in line(page, "LegS")
 
 
 def test_a_trial_that_failed_is_counted_and_its_reason_told(experiment, tmp_path):
@@ -110,7 +110,7 @@ def test_a_trial_that_failed_is_counted_and_its_reason_told(experiment, tmp_path
     failure = {"status": "failed", "reason": "OSError: No space left on device", "trial": trial.digest}
     (folder / "failure.json").write_text(json.dumps(failure))
     page, cells = table(experiment, tmp_path)
-    assert "2 of 3 (1 failed)" in line(page, "LegS") and "0 of 3 (3 missing)" not in line(page, "LegS")
+    assert "2 of 3 (1 failed): a/legs" in page and "2/3" in line(page, "LegS")
     assert "a, legs, seed 2: failed: OSError: No space left on device" in " ".join(page.split())
     (folder / "failure.json").write_text(json.dumps({**failure, "trial": "of other settings"}))
-    assert "2 of 3 (1 missing)" in line(table(experiment, tmp_path)[0], "LegS")
+    assert "2 of 3 (1 missing): a/legs" in table(experiment, tmp_path)[0]
