@@ -1,6 +1,6 @@
 """How every figure looks: 8 cm wide at 7 points, told apart in greyscale by stroke and marker as much as by colour."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -58,6 +58,19 @@ def lines() -> Iterator[dict]:
     """One look after another for the lines of a figure."""
     for color, stroke, marker in zip(cycle(COLORS), cycle(STROKES), cycle(MARKERS), strict=False):
         yield {"color": color, "linestyle": stroke, "marker": marker}
+
+
+def looks(names: Iterable[str]) -> dict[str, dict]:
+    """The look of each named line, the same in every panel."""
+    return dict(zip(names, lines(), strict=False))
+
+
+def legend(figure, axes, columns: int = 2) -> None:
+    """One legend under the figure, of every line that any of its `axes` has."""
+    found = {
+        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(found.values(), found.keys(), ncols=columns, loc="outside lower center", columnspacing=1)
 
 
 def say(axis, words: str) -> None:

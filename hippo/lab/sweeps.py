@@ -9,7 +9,7 @@ from tabulate import tabulate
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment
 from hippo.lab.outcomes import collect
-from hippo.lab.style import drawn, lines
+from hippo.lab.style import drawn, legend, looks
 
 
 def write_sweep(experiment: Experiment, trials: Path, out: Path) -> None:
@@ -78,12 +78,12 @@ def _cell(cell: dict, column) -> str:
 def draw(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
     """Validation score over the swept value, a panel per variant, a line per model, the chosen values ringed."""
     column, models = experiment.task.columns[0], list(curve["model"].unique())
+    styles = looks(models)
     values, count = experiment.plan.sweep.values, len(experiment.datasets)
     with drawn(out, 1.8 * count + 0.13 * len(models) / 2 + 0.3, count, sharex=True, sharey=True) as (figure, axes):
         for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
-            for (model, line), look in zip(
-                curve[curve["variant"] == variant].groupby("model", sort=False), lines(), strict=False
-            ):
+            for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
+                look = styles[model]
                 deviation = line[f"{column.metric}_std"].fillna(0)
                 axis.errorbar(line["value"], line[column.metric], deviation, label=model, **look)
                 chosen = line[line["chosen"]]
@@ -92,4 +92,4 @@ def draw(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
             axis.set_xticks(values, [f"{value:g}" for value in values], minor=False)
             axis.minorticks_off()
         axes[-1, 0].set_xlabel(experiment.plan.sweep.label)
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside lower center")
+        legend(figure, axes)

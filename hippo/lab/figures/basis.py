@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hippo.lab.style import drawn, lines
+from hippo.lab.style import drawn, legend, lines
 from hippo.measures import MEASURES
 
 SHOWN = 5  # functions of each measure
@@ -28,4 +28,4 @@ def basis_functions(out: Path) -> None:
             axis.set_title(TITLES.get(name, name))
             unit = "share of the window" if measure.window else "time constants"
             axis.set_xlabel("share of the past, 0 is now" if name == "legs" else f"age, {unit}", labelpad=1)
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=SHOWN, loc="outside lower center", columnspacing=1)
+        legend(figure, axes, columns=SHOWN)

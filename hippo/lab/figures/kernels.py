@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hippo.lab.style import drawn, lines
+from hippo.lab.style import drawn, legend, lines
 
 
 def kernel_speed(measured: pd.DataFrame, out: Path) -> None:
@@ -23,4 +23,4 @@ def kernel_speed(measured: pd.DataFrame, out: Path) -> None:
             axis.minorticks_off()
             axis.set(title=dtype, ylabel="steps/s, one core")
         axes[-1, 0].set_xlabel("order N")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside lower center")
+        legend(figure, axes)

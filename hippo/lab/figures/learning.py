@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hippo.lab.experiment import Experiment
 from hippo.lab.outcomes import collect
-from hippo.lab.style import drawn, lines, say
+from hippo.lab.style import drawn, legend, lines, say
 
 
 def learning_curves(experiment: Experiment, trials: Path, out: Path) -> None:
@@ -31,12 +31,11 @@ def learning_curves(experiment: Experiment, trials: Path, out: Path) -> None:
             axis.set(title=about.label, ylabel=column.label)
             if not experiment.task.higher_is_better:
                 axis.set_yscale("log")
-        handles, labels = max((axis.get_legend_handles_labels() for axis in axes[:, 0]), key=lambda pair: len(pair[0]))
-        if not handles:
+        if not any(axis.lines for axis in axes.flat):
             return say(axes[0, 0], "no trial has ended an epoch")
         axes[-1, 0].set_xlabel("epoch")
         axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.legend(handles, labels, ncols=2, loc="outside lower center")
+        legend(figure, axes)
 
 
 def histories(folders: list[Path], metric: str) -> pd.DataFrame:

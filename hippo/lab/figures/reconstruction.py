@@ -10,7 +10,7 @@ from hippo.files import write_text
 from hippo.lab.experiment import Experiment
 from hippo.lab.outcomes import collect
 from hippo.lab.reconstruction import optimal_mse
-from hippo.lab.style import DARK, GREY, WARM, drawn, say
+from hippo.lab.style import DARK, GREY, WARM, drawn, legend, say
 from hippo.memory import project, reconstruct
 
 SHARE = 0.08  # of the signal, at each end, that is wide enough to see its cycles
@@ -42,7 +42,7 @@ def signals(experiment: Experiment, trials: Path, out: Path) -> None:
             pair[0].set_ylabel(f"{experiment.plan.models[trial.row].label}\nMSE {trial.mse:.3g}", fontsize=6)
         axes[0, 0].set_title("oldest samples")
         axes[0, 1].set_title("newest samples")
-        figure.legend(*axes[0, 1].get_legend_handles_labels(), ncols=2, loc="outside lower center")
+        legend(figure, axes)
 
 
 def memory_errors(cycles: int, out: Path) -> None:

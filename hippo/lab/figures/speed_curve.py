@@ -9,7 +9,7 @@ from hippo.config import ConfigError
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment
 from hippo.lab.outcomes import collect
-from hippo.lab.style import drawn, lines
+from hippo.lab.style import drawn, legend, looks
 
 SPEED = re.compile(r"speed_(?P<factor>[\d.]+)_accuracy")
 
@@ -18,18 +18,18 @@ def speed_curve(experiment: Experiment, trials: Path, out: Path) -> None:
     """Write `out`.csv, .png and .svg: mean accuracy in percent over the seeds at every factor of speed."""
     curve = measured(experiment, collect(experiment, trials))
     write_text(out.with_suffix(".csv"), curve.to_csv(index=False))
+    styles = looks(experiment.models)
     ticks, count = [0.25, 0.5, 1, 2, 4], len(experiment.datasets)
     with drawn(out, 1.8 * count + 0.13 * len(experiment.models) / 2 + 0.3, count, sharex=True) as (figure, axes):
         for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
-            own = curve[curve["variant"] == variant].groupby("model", sort=False)
-            for (model, line), look in zip(own, lines(), strict=False):
+            for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
                 label = experiment.plan.models[model].label
-                axis.errorbar(line["speed"], line["accuracy"], line["std"].fillna(0), label=label, **look)
+                axis.errorbar(line["speed"], line["accuracy"], line["std"].fillna(0), label=label, **styles[model])
             axis.set(xscale="log", title=about.label, ylim=(0, 100), ylabel="test accuracy, %")
             axis.set_xticks(ticks, ["¼", "½", "1", "2", "4"])
             axis.minorticks_off()
         axes[-1, 0].set_xlabel("speed at test / speed in training")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside lower center")
+        legend(figure, axes)
 
 
 def measured(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
