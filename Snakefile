@@ -53,3 +53,4 @@ onerror:
 
 onsuccess:
     shell("hippo times --since {STARTED} results/benchmarks results/{SETTINGS.scale}/benchmarks")
+    shell("echo; ls results/{SETTINGS.scale}/report.html 2> /dev/null || true")  # what to open in the end

@@ -230,4 +230,5 @@ def _about_versions(outcomes: pd.DataFrame) -> Iterator[str]:
         if len(found) > 1:
             yield f"MIXED: trials of several {word}: {', '.join(found)}."
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
-    yield f"Commit {', '.join(commits) or 'unknown'}."
+    short = [commit if len(commit) < 40 else commit[:12] + commit[40:] for commit in commits]  # with its -dirty
+    yield f"Commit {', '.join(short) or 'unknown'}."

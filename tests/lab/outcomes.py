@@ -38,7 +38,7 @@ def finish(experiment: Experiment, trials: Path, row: str, seed: int, variant: s
         "test_accuracy": 0.9,
         "trial": trial.digest,
         "run_id": f"run-{row}-{seed}",
-        "commit": "abc",
+        "commit": 40 * "c" + "-dirty",
         "versions": {"hippo-lab": "0.1.0"},
         "dataset": {"source": "MNIST (real)", "stand_in": False, "digest": "0"},
         **changes,

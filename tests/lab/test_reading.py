@@ -54,7 +54,7 @@ def test_shipped_tables_fit_100_columns(tmp_path):
 def test_explain_names_settings_seeds_runs_and_command_of_one_cell(quick):
     words = hippo("explain", "results/quick/tables/demo.md", "LegS")
     assert "test, %: 90.1 ± 0.1, paper 90.0, difference +0.1: reproduced" in words
-    assert "seed 2: finished, run run-legs-2, commit abc, results/quick/trials/demo/a/legs/seed2" in words
+    assert f"seed 2: finished, run run-legs-2, commit {40 * 'c'}-dirty, results/quick/trials/demo/a/legs/seed2" in words
     settings = yaml.safe_load(words.split("\n\n")[3])
     assert settings["model"] == quick.trial("a", "legs", 0).model and settings["training"]["epochs"] == 3
     target = "results/quick/trials/demo/a/legs/seed0/metrics.json"

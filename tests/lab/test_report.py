@@ -55,7 +55,7 @@ def test_the_page_has_verdicts_trials_settings_and_commands(page):
         "learning_rate: 0.001",
         "12.5",
         "345.6",
-        "abc",
+        40 * "c",
     ):
         assert words in text, words
     assert "snakemake --cores all --forcerun train -- results/quick/trials/demo/a/legs/seed0/metrics.json" in text

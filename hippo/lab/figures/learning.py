@@ -34,7 +34,7 @@ def learning_curves(experiment: Experiment, trials: Path, out: Path) -> None:
         if not any(axis.lines for axis in axes.flat):
             return say(axes[0, 0], "no trial has ended an epoch")
         axes[-1, 0].set_xlabel("epoch")
-        axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         legend(figure, axes)
 
 
