@@ -207,19 +207,23 @@ def figure_kernel_speed(measured, out):
 
 
 @main.command()
-@click.argument("experiments", type=FILE, nargs=-1, required=True)
+@click.argument("experiments", type=FILE, nargs=-1)
 @click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
-@click.option("--results", type=FOLDER, help="Folder of that scale's trials and figures; else results/<scale>.")
+@click.option("--results", type=FOLDER, help="Folder of that scale's tables, trials and figures; else results/<scale>.")
 @click.option("--out", type=FILE, help="The page; else report.html among the results.")
 def report(experiments, scale, results, out):
-    """Make one page of the tables, figures, times and settings of EXPERIMENTS (files); it opens offline."""
+    """Make one page of the tables, figures, times and settings of EXPERIMENTS (files), or of all that have a table.
+
+    It opens offline.
+    """
     from hippo.lab.experiment import load
+    from hippo.lab.origin import made
     from hippo.lab.report import write_report
 
-    plans = [load(path, scale) for path in experiments]
     results = results or Path("results", scale)
-    if not results.is_dir():
-        raise ConfigError(f"{results}: no such folder; make it with `snakemake --config scale={scale}`")
+    plans = [load(path, scale) for path in experiments or made(results)]
+    if not plans:
+        raise ConfigError(f"{results}: no table in it; make one with `snakemake --config scale={scale}`")
     write_report(plans, scale, results, out or results / "report.html")
     click.echo(out or results / "report.html")
 

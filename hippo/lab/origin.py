@@ -34,6 +34,12 @@ def find(name: str, scale: str) -> Experiment:
     return load(path, scale)
 
 
+def made(results: Path) -> list[Path]:
+    """Files of the experiments that have a table or a sweep among `results`."""
+    pages = {path.stem for kind in ("tables", "sweeps") for path in (results / kind).glob("*.md")}
+    return [path for path in sorted(EXPERIMENTS.glob("*.yaml")) if path.stem in pages]
+
+
 def show(experiment: Experiment, trials: Path) -> str:
     """The table or sweep of `experiment` from the trials that there are, as Markdown that fits a terminal."""
     outcomes = collect(experiment, trials)

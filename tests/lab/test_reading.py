@@ -85,6 +85,14 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
         assert "6 finished, 1 running, 1 stopped, 1 not started" in words
 
 
+def test_the_report_is_of_every_experiment_that_has_a_table(quick, tmp_path):
+    write_plan(tmp_path / "config/experiments", name="never_made", title="Never made")
+    assert "results/quick/report.html" in hippo("report")
+    page = (tmp_path / "results/quick/report.html").read_text()
+    assert "A table" in page and "Never made" not in page
+    assert "results/smoke: no table in it" in hippo("report", "--scale", "smoke", code=1)
+
+
 def test_durations_are_in_words():
     assert [duration(s) for s in (12.4, 61, 3600 * 5 + 130)] == ["12 s", "1 min 1 s", "5 h 2 min"]
 
