@@ -2,7 +2,6 @@
 
 import base64
 from collections import Counter
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,31 +60,13 @@ def write_report(experiments: list[Experiment], scale: str, results: Path, out: 
     )
 
 
-@dataclass(frozen=True)
 class _Table:
     """One table as the template reads it."""
 
-    experiment: Experiment
-    outcomes: pd.DataFrame
-
-    def __post_init__(self):
-        object.__setattr__(self, "cells", statistics(self.experiment, self.outcomes))
-
-    @property
-    def name(self) -> str:
-        return self.experiment.name
-
-    @property
-    def title(self) -> str:
-        return self.experiment.plan.title
-
-    @property
-    def source(self) -> str:
-        return data(self.outcomes)
-
-    @property
-    def notes(self) -> list[str]:
-        return notes(self.experiment, self.outcomes)
+    def __init__(self, experiment: Experiment, outcomes: pd.DataFrame):
+        self.experiment, self.outcomes, self.cells = experiment, outcomes, statistics(experiment, outcomes)
+        self.name, self.title = experiment.name, experiment.plan.title
+        self.source, self.notes = data(outcomes), notes(experiment, outcomes)
 
     def judged(self) -> list[dict]:
         """The cells that the paper prints too."""

@@ -50,7 +50,7 @@ def test_the_page_has_verdicts_trials_settings_and_commands(page):
     for words in (
         "reproduced",
         "below",
-        "1 trials diverged",
+        ", 1 diverged",
         "run-legs-0",
         "learning_rate: 0.001",
         "12.5",
