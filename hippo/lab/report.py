@@ -13,7 +13,7 @@ from hippo.lab.experiment import Experiment
 from hippo.lab.origin import rerun_command, settings
 from hippo.lab.outcomes import collect
 from hippo.lab.statistics import paper_value, statistics
-from hippo.lab.sweeps import sweep_curve
+from hippo.lab.sweeps import sweep_curve, text
 from hippo.lab.tables import data, mean, notes, theirs
 from hippo.lab.timing import by_rule
 
@@ -109,24 +109,14 @@ class _Table:
 def _sweep(experiment: Experiment, outcomes: pd.DataFrame, results: Path) -> dict:
     """A sweep as the template reads it: for each variant, a line per model with what each value gave."""
     curve, column, plan = sweep_curve(experiment, outcomes), experiment.task.columns[0], experiment.plan
-    lines = {
-        about.label: [
-            (
-                model,
-                [
-                    (
-                        mean({**cell, "mean": cell[column.metric], "std": cell[f"{column.metric}_std"]}, column),
-                        cell["chosen"],
-                    )
-                    for cell in line.to_dict("records")
-                ],
-            )
-            for model, line in curve[curve["variant"] == variant].groupby("model", sort=False)
+    variants = {}
+    for variant, about in plan.variants.items():
+        lines = curve[curve["variant"] == variant].groupby("model", sort=False)
+        variants[about.label] = [
+            (model, [(text(cell, column), cell["chosen"]) for cell in line.to_dict("records")]) for model, line in lines
         ]
-        for variant, about in plan.variants.items()
-    }
     picture = _figures([results / "sweeps" / f"{experiment.name}.svg"])
-    return {"name": experiment.name, "plan": plan, "column": column, "variants": lines, "figures": picture}
+    return {"name": experiment.name, "plan": plan, "column": column, "variants": variants, "figures": picture}
 
 
 def _order(verdict: str) -> tuple:

@@ -10,6 +10,7 @@ from hippo.files import write_text
 from hippo.lab.experiment import Experiment
 from hippo.lab.outcomes import collect
 from hippo.lab.style import drawn, legend, looks
+from hippo.lab.tasks import Column
 
 
 def write_sweep(experiment: Experiment, trials: Path, out: Path) -> None:
@@ -68,11 +69,15 @@ def markdown(experiment: Experiment, curve: pd.DataFrame) -> str:
     return "\n".join([*page, *(fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes), ""])
 
 
-def _cell(cell: dict, column) -> str:
+def text(cell: dict, column: Column) -> str:
+    """What one value of the grid gave, or why there is nothing."""
     if not cell["finished"]:
         return "diverged" if cell["diverged"] else "missing"
-    text = f"{cell[column.metric]:{column.form}}"
-    return f"**{text}**" if cell["chosen"] else text
+    return f"{cell[column.metric]:{column.form}}"
+
+
+def _cell(cell: dict, column: Column) -> str:
+    return f"**{text(cell, column)}**" if cell["chosen"] else text(cell, column)
 
 
 def draw(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
