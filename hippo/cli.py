@@ -270,11 +270,12 @@ def compare(one, other):
 
 
 @main.group(invoke_without_command=True)
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper, of the list")
 @click.pass_context
-def runs(context):
+def runs(context, scale):
     """The trials and their tracked runs; alone, it lists them."""
     if context.invoked_subcommand is None:
-        context.invoke(runs_list)
+        context.invoke(runs_list, scale=scale)
 
 
 @runs.command("list")
