@@ -1,17 +1,15 @@
 """The benchmarks' rows as CSV, Markdown and a figure."""
 
-import platform
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from hippo.lab.figures.kernels import kernel_speed
+from hippo.lab.provenance import processor
 
 
 def write_report(folder: Path, backend, projection: list, steps: list, others: list) -> str:
-    """Write kernels.{csv,md,png}, kernels_step.csv and kernels_others.csv to `folder`; returns the Markdown."""
+    """Write kernels.{csv,md,png,svg}, kernels_step.csv and kernels_others.csv to `folder`; returns the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"kernels": projection, "kernels_step": steps, "kernels_others": others}
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
@@ -39,16 +37,8 @@ def write_report(folder: Path, backend, projection: list, steps: list, others: l
         ]
     )
     (folder / "kernels.md").write_text(text)
-    draw(frames["kernels"], folder / "kernels.png")
+    kernel_speed(frames["kernels"], folder / "kernels.png")
     return text
-
-
-def processor() -> str:
-    """The processor's name as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def projection_table(frame: pd.DataFrame) -> str:
@@ -83,20 +73,3 @@ def others_table(frame: pd.DataFrame) -> str:
     shown = frame.assign(steps_per_second=frame["steps_per_second"].map(lambda v: f"{v / 1e6:.3g}"))
     names = {"order": "N", "steps_per_second": "million steps/s"}
     return shown.rename(columns=names).to_markdown(index=False, disable_numparse=True)
-
-
-def draw(frame: pd.DataFrame, path: Path) -> None:
-    """Steps/s over the order, one line per method, one panel per dtype."""
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True, constrained_layout=True)
-    for axis, (dtype, part) in zip(axes, frame.groupby("dtype"), strict=True):
-        for method, line in part.groupby("method", sort=False):
-            if not method.startswith("update"):
-                axis.loglog(line["order"], line["steps_per_second"], "o-", label=method)
-        axis.set(title=dtype, xlabel="order N", xticks=part["order"].unique())
-        axis.set_xticks(part["order"].unique(), part["order"].unique().astype(str))
-        axis.minorticks_off()
-        axis.grid(alpha=0.3)
-    axes[0].set_ylabel("steps per second, one core")
-    axes[0].legend()
-    figure.savefig(path, dpi=150)
-    pyplot.close(figure)

@@ -117,10 +117,12 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
 @main.command()
 @experiment_options
 @click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
-@click.option("--out", type=FILE, required=True, help="The table; its .md and .csv are written.")
+@click.option(
+    "--out", type=FILE, required=True, help="The table: its .md, .csv, .tex, _seeds.csv and _pairs.csv are written."
+)
 @click.option("--if-failed", is_flag=True, help="Only where a trial of it failed: without it, the table has to wait.")
 def table(experiment, scale, trials, out, if_failed):
-    """Make one table, Markdown and CSV, from its finished trials."""
+    """Make one table, Markdown, CSV and LaTeX, from its finished trials."""
     from hippo.lab.experiment import load
     from hippo.lab.tables import write_table
 
@@ -149,31 +151,28 @@ def sweep(experiment, scale, trials, out):
 
 @main.group()
 def figure():
-    """Figures beside the tables."""
+    """Figures beside the tables, each as .png and .svg."""
 
 
-@figure.command("reconstructions")
-@experiment_options
-@click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
-@click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
-def figure_reconstructions(experiment, scale, trials, out):
-    """Draw the signal and what each model reconstructs of it."""
-    from hippo.lab.experiment import load
-    from hippo.lab.figures import reconstructions
+def drawing(name, module, function):
+    """The command `hippo figure NAME` that draws an experiment from its trials with `module`.`function`."""
 
-    reconstructions(load(experiment, scale), trials, out)
+    @figure.command(name, help=f"Draw the {name} of an experiment's finished trials.")
+    @experiment_options
+    @click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
+    @click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
+    def command(experiment, scale, trials, out):
+        from importlib import import_module
+
+        from hippo.lab.experiment import load
+
+        getattr(import_module(f"hippo.lab.figures.{module}"), function)(load(experiment, scale), trials, out)
 
 
-@figure.command("speed-curve")
-@experiment_options
-@click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
-@click.option("--out", type=FILE, required=True, help="The figure; its .csv, .png and .svg are written.")
-def figure_speed_curve(experiment, scale, trials, out):
-    """Draw every model's accuracy against how much faster the pen is at test time than in training."""
-    from hippo.lab.experiment import load
-    from hippo.lab.speed_curve import speed_curve
-
-    speed_curve(load(experiment, scale), trials, out)
+drawing("learning-curves", "learning", "learning_curves")
+drawing("ranks", "ranks", "ranks")
+drawing("signals", "reconstruction", "signals")
+drawing("speed-curve", "speed_curve", "speed_curve")
 
 
 @figure.command("memory-errors")
@@ -181,9 +180,52 @@ def figure_speed_curve(experiment, scale, trials, out):
 @click.option("--out", type=FILE, required=True, help="The figure; its .csv, .png and .svg are written.")
 def figure_memory_errors(cycles, out):
     """Draw the memories' error against their order and against the signal's length, up to ten million samples."""
-    from hippo.lab.figures import memory_errors
+    from hippo.lab.figures.reconstruction import memory_errors
 
     memory_errors(cycles, out)
+
+
+@figure.command("basis-functions")
+@click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
+def figure_basis_functions(out):
+    """Draw the first basis functions of each measure."""
+    from hippo.lab.figures.basis import basis_functions
+
+    basis_functions(out)
+
+
+@figure.command("kernel-speed")
+@click.argument("measured", type=FILE, default=Path("results/bench/kernels.csv"))
+@click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
+def figure_kernel_speed(measured, out):
+    """Draw the speed of the kernels that `make bench` MEASURED."""
+    import pandas as pd
+
+    from hippo.lab.figures.kernels import kernel_speed
+
+    kernel_speed(pd.read_csv(measured), out)
+
+
+@main.command()
+@click.argument("experiments", type=FILE, nargs=-1)
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+@click.option("--results", type=FOLDER, help="Folder of that scale's tables, trials and figures; else results/<scale>.")
+@click.option("--out", type=FILE, help="The page; else report.html among the results.")
+def report(experiments, scale, results, out):
+    """Make one page of the tables, figures, times and settings of EXPERIMENTS (files), or of all that have a table.
+
+    It opens offline.
+    """
+    from hippo.lab.experiment import load
+    from hippo.lab.origin import made
+    from hippo.lab.report import write_report
+
+    results = results or Path("results", scale)
+    plans = [load(path, scale) for path in experiments or made(results)]
+    if not plans:
+        raise ConfigError(f"{results}: no table in it; make one with `snakemake --config scale={scale}`")
+    write_report(plans, scale, results, out or results / "report.html")
+    click.echo(out or results / "report.html")
 
 
 @main.command()
@@ -196,9 +238,57 @@ def times(benchmarks, since):
     click.echo(time_table(benchmarks, since))
 
 
-@main.group()
-def runs():
-    """The tracked runs."""
+@main.command()
+@click.argument("name")
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+@click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
+def show(name, scale, results):
+    """Print the table NAME, or its file, with verdicts, from the trials that there are."""
+    from hippo.lab.origin import find, show
+
+    click.echo(show(find(name, scale), (results or Path("results", scale)) / "trials"))
+
+
+@main.command()
+@click.argument("table", type=FILE)
+@click.argument("model")
+def explain(table, model):
+    """Print settings, seeds, runs and command behind the row MODEL of TABLE, say results/quick/tables/pmnist.md."""
+    from hippo.lab.origin import explain
+
+    click.echo(explain(table, model))
+
+
+@main.command()
+@click.argument("one", type=FOLDER)
+@click.argument("other", type=FOLDER)
+def compare(one, other):
+    """Print what differs between two results folders, ONE and OTHER, number by number."""
+    from hippo.lab.comparing import compare
+
+    click.echo(compare(one, other))
+
+
+@main.group(invoke_without_command=True)
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper, of the list")
+@click.pass_context
+def runs(context, scale):
+    """The trials and their tracked runs; alone, it lists them."""
+    if context.invoked_subcommand is None:
+        context.invoke(runs_list, scale=scale)
+
+
+@runs.command("list")
+@click.argument("names", nargs=-1)
+@click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+@click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
+def runs_list(names, scale, results):
+    """List the trials of the tables NAMES, or of all: status, epoch, time left."""
+    from hippo.lab.listing import list_trials
+    from hippo.lab.origin import EXPERIMENTS, find
+
+    plans = [find(name, scale) for name in names or sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))]
+    click.echo(list_trials(plans, (results or Path("results", scale)) / "trials"))
 
 
 @runs.command("init")

@@ -75,10 +75,16 @@ class DatasetChoice(Config):
     options: dict[str, Any] = Field({}, description="dataset options")
 
 
+Share = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?%$")]
+
+
 class Paper(Config):
     """What the paper prints for this table: values by variant, row and metric, in the table's units."""
 
     source: str = Field(description="publication and table")
+    tolerance: dict[str, PositiveFloat | Share] = Field(
+        {}, description="metric → difference within which ours reproduces it, in the table's units or as 10% of it"
+    )
     values: dict[str, dict[str, dict[str, int | float]]] = Field({}, description="variant → row → metric → value")
     note: str = Field("", description="what a reader should know about these values")
 
@@ -157,9 +163,12 @@ def _points(plan: Plan) -> dict[str, Point]:
 class Experiment:
     """An experiment at one scale: its variants, rows and trials, validated to the last hyperparameter."""
 
-    def __init__(self, name: str, scale: str, plan: Plan, where: str):
-        """Resolve every option of `plan`; ConfigError names `where` and the key."""
-        self.name, self.scale, self.where = name, scale, where
+    def __init__(self, name: str, scale: str, plan: Plan, where: str, full: "Experiment | None" = None):
+        """Resolve every option of `plan`; ConfigError names `where` and the key.
+
+        `full` is the experiment without what the scale overrides, where it overrides anything.
+        """
+        self.name, self.scale, self.where, self.full = name, scale, where, full
         self.points = _points(plan)
         self.plan = plan = plan.model_copy(update={"models": self.points or plan.models})
         self.task = TASKS[plan.task]
@@ -202,6 +211,13 @@ class Experiment:
         seeds = range(self.plan.seeds)
         return [self.trial(v, r, s) for v in self.datasets for r in self.models for s in seeds]
 
+    def reduced(self, variant: str, row: str) -> bool:
+        """Whether the scale changes any setting that this row's numbers depend on."""
+        if self.full is None:
+            return False
+        ours, theirs = (e.trial(variant, row, 0) for e in (self, self.full))
+        return any(getattr(ours, block) != getattr(theirs, block) for block in ("dataset", "model", "training"))
+
     def _dataset(self, key: str, variant: Variant) -> Config:
         where = f"{self.where}: variants.{key}.dataset"
         options = registry.find("datasets", self.plan.dataset.name, f"{self.where}: dataset.name")
@@ -221,6 +237,8 @@ class Experiment:
 
     def _check_paper(self, paper: Paper) -> None:
         metrics = {column.metric for column in self.task.columns}
+        for key in paper.tolerance.keys() - metrics:
+            raise ConfigError(f"{self.where}: unknown key 'paper.tolerance.{key}'; {closest(key, metrics)}")
         for variant, rows in paper.values.items():
             axes = [(variant, self.plan.variants, "paper.values")]
             axes += [(row, self.plan.models, f"paper.values.{variant}") for row in rows]
@@ -236,9 +254,11 @@ def load(path: Path | str, scale: str) -> Experiment:
     if scale not in SCALES:
         raise ConfigError(f"unknown scale {scale!r}; {closest(scale, SCALES)}")
     stated = read_yaml(path)
-    parse(Plan, stated, str(path))
+    full = Experiment(path.stem, scale, parse(Plan, stated, str(path)), str(path))
     override = (stated.get("scales") or {}).get(scale) or {}
-    where = f"{path} (scale {scale})" if override else str(path)
+    if not override:
+        return full
+    where = f"{path} (scale {scale})"
     for key in ("scales", "paper"):
         if key in override:
             raise ConfigError(f"{where}: a scale cannot override {key!r}")
@@ -246,7 +266,7 @@ def load(path: Path | str, scale: str) -> Experiment:
         for key in override.get(table) or {}:
             if key not in stated[table]:
                 raise ConfigError(f"{where}: unknown key '{table}.{key}'; {closest(key, stated[table])}")
-    return Experiment(path.stem, scale, parse(Plan, _merge(stated, override), where), where)
+    return Experiment(path.stem, scale, parse(Plan, _merge(stated, override), where), where, full)
 
 
 def read_yaml(path: Path) -> dict:

@@ -8,19 +8,8 @@ from hippo.lab.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
 # Targets by a table's name stand beside these rules.
-RULES = (
-    "all",
-    "fetch",
-    "prepare",
-    "store",
-    "train",
-    "table",
-    "sweep",
-    "sweeps",
-    "reconstructions",
-    "speed_curve",
-    "memory_errors",
-)
+RULES = ("all", "fetch", "prepare", "store", "train", "table", "sweep", "sweeps", "report")
+RULES += ("learning_curves", "ranks", "signals", "speed_curve", "memory_errors", "basis_functions")
 
 Plans = dict[tuple[str, str], Experiment]
 

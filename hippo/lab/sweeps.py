@@ -8,7 +8,9 @@ from tabulate import tabulate
 
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment
-from hippo.lab.tables import collect
+from hippo.lab.outcomes import collect
+from hippo.lab.style import drawn, legend, looks
+from hippo.lab.tasks import Column
 
 
 def write_sweep(experiment: Experiment, trials: Path, out: Path) -> None:
@@ -67,35 +69,32 @@ def markdown(experiment: Experiment, curve: pd.DataFrame) -> str:
     return "\n".join([*page, *(fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes), ""])
 
 
-def _cell(cell: dict, column) -> str:
+def text(cell: dict, column: Column) -> str:
+    """What one value of the grid gave, or why there is nothing."""
     if not cell["finished"]:
         return "diverged" if cell["diverged"] else "missing"
-    text = f"{cell[column.metric]:{column.form}}"
-    return f"**{text}**" if cell["chosen"] else text
+    return f"{cell[column.metric]:{column.form}}"
+
+
+def _cell(cell: dict, column: Column) -> str:
+    return f"**{text(cell, column)}**" if cell["chosen"] else text(cell, column)
 
 
 def draw(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
     """Validation score over the swept value, a panel per variant, a line per model, the chosen values ringed."""
-    from hippo.lab.figures import STYLE, plt, save
-
-    column, markers = experiment.task.columns[0], "osD^v<>phXP*"
-    with plt.rc_context(STYLE):
-        count = len(experiment.datasets)
-        figure, axes = plt.subplots(1, count, figsize=(3.6 * count + 1.4, 2.8), sharey=True, squeeze=False)
-        for axis, (variant, about) in zip(axes[0], experiment.plan.variants.items(), strict=True):
-            lines = curve[curve["variant"] == variant].groupby("model", sort=False)
-            for number, (model, line) in enumerate(lines):
-                shade = plt.get_cmap("cividis")(number / max(len(lines), 2))
-                marker = markers[number % len(markers)]
+    column, models = experiment.task.columns[0], list(curve["model"].unique())
+    styles = looks(models)
+    values, count = experiment.plan.sweep.values, len(experiment.datasets)
+    with drawn(out, 1.8 * count + 0.13 * len(models) / 2 + 0.3, count, sharex=True, sharey=True) as (figure, axes):
+        for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
+            for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
+                look = styles[model]
                 deviation = line[f"{column.metric}_std"].fillna(0)
-                axis.errorbar(
-                    line["value"], line[column.metric], deviation, marker=marker, ms=3.5, lw=1, color=shade, label=model
-                )
+                axis.errorbar(line["value"], line[column.metric], deviation, label=model, **look)
                 chosen = line[line["chosen"]]
-                axis.plot(chosen["value"], chosen[column.metric], "o", ms=9, mfc="none", mec=shade)
-            axis.set(xscale="log", xlabel=experiment.plan.sweep.label, title=about.label)
-            axis.set_xticks(experiment.plan.sweep.values, [f"{v:g}" for v in experiment.plan.sweep.values], minor=False)
+                axis.plot(chosen["value"], chosen[column.metric], "o", ms=8, mfc="none", mec=look["color"])
+            axis.set(xscale="log", title=about.label, ylabel=column.label)
+            axis.set_xticks(values, [f"{value:g}" for value in values], minor=False)
             axis.minorticks_off()
-        axes[0, 0].set_ylabel(column.label)
-        axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
-        save(figure, out)
+        axes[-1, 0].set_xlabel(experiment.plan.sweep.label)
+        legend(figure, axes)

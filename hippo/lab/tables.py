@@ -1,149 +1,154 @@
-"""A table from its trials: ours beside the paper's, in Markdown and CSV."""
+"""A table from its trials: ours beside the paper's, with a verdict, in Markdown, CSV and LaTeX."""
 
-import json
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill, shorten
 
 import pandas as pd
+import tabulate as tabulate_module
 from tabulate import tabulate
 
 from hippo.files import write_text
-from hippo.lab.experiment import Experiment, Trial
+from hippo.lab.comparisons import FEWEST_PAIRS, mean_ranks, pairwise, scores
+from hippo.lab.experiment import Experiment
+from hippo.lab.outcomes import collect
+from hippo.lab.statistics import paper_value, statistics
 from hippo.lab.tasks import Column
 
-MISSING = {"status": "missing"}
+tabulate_module.MIN_PADDING = 0  # a table has to fit the width of a terminal
+WIDTH = 100
+AXES = ["folder", "variant", "row", "seed", "status", "run_id"]
 
 
 def write_table(experiment: Experiment, trials: Path, out: Path) -> None:
-    """Write `out`.md and `out`.csv from the trial folders under `trials`."""
+    """Write `out`.md, .csv, .tex, `out`_seeds.csv (every trial) and `out`_pairs.csv (tests) from the trial folders."""
     outcomes = collect(experiment, trials)
-    write_text(out.with_suffix(".csv"), statistics(experiment, outcomes).to_csv(index=False))
-    write_text(out.with_suffix(".md"), markdown(experiment, outcomes))
+    cells = statistics(experiment, outcomes)
+    write_text(out.with_suffix(".csv"), cells.to_csv(index=False))
+    write_text(out.with_name(f"{out.stem}_seeds.csv"), per_seed(outcomes).to_csv(index=False))
+    write_text(out.with_name(f"{out.stem}_pairs.csv"), pairwise(scores(experiment, outcomes)).to_csv(index=False))
+    write_text(out.with_suffix(".tex"), latex(experiment, outcomes, cells))
+    write_text(out.with_suffix(".md"), markdown(experiment, outcomes, cells))
 
 
-def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
-    """One row per trial of the table: its axes, status and numbers.
-
-    A trial without metrics.json is `failed` or `killed`, with its reason, where it left word, else `missing`.
-    """
-    return pd.DataFrame([_outcome(trial, trials / trial.name) for trial in experiment.trials()])
+def per_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """One row per trial: folder under trials/, axes, status, run id, then every number as the trial wrote it."""
+    numbers = [c for c in outcomes.select_dtypes("number").columns if c not in AXES]
+    return outcomes.reindex(columns=[*AXES, *numbers])
 
 
-def _outcome(trial: Trial, folder: Path) -> dict:
-    axes = {"variant": trial.variant, "row": trial.row, "seed": trial.seed}
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
-            return {**axes, "status": "outdated"}
-        dataset = metrics.pop("dataset")
-        return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"]}
-    except FileNotFoundError:
-        return {**axes, **_failure(trial, folder)}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {**axes, "status": "damaged"}
+@dataclass(frozen=True)
+class Section:
+    """One printed table: a variant of the dataset, and lines of text under headers."""
+
+    variant: str
+    headers: list[str]
+    lines: list[list[str]]
+
+    @property
+    def alignment(self) -> list[str]:
+        """Words to the left, numbers to the right."""
+        return ["left" if header in ("model", "verdict", "n") else "right" for header in self.headers]
 
 
-def _failure(trial: Trial, folder: Path) -> dict:
-    try:
-        failure = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
-        return {key: failure[key] for key in ("status", "reason")} if failure["trial"] == trial.digest else MISSING
-    except (OSError, ValueError, KeyError, TypeError):
-        return MISSING
+def sections(experiment: Experiment, cells: pd.DataFrame) -> Iterator[Section]:
+    """The printed tables: for each variant one, or one for each number that the paper prints of it."""
+    for variant in experiment.plan.variants:
+        own = cells[cells["variant"] == variant].set_index(["model", "metric"])
+        columns = experiment.task.columns
+        compared = [c for c in columns if own.xs(c.metric, level="metric")["paper"].notna().any()]
+        others = [c for c in columns if c not in compared]
+        for shown in ([*others, compared[0]], *([c] for c in compared[1:])) if compared else (columns,):
+            shown = sorted(shown, key=columns.index)
+            yield _section(experiment, variant, own, shown, compared)
 
 
-def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row per variant, model and number: mean, standard deviation, seeds, the paper's value, the difference.
-
-    In the table's units (percent for accuracies). The CSV has every number of the outcome, the Markdown
-    table those that the task names.
-    """
-    printed = {column.metric: column for column in experiment.task.columns}
-    numbers = outcomes.select_dtypes("number").columns.drop("seed")
-    others = [c for c in numbers if c not in printed]
-    rows = []
-    for (variant, row), trials in outcomes.groupby(["variant", "row"], sort=False):
-        finished = trials[trials["status"] == "finished"]
-        for metric in (*printed, *others):
-            column = printed.get(metric, Column(metric, metric, 100 if metric.endswith("accuracy") else 1))
-            values = finished.get(metric, pd.Series(dtype=float)) * column.factor
-            ours, theirs = values.mean(), paper_value(experiment, variant, row, metric)
-            rows.append(
-                {
-                    "experiment": experiment.name,
-                    "scale": experiment.scale,
-                    "variant": variant,
-                    "model": row,
-                    "metric": metric,
-                    "mean": ours,
-                    "std": values.std(ddof=1),
-                    "finished": len(finished),
-                    "seeds": len(trials),
-                    "paper": theirs,
-                    "difference": None if theirs is None else ours - theirs,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def paper_value(experiment: Experiment, variant: str, row: str, metric: str) -> float | None:
-    """The paper's value for one cell, in the table's units, or None where it prints none."""
-    paper = experiment.plan.paper
-    return paper.values.get(variant, {}).get(row, {}).get(metric) if paper else None
-
-
-def markdown(experiment: Experiment, outcomes: pd.DataFrame) -> str:
-    """The table as a Markdown page: a section per variant, a line per model."""
-    plan = experiment.plan
-    page = [f"# {plan.title} · {experiment.scale} scale · {_data(outcomes)}", ""]
-    for variant, about in plan.variants.items():
-        page += [f"## {about.label}", "", _section(experiment, variant, outcomes), ""]
-    page += _notes(experiment, outcomes)
-    return "\n".join(page)
-
-
-def _section(experiment: Experiment, variant: str, outcomes: pd.DataFrame) -> str:
-    columns = [(column, False) for column in experiment.task.columns]
-    columns += [(column, True) for column in experiment.task.columns if _in_paper(experiment, variant, column)]
-    columns.sort(key=lambda pair: experiment.task.columns.index(pair[0]))  # the paper's beside ours
-    headers = ["model", *("paper" if paper else column.label for column, paper in columns), "seeds"]
+def _section(experiment, variant: str, cells: pd.DataFrame, shown: list[Column], compared: list[Column]) -> Section:
+    headers = ["model"]
+    for column in shown:
+        headers += [column.label, *(("paper", "diff.", "verdict") if column in compared else ())]
     lines = []
     for row, about in experiment.plan.models.items():
-        trials = outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)]
-        finished = trials[trials["status"] == "finished"]
-        cells = [
-            _theirs(experiment, variant, row, column) if paper else _mean(finished, column) for column, paper in columns
-        ]
-        lines.append([about.label, *cells, _seeds(trials)])
-    alignment = ["left", *["right"] * len(columns), "left"]
-    return tabulate(lines, headers, tablefmt="github", disable_numparse=True, colalign=alignment)
+        line = [about.label]
+        for column in shown:
+            cell = cells.loc[(row, column.metric)]
+            printed = theirs(cell, column, paper_value(experiment, variant, row, column.metric))
+            line += [mean(cell, column), *(printed if column in compared else ())]
+        finished, seeds = cell["finished"], cell["seeds"]
+        lines.append([*line, f"{finished}" if finished == seeds else f"{finished}/{seeds}"])
+    return Section(variant, [*headers, "n"], lines)
 
 
-def _in_paper(experiment: Experiment, variant: str, column: Column) -> bool:
-    rows = experiment.plan.models
-    return any(paper_value(experiment, variant, row, column.metric) is not None for row in rows)
-
-
-def _theirs(experiment: Experiment, variant: str, row: str, column: Column) -> str:
-    value = paper_value(experiment, variant, row, column.metric)
-    return "" if value is None else f"{value:,}"  # with the digits that the paper prints
-
-
-def _mean(finished: pd.DataFrame, column: Column) -> str:
-    if finished.empty:
+def mean(cell: pd.Series, column: Column) -> str:
+    """Ours, with the standard deviation where there are several seeds."""
+    if pd.isna(cell["mean"]):
         return "—"
-    values = finished[column.metric] * column.factor
-    spread = f" ± {values.std(ddof=1):{column.form}}" if len(values) > 1 else ""
-    return f"{values.mean():{column.form}}{spread}"
+    spread = "" if pd.isna(cell["std"]) else f" ± {cell['std']:{column.form}}"
+    return f"{cell['mean']:{column.form}}{spread}"
 
 
-def _seeds(trials: pd.DataFrame) -> str:
-    counts = trials["status"].value_counts()
-    reasons = [f"{n} {status}" for status, n in counts.items() if status != "finished"]
-    finished = int(counts.get("finished", 0))
-    return f"{finished} of {len(trials)} ({', '.join(reasons)})" if reasons else str(finished)
+def theirs(cell: pd.Series, column: Column, value: float | None) -> tuple[str, str, str]:
+    """The paper's value with the digits that it prints, ours less it, and the verdict."""
+    if value is None:
+        return "", "", ""
+    difference = "" if pd.isna(cell["difference"]) else f"{cell['difference']:+{column.form}}".replace("-", "−")
+    return f"{value:,}", difference, cell["verdict"]
 
 
-def _data(outcomes: pd.DataFrame) -> str:
+def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """The table as a Markdown page: a section per variant, a line per model."""
+    plan = experiment.plan
+    page = [f"# {plan.title} · {experiment.scale} scale · {data(outcomes)}", ""]
+    before = None
+    for section in sections(experiment, cells):
+        if section.variant != before:
+            page += [f"## {plan.variants[section.variant].label}", ""]
+        before = section.variant
+        form = {"tablefmt": "github", "disable_numparse": True, "colalign": section.alignment}
+        page += [tabulate(section.lines, section.headers, **form), ""]
+    page += [_bullet(note) for note in notes(experiment, outcomes)]
+    return "\n".join([*page, ""])
+
+
+def _bullet(note: str) -> str:
+    return fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def latex(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -> str:
+    r"""The table for a paper: one `table` to be read by \input, with booktabs; it needs nothing else."""
+    plan, parts = experiment.plan, []
+    for section in sections(experiment, cells):
+        form = {"tablefmt": "latex_booktabs", "disable_numparse": True, "colalign": section.alignment}
+        parts.append(_tex(plan.variants[section.variant].label) + r"\\[0.5ex]")
+        parts.append(_symbols(tabulate(section.lines, section.headers, **form)) + r"\\[1.5ex]")
+    caption = _tex(f"{plan.title}, {experiment.scale} scale, {data(outcomes)}. {notes(experiment, outcomes)[0]}")
+    label = rf"\label{{tab:{experiment.name}}}"
+    return "\n".join(
+        [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}{label}", *parts, r"\end{table}", ""]
+    )
+
+
+TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+TEX |= {character: "\\" + character for character in "&%$#_{}"}
+
+
+def _tex(text: str) -> str:
+    """`text` as LaTeX prints it literally."""
+    return _symbols("".join(TEX.get(character, character) for character in text))
+
+
+def _symbols(text: str) -> str:
+    """Greek letters and signs as mathematics, whatever the document's encoding and font."""
+    signs = {"±": r"$\pm$", "−": "$-$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\to$", "—": "---", "–": "--"}
+    for character in {c for c in text if "GREEK SMALL" in unicodedata.name(c, "")}:
+        signs[character] = f"$\\{unicodedata.name(character).split()[-1].lower()}$"
+    return "".join(signs.get(character, character) for character in text)
+
+
+def data(outcomes: pd.DataFrame) -> str:
+    """What the numbers were made from, loudly where it is a stand-in."""
     if "source" not in outcomes:
         return "no finished trial"
     sources = sorted(outcomes["source"].dropna().unique())
@@ -151,21 +156,79 @@ def _data(outcomes: pd.DataFrame) -> str:
     return f"{label}: {'; '.join(sources)}"
 
 
-def _notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
+def notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
+    """What a reader should know about the numbers, one sentence or two each."""
+    return [
+        "Mean ± standard deviation over n seeds.",
+        *_about_paper(experiment),
+        *_about_settings(experiment),
+        *_about_ranks(experiment, outcomes),
+        *_about_trials(outcomes),
+        *_about_versions(outcomes),
+    ]
+
+
+def _about_paper(experiment: Experiment) -> Iterator[str]:
+    if paper := experiment.plan.paper:
+        yield f"Paper: {paper.source}. {paper.note}".strip()
+        stated = [
+            f"{value if isinstance(value, str) else f'{value:g}'} ({experiment.task.column(metric).label})"
+            for metric, value in paper.tolerance.items()
+        ]
+        if stated:
+            yield f"Reproduced: within {' or '.join(stated)} of the paper's value."
+
+
+def _about_settings(experiment: Experiment) -> Iterator[str]:
     plan = experiment.plan
-    notes = ["Mean ± standard deviation over seeds."]
-    if plan.paper:
-        notes.append(f"Paper: {plan.paper.source}. {plan.paper.note}".strip())
     if experiment.task.trained:
         t = plan.training
-        notes.append(
-            f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
-        )
-    if plan.scales.get(experiment.scale):
-        notes.append(f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values.")
-    for _, trial in outcomes.dropna(subset="reason").iterrows() if "reason" in outcomes else ():
-        reason = shorten(trial["reason"], 300)
-        notes.append(f"{trial['variant']}, {trial['row']}, seed {trial['seed']}: {trial['status']}: {reason}")
+        yield f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
+    if any(experiment.reduced(variant, row) for variant in plan.variants for row in plan.models):
+        yield f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values."
+
+
+def _about_ranks(experiment: Experiment, outcomes: pd.DataFrame) -> Iterator[str]:
+    table, task = scores(experiment, outcomes), experiment.task
+    if len(table) < 2 or table.shape[1] < 2:
+        return
+    labels = {row: about.label for row, about in experiment.plan.models.items()}
+    ranks = ", ".join(f"{labels[row]} {rank:.3g}" for row, rank in mean_ranks(table, task.higher_is_better).items())
+    score = task.column(task.score).label.split(",")[0]
+    yield f"Mean rank by {score} over {len(table)} pairs of variant and seed: {ranks}."
+    tests = pairwise(table)
+    if len(table) < FEWEST_PAIRS:
+        yield f"Wilcoxon's test needs {FEWEST_PAIRS} pairs of variant and seed."
+        return
+    sure = tests[tests["p_holm"] < 0.05]
+    found = "; ".join(f"{labels[t.model]} and {labels[t.other]} (p {t.p_holm:.2g})" for t in sure.itertuples())
+    yield f"Wilcoxon's signed-rank test with Holm's correction, 5 %, tells apart: {found or 'no two rows'}."
+
+
+def _about_trials(outcomes: pd.DataFrame) -> Iterator[str]:
+    unfinished = outcomes[outcomes["status"] != "finished"]
+    if len(unfinished) == len(outcomes) and unfinished["status"].eq("missing").all():
+        yield f"None of the {len(outcomes)} trials has been run."
+        return
+    counts: dict[str, list[str]] = {}
+    for (variant, row), trials in unfinished.groupby(["variant", "row"], sort=False):
+        seeds = len(outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)])
+        reasons = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
+        counts.setdefault(f"{seeds - len(trials)} of {seeds} ({reasons})", []).append(f"{variant}/{row}")
+    for count, rows in counts.items():
+        yield f"{count}: {', '.join(rows)}."
+    if "reason" in outcomes:
+        for (status, reason), trials in outcomes.groupby(["status", "reason"], sort=False):
+            first, more = trials.iloc[0], f" and {len(trials) - 1} more" if len(trials) > 1 else ""
+            name = f"{first['variant']}, {first['row']}, seed {first['seed']}{more}"
+            yield f"{name}: {status}: {shorten(reason, 300)}"
+
+
+def _about_versions(outcomes: pd.DataFrame) -> Iterator[str]:
+    for key, word in (("version", "versions of hippo-lab"), ("kernels", "kernels")):
+        found = sorted(outcomes[key].dropna().unique()) if key in outcomes else []
+        if len(found) > 1:
+            yield f"MIXED: trials of several {word}: {', '.join(found)}."
     commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
-    notes.append(f"Commit {', '.join(commits) or 'unknown'}.")
-    return [fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes] + [""]
+    short = [commit if len(commit) < 40 else commit[:12] + commit[40:] for commit in commits]  # with its -dirty
+    yield f"Commit {', '.join(short) or 'unknown'}."

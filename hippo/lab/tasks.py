@@ -23,13 +23,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Task:
-    """One kind of trial: where its models are found, whether it trains them, and its table's columns."""
+    """One kind of trial: where its models are found, whether it trains them, and its table's columns.
+
+    Rows are ranked by the column of `score`.
+    """
 
     runner: str
     model: Callable[[str, str], type[Config]]
     trained: bool
     columns: tuple[Column, ...]
-    higher_is_better: bool = True  # of the first column, by which a sweep chooses
+    score: str
+    higher_is_better: bool = True  # of the score, and of the first column, by which a sweep chooses
+
+    def column(self, metric: str) -> Column:
+        """The column of a metric, also of one that no table prints: percent for accuracies."""
+        named = {column.metric: column for column in self.columns}
+        factor, form = (100, ".1f") if metric.endswith("accuracy") else (1, ".4g")
+        return named.get(metric) or Column(metric, metric, factor, form)
 
     def run(self, *args, **kwargs):
         """Run a trial of this task; imports torch."""
@@ -100,6 +110,7 @@ TASKS = {
             Column("validation_accuracy", "validation, %", 100),
             Column("test_accuracy", "test, %", 100),
         ),
+        score="test_accuracy",
     ),
     "regression": Task(
         runner="hippo.lab.training:run",
@@ -110,6 +121,7 @@ TASKS = {
             Column("test_nrmse", "test, NRMSE", 1, ".4f"),
             Column("test_loss", "test, MSE", 1, ".6f"),
         ),
+        score="test_nrmse",
         higher_is_better=False,
     ),
     "reconstruction": Task(
@@ -121,6 +133,7 @@ TASKS = {
             Column("optimal_mse", "optimum", 1, ".6f"),
             Column("steps_per_second", "steps/s", 1, ",.0f"),
         ),
+        score="mse",
         higher_is_better=False,
     ),
 }

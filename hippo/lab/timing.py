@@ -6,7 +6,15 @@ import pandas as pd
 
 
 def time_table(folders: tuple[Path, ...], since: float = 0) -> str:
-    """Jobs, wall-clock seconds and peak memory per rule and experiment, as a table for the terminal.
+    """`by_rule` as a table for the terminal."""
+    table = by_rule(folders, since)
+    if table.empty:
+        return f"no benchmark files in {', '.join(map(str, folders))}"
+    return table.fillna("").to_string(index=False)
+
+
+def by_rule(folders: tuple[Path, ...], since: float = 0) -> pd.DataFrame:
+    """Jobs, wall-clock seconds and peak memory (MB) per rule and experiment, and the sum of all; empty without any.
 
     Of the jobs that ended after `since`, seconds since 1970.
     """
@@ -16,11 +24,11 @@ def time_table(folders: tuple[Path, ...], since: float = 0) -> str:
             rule, *rest = path.relative_to(folder).with_suffix("").parts
             frames.append(pd.read_csv(path, sep="\t").assign(rule=rule, what=rest[0] if rest else ""))
     if not frames:
-        return f"no benchmark files in {', '.join(map(str, folders))}"
+        return pd.DataFrame()
     measured = pd.concat(frames)
     measured["max_rss"] = pd.to_numeric(measured["max_rss"], errors="coerce")  # "-" for a job of an instant
     groups = measured.groupby(["rule", "what"], sort=False)
     table = groups.agg(jobs=("s", "size"), total_s=("s", "sum"), longest_s=("s", "max"), peak_mb=("max_rss", "max"))
     table = table.round(1).reset_index()
     total = {"rule": "all", "what": "", "jobs": len(measured), "total_s": round(measured["s"].sum(), 1)}
-    return pd.concat([table, pd.DataFrame([total])]).fillna("").to_string(index=False)
+    return pd.concat([table, pd.DataFrame([total])])

@@ -13,7 +13,7 @@ from hippo.files import write_json, write_text
 from hippo.lab.checkpoints import Checkpoints
 from hippo.lab.experiment import Trial
 from hippo.lab.interruption import Interrupted, Interruption
-from hippo.lab.provenance import git_commit, versions
+from hippo.lab.provenance import git_commit, machine, versions
 from hippo.lab.recorder import Recorder
 from hippo.lab.tasks import TASKS
 from hippo.lab.tracking import TrackedRun
@@ -55,6 +55,7 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
                 "kernels": kernels.backend().name,
                 "commit": git_commit(),
                 "versions": versions(),
+                "machine": machine(),
             }
             write_json(folder / "metrics.json", metrics)
         except BaseException as error:

@@ -1,47 +1,22 @@
 import json
+import shutil
 import statistics
+import subprocess
 
 import pandas as pd
 import pytest
-import yaml
 
-from hippo.lab.experiment import load
 from hippo.lab.tables import write_table
+from tests.lab.outcomes import finish, finish_all, write_plan
 
-PLAN = {
-    "title": "A table",
-    "task": "classification",
-    "dataset": {"name": "mnist"},
-    "variants": {"a": {"label": "variant A"}},
-    "models": {"legs": {"label": "LegS"}, "gru": {"label": "GRU"}},
-    "training": {"epochs": 3},
-    "seeds": 3,
-    "paper": {"source": "Someone 2020", "values": {"a": {"legs": {"test_accuracy": 90.0}}}},
-}
 ACCURACIES = [0.91, 0.92, 0.96]
 
 
 @pytest.fixture
 def experiment(tmp_path):
-    path = tmp_path / "demo.yaml"
-    path.write_text(yaml.safe_dump(PLAN))
-    return load(path, "quick")
-
-
-def finish(experiment, trials, row, seed, **changes):
-    trial = experiment.trial("a", row, seed)
-    metrics = {
-        "status": "finished",
-        "validation_accuracy": 0.5,
-        "test_accuracy": ACCURACIES[seed],
-        "trial": trial.digest,
-        "commit": "abc",
-        "dataset": {"source": "MNIST (real)", "stand_in": False, "digest": "0"},
-        **changes,
-    }
-    folder = trials / trial.name
-    folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    labels = {"legs": {"label": "LegS"}, "gru": {"label": "GRU"}}
+    paper = {"source": "Someone 2020", "values": {"a": {"legs": {"test_accuracy": 90.0}}}}
+    return write_plan(tmp_path, models=labels, paper=paper)
 
 
 def table(experiment, tmp_path) -> tuple[str, pd.DataFrame]:
@@ -56,7 +31,7 @@ def line(page: str, label: str) -> str:
 def test_mean_deviation_and_difference(experiment, tmp_path):
     for row in ("legs", "gru"):
         for seed in range(3):
-            finish(experiment, tmp_path / "trials", row, seed)
+            finish(experiment, tmp_path / "trials", row, seed, test_accuracy=ACCURACIES[seed])
     page, cells = table(experiment, tmp_path)
     cell = cells[(cells.model == "legs") & (cells.metric == "test_accuracy")].iloc[0]
     assert cell["mean"] == pytest.approx(100 * statistics.mean(ACCURACIES))
@@ -70,13 +45,13 @@ def test_mean_deviation_and_difference(experiment, tmp_path):
 
 
 def test_a_cell_without_a_finished_trial_says_why(experiment, tmp_path):
-    finish(experiment, tmp_path / "trials", "legs", 0)
+    finish(experiment, tmp_path / "trials", "legs", 0, test_accuracy=0.91)
     finish(experiment, tmp_path / "trials", "legs", 1, status="diverged")
     finish(experiment, tmp_path / "trials", "legs", 2, trial="another")
     page, cells = table(experiment, tmp_path)
-    assert "1 of 3 (1 diverged, 1 outdated)" in line(page, "LegS")
-    assert "91.0" in line(page, "LegS")
-    assert "0 of 3 (3 missing)" in line(page, "GRU") and "—" in line(page, "GRU")
+    assert "1 of 3 (1 diverged, 1 outdated): a/legs." in page and "0 of 3 (3 missing): a/gru." in page
+    assert "91.0" in line(page, "LegS") and "1/3" in line(page, "LegS")
+    assert "—" in line(page, "GRU") and "0/3" in line(page, "GRU")
     assert cells[cells.model == "gru"]["mean"].isna().all()
 
 
@@ -89,7 +64,7 @@ def test_a_stand_in_is_named_in_the_title(experiment, tmp_path):
 
 def test_a_table_without_any_trial_is_written_and_says_so(experiment, tmp_path):
     page, _ = table(experiment, tmp_path)
-    assert "no finished trial" in page.splitlines()[0]
+    assert "no finished trial" in page.splitlines()[0] and "None of the 6 trials has been run." in page
 
 
 @pytest.mark.parametrize("content", ["", '{"trial"', "[]", "{}"])
@@ -98,7 +73,7 @@ def test_a_damaged_outcome_is_said_so(experiment, tmp_path, content):
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(content)
     page, _ = table(experiment, tmp_path)
-    assert "0 of 3 (2 missing, 1 damaged)" in line(page, "LegS")
+    assert "0 of 3 (2 missing, 1 damaged): a/legs" in page and "0/3" in line(page, "LegS")
 
 
 def test_a_trial_that_failed_is_counted_and_its_reason_told(experiment, tmp_path):
@@ -110,7 +85,40 @@ def test_a_trial_that_failed_is_counted_and_its_reason_told(experiment, tmp_path
     failure = {"status": "failed", "reason": "OSError: No space left on device", "trial": trial.digest}
     (folder / "failure.json").write_text(json.dumps(failure))
     page, cells = table(experiment, tmp_path)
-    assert "2 of 3 (1 failed)" in line(page, "LegS") and "0 of 3 (3 missing)" not in line(page, "LegS")
+    assert "2 of 3 (1 failed): a/legs" in page and "2/3" in line(page, "LegS")
     assert "a, legs, seed 2: failed: OSError: No space left on device" in " ".join(page.split())
     (folder / "failure.json").write_text(json.dumps({**failure, "trial": "of other settings"}))
-    assert "2 of 3 (1 missing)" in line(table(experiment, tmp_path)[0], "LegS")
+    assert "2 of 3 (1 missing): a/legs" in table(experiment, tmp_path)[0]
+
+
+def test_the_latex_table_has_booktabs_and_every_number(tmp_path):
+    plan = write_plan(tmp_path)
+    finish_all(plan, tmp_path / "trials")
+    write_table(plan, tmp_path / "trials", tmp_path / "demo.md")
+    text = (tmp_path / "demo.tex").read_text()
+    assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"90.1 $\pm$ 0.1", "reproduced"))
+    assert r"GRU $\theta$=1\_000 \& more" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-base")
+def test_the_latex_table_compiles(tmp_path):
+    variants = {"a": {"label": "50 % of {x} → α_1 ~ 2^3 #\\"}}
+    plan = write_plan(tmp_path, title="Mackey–Glass & co.", variants=variants)
+    finish_all(plan, tmp_path / "trials")
+    write_table(plan, tmp_path / "trials", tmp_path / "demo.md")
+    document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{demo}\end{document}"
+    (tmp_path / "paper.tex").write_text(document)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").stat().st_size > 10_000
+
+
+def test_every_trial_has_a_line_in_the_seeds_file(tmp_path):
+    plan = write_plan(tmp_path)
+    finish(plan, tmp_path / "trials", "legs", 0, run_id="f00d", test_accuracy=0.875)
+    write_table(plan, tmp_path / "trials", tmp_path / "demo.md")
+    seeds = pd.read_csv(tmp_path / "demo_seeds.csv")
+    assert len(seeds) == 9 and list(seeds["status"].value_counts()) == [8, 1]
+    done = seeds[seeds["status"] == "finished"].iloc[0]
+    assert (done["run_id"], done["test_accuracy"], done["folder"]) == ("f00d", 0.875, "demo/a/legs/seed0")

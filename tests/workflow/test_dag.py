@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -61,6 +63,27 @@ def test_every_table_is_written_and_every_trial_finished(finished):
         assert "smoke scale" in page.splitlines()[0] and "—" not in page
         cells = pd.read_csv(finished.folder / f"results/smoke/tables/{name}.csv")
         assert (cells["finished"] == cells["seeds"]).all()
+
+
+def test_the_report_and_every_file_beside_the_tables_are_made(finished):
+    results = finished.folder / "results/smoke"
+    page = (results / "report.html").read_text()
+    for name in EXPERIMENTS:
+        assert f'id="{name}"' in page
+        for suffix in (".tex", "_seeds.csv", "_pairs.csv"):
+            assert (results / f"tables/{name}{suffix}").exists()
+    for figure in ("pmnist_learning_curves", "timescale_speed_curve", "reconstruction_signals", "basis_functions"):
+        assert (results / f"figures/{figure}.png").exists() and (results / f"figures/{figure}.svg").exists()
+
+
+def test_snakemakes_own_report_has_tables_and_figures(finished):
+    done = finished.snakemake("--report", "report.zip", "--config", "scale=smoke")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(finished.folder / "report.zip") as bundle:
+        names = {Path(name).name for name in bundle.namelist()}
+        page = bundle.read("report/report.html").decode()
+    assert {"pmnist.csv", "pmnist_seeds.csv", "reconstruction_signals.png", "pmnist_learning_curves.png"} <= names
+    assert "Validation score of each model after each epoch" in page
 
 
 def test_a_trial_folder_says_everything(finished):

@@ -1,4 +1,4 @@
-# One table per experiment, and a target by the experiment's name.
+# One table or sweep per experiment, and a target by the experiment's name; then the report over all of them.
 
 
 def trials_of_experiment(experiment, scale):
@@ -7,11 +7,22 @@ def trials_of_experiment(experiment, scale):
     return [f"results/{scale}/trials/{trial.name}/metrics.json" for trial in trials]
 
 
+def reported(folder, suffix, what, caption):
+    """A file of a table or sweep that stands in Snakemake's own report too."""
+    file = f"results/{{scale}}/{folder}/{{experiment}}{suffix}"
+    labels = {"what": what, "scale": "{scale}"}
+    return report(file, caption=f"../report/{caption}.rst", category="{experiment}", labels=labels)
+
+
 rule table:
     input:
         lambda w: trials_of_experiment(w.experiment, w.scale),
     output:
-        multiext("results/{scale}/tables/{experiment}", ".md", ".csv"),
+        "results/{scale}/tables/{experiment}.md",
+        "results/{scale}/tables/{experiment}.tex",
+        "results/{scale}/tables/{experiment}_pairs.csv",
+        reported("tables", ".csv", "numbers", "table"),
+        reported("tables", "_seeds.csv", "trials", "table"),
     log:
         "logs/{scale}/table/{experiment}.log",
     benchmark:
@@ -33,7 +44,10 @@ rule sweep:
     input:
         lambda w: trials_of_experiment(w.experiment, w.scale),
     output:
-        multiext("results/{scale}/sweeps/{experiment}", ".md", ".csv", ".png", ".svg"),
+        "results/{scale}/sweeps/{experiment}.md",
+        reported("sweeps", ".csv", "numbers", "sweep"),
+        reported("sweeps", ".png", "curve", "sweep"),
+        "results/{scale}/sweeps/{experiment}.svg",
     log:
         "logs/{scale}/sweep/{experiment}.log",
     benchmark:
@@ -51,10 +65,30 @@ rule sweep:
         " --out {output[0]} > {log} 2>&1"
 
 
-def page_of(name):
+def page_of(name, scale=SETTINGS.scale):
     """The page that an experiment ends in: a table, or a sweep."""
-    kind = "sweeps" if PLANS[name, SETTINGS.scale].plan.sweep else "tables"
-    return f"results/{SETTINGS.scale}/{kind}/{name}.md"
+    kind = "sweeps" if PLANS[name, scale].plan.sweep else "tables"
+    return f"results/{scale}/{kind}/{name}.md"
+
+
+rule report:
+    input:
+        lambda w: [page_of(name, w.scale) for name in TABLES],
+        lambda w: figures(w.scale),
+    output:
+        "results/{scale}/report.html",
+    log:
+        "logs/{scale}/report.log",
+    benchmark:
+        "results/{scale}/benchmarks/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    shell:
+        # Of every table and sweep that there is, not of those alone that this run was asked for.
+        "hippo report --scale {wildcards.scale} --out {output} > {log} 2>&1"
 
 
 for name in FILES:

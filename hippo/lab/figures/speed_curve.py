@@ -8,40 +8,28 @@ import pandas as pd
 from hippo.config import ConfigError
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment
-from hippo.lab.figures import STYLE, plt, save
-from hippo.lab.tables import collect
+from hippo.lab.outcomes import collect
+from hippo.lab.style import drawn, legend, looks
 
 SPEED = re.compile(r"speed_(?P<factor>[\d.]+)_accuracy")
-MARKERS = "osD^v<>phXP*"
 
 
 def speed_curve(experiment: Experiment, trials: Path, out: Path) -> None:
     """Write `out`.csv, .png and .svg: mean accuracy in percent over the seeds at every factor of speed."""
     curve = measured(experiment, collect(experiment, trials))
     write_text(out.with_suffix(".csv"), curve.to_csv(index=False))
-    with plt.rc_context(STYLE):
-        count = len(experiment.datasets)
-        figure, axes = plt.subplots(1, count, figsize=(3 * count + 1.6, 3), sharey=True, squeeze=False)
-        for axis, (variant, about) in zip(axes[0], experiment.plan.variants.items(), strict=True):
-            lines = curve[curve["variant"] == variant].groupby("model", sort=False)
-            for number, (model, line) in enumerate(lines):
-                axis.errorbar(
-                    line["speed"],
-                    line["accuracy"],
-                    line["std"].fillna(0),
-                    marker=MARKERS[number % len(MARKERS)],
-                    ms=3.5,
-                    lw=1.6 if number == 0 else 0.9,
-                    color=plt.get_cmap("cividis")(number / max(len(lines), 2)),
-                    label=experiment.plan.models[model].label,
-                )
-            ticks = [0.25, 0.5, 1, 2, 4]
-            axis.set(xscale="log", xlabel="speed at test / speed in training", title=about.label, ylim=(0, 100))
+    styles = looks(experiment.models)
+    ticks, count = [0.25, 0.5, 1, 2, 4], len(experiment.datasets)
+    with drawn(out, 1.8 * count + 0.13 * len(experiment.models) / 2 + 0.3, count, sharex=True) as (figure, axes):
+        for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
+            for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
+                label = experiment.plan.models[model].label
+                axis.errorbar(line["speed"], line["accuracy"], line["std"].fillna(0), label=label, **styles[model])
+            axis.set(xscale="log", title=about.label, ylim=(0, 100), ylabel="test accuracy, %")
             axis.set_xticks(ticks, ["¼", "½", "1", "2", "4"])
             axis.minorticks_off()
-        axes[0, 0].set_ylabel("test accuracy, %")
-        axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
-        save(figure, out)
+        axes[-1, 0].set_xlabel("speed at test / speed in training")
+        legend(figure, axes)
 
 
 def measured(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,69 @@
+"""What the trials of a table left behind: a row for each, and the reason where there is no number."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from hippo.lab.experiment import Experiment, Trial
+
+MISSING = {"status": "missing"}
+
+
+def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
+    """One row per trial of the table: its axes, status and numbers.
+
+    A trial without metrics.json is `failed` or `killed`, with its reason, where it left word, else `missing`. One
+    made with other settings, or by a version that knew others, is `outdated` or `of another scale`; one that cannot
+    be read `damaged`. None of these has a number, so that nothing averages them.
+    """
+    return pd.DataFrame([_outcome(trial, trials / trial.name) for trial in experiment.trials()])
+
+
+def _outcome(trial: Trial, folder: Path) -> dict:
+    axes = {"variant": trial.variant, "row": trial.row, "seed": trial.seed, "folder": trial.name}
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
+            return {**axes, **_mismatch(trial, folder)}
+        dataset = metrics.pop("dataset")
+        version = metrics.get("versions", {}).get("hippo-lab")
+        return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"], "version": version}
+    except FileNotFoundError:
+        return {**axes, **_failure(trial, folder)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {**axes, "status": "damaged"}
+
+
+def _mismatch(trial: Trial, folder: Path) -> dict:
+    try:
+        made = yaml.safe_load((folder / "trial.yaml").read_text(encoding="utf-8"))
+        changed = differences(made, trial.model_dump(mode="json"))
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return {"status": "outdated"}
+    status = "of another scale" if "scale" in changed else "outdated"
+    words = [f"{key} {old}, now {new}" for key, (old, new) in changed.items() if key not in ("threads", "sweep")]
+    return {"status": status, "reason": f"made with {'; '.join(words)}"} if words else {"status": status}
+
+
+def differences(one: dict, other: dict) -> dict[str, tuple]:
+    """Settings (dotted keys) that differ between two mappings, with both values."""
+    one, other = _flat(one), _flat(other)
+    keys = sorted(one.keys() | other.keys())
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def _flat(settings: dict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _failure(trial: Trial, folder: Path) -> dict:
+    try:
+        failure = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
+        return {key: failure[key] for key in ("status", "reason")} if failure["trial"] == trial.digest else MISSING
+    except (OSError, ValueError, KeyError, TypeError):
+        return MISSING

@@ -1,0 +1,59 @@
+"""Experiments and trial folders made by hand, without any training."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from hippo.lab.experiment import Experiment, load
+
+PLAN = {
+    "title": "A table",
+    "task": "classification",
+    "dataset": {"name": "mnist"},
+    "variants": {"a": {"label": "variant A"}},
+    "models": {"legs": {"label": "LegS"}, "gru": {"label": "GRU θ=1_000 & more"}, "lstm": {"label": "LSTM"}},
+    "training": {"epochs": 3},
+    "seeds": 3,
+    "paper": {
+        "source": "Someone 2020",
+        "tolerance": {"test_accuracy": 1.5},
+        "values": {"a": {"legs": {"test_accuracy": 90.0}, "gru": {"test_accuracy": 50.0}}},
+    },
+}
+
+
+def write_plan(folder: Path, scale: str = "quick", name: str = "demo", **changes) -> Experiment:
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({**PLAN, **changes}, sort_keys=False))
+    return load(path, scale)
+
+
+def finish(experiment: Experiment, trials: Path, row: str, seed: int, variant: str = "a", **changes) -> Path:
+    """A trial's folder as a finished trial leaves it."""
+    trial = experiment.trial(variant, row, seed)
+    metrics = {
+        "status": "finished",
+        "validation_accuracy": 0.5,
+        "test_accuracy": 0.9,
+        "trial": trial.digest,
+        "run_id": f"run-{row}-{seed}",
+        "commit": 40 * "c" + "-dirty",
+        "versions": {"hippo-lab": "0.1.0"},
+        "dataset": {"source": "MNIST (real)", "stand_in": False, "digest": "0"},
+        **changes,
+    }
+    folder = trials / trial.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "trial.yaml").write_text(yaml.safe_dump(trial.model_dump()))
+    rows = [f"{epoch},{0.3 + 0.05 * epoch + 0.02 * seed},2.0" for epoch in (1, 2, 3)]
+    (folder / "history.csv").write_text("\n".join(["epoch,validation_accuracy,seconds", *rows, ""]))
+    return folder
+
+
+def finish_all(experiment: Experiment, trials: Path, **scores: float) -> None:
+    """Every trial finished, with the test accuracy of its row; seeds differ by a thousandth."""
+    for trial in experiment.trials():
+        accuracy = scores.get(trial.row, 0.9) + 0.001 * trial.seed
+        finish(experiment, trials, trial.row, trial.seed, trial.variant, test_accuracy=accuracy)
