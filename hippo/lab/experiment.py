@@ -102,7 +102,7 @@ class Plan(Config):
     resources: Resources = Resources()
     seeds: PositiveInt = Field(1, description="trials of each model and variant")
     sweep: Sweep | None = Field(None, description="a grid over one setting; the experiment is then no table of its own")
-    scales: dict[Scale, dict[str, Any]] = Field({}, description="what each scale overrides")
+    scales: dict[Scale, dict[str, Any]] = Field({}, description="what each scale overrides; null leaves a key out")
     paper: Paper | None = None
 
 
@@ -180,7 +180,7 @@ class Experiment:
             raise ConfigError(f"{where}: unknown key 'hyperparameters.{key}'; {closest(key, known)}")
         if not self.task.trained and plan.training != Training():
             raise ConfigError(f"{where}: key 'training' is read by no {plan.task} trial; remove it")
-        if plan.paper:
+        if plan.paper and full is None:  # a scale may leave out what the paper has
             self._check_paper(plan.paper)
 
     def trial(self, variant: str, row: str, seed: int) -> Trial:
@@ -284,9 +284,9 @@ def read_yaml(path: Path) -> dict:
 
 
 def _merge(base: dict, override: dict) -> dict:
-    """`base` with `override` laid over it, mapping by mapping."""
+    """`base` with `override` laid over it, mapping by mapping; null leaves a key out (RFC 7396, JSON merge patch)."""
     merged = dict(base)
     for key, value in override.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
         merged[key] = _merge(base[key], value) if both else value
-    return merged
+    return {key: value for key, value in merged.items() if value is not None or key not in override}

@@ -44,6 +44,16 @@ def test_options_come_from_the_nearest_place_that_states_them(tmp_path):
     assert paper.trial("b", "legs", 0).dataset["permutation"] == "none"
 
 
+def test_a_scale_leaves_out_what_it_sets_to_null(tmp_path):
+    paper = {"source": "s", "values": {"b": {"wide": {"test_accuracy": 1.0}}}}
+    scales = {"smoke": {"variants": {"b": None}, "models": {"wide": None}}}
+    smoke = load(tmp_path, "smoke", scales=scales, paper=paper)
+    assert [trial.name for trial in smoke.trials()] == ["plan/a/legs/seed0", "plan/a/legs/seed1"]
+    assert len(load(tmp_path, "paper", scales=scales, paper=paper).trials()) == 8
+    with pytest.raises(ConfigError, match="variants"):
+        load(tmp_path, "smoke", scales={"smoke": {"variants": {"a": None, "b": None}}})
+
+
 def test_a_trial_states_defaults_too(tmp_path):
     trial = load(tmp_path).trial("a", "legs", 0)
     assert trial.training["learning_rate"] == 1e-3 and trial.training["batch_size"] == 100
