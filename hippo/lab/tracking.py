@@ -86,7 +86,7 @@ class TrackedRun:
         }
         if trial.sweep:
             tags |= {"mlflow.parentRunId": self._parent(experiment), "sweep": trial.sweep["key"]}
-        name = f"{trial.row} · {trial.variant} · seed {trial.seed} · {trial.scale}"
+        name = f"{trial.row} · seed {trial.seed} · {trial.variant} · {trial.scale}"
         run = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
         options = {
             f"{block}.{key}": value

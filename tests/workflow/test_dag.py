@@ -53,10 +53,6 @@ def trial_folders(workspace) -> list:
     return sorted(path.parent for path in workspace.folder.glob("results/smoke/trials/*/*/*/*/metrics.json"))
 
 
-def _artifacts(folder) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"metrics.json"}
-
-
 def test_every_table_is_written_and_every_trial_finished(finished):
     for name in EXPERIMENTS:
         page = (finished.folder / f"results/smoke/tables/{name}.md").read_text()
@@ -101,8 +97,9 @@ def test_a_trial_folder_says_everything(finished):
         assert trial["row"] == folder.parent.name and trial["scale"] == "smoke"
 
 
-def test_every_trial_is_one_finished_run_with_its_numbers(finished):
-    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+def test_every_trial_is_one_finished_run_with_its_numbers(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)  # artifacts are found from where the database stands
+    client = MlflowClient("sqlite:///mlruns/mlflow.db")
     for folder in trial_folders(finished):
         metrics = json.loads((folder / "metrics.json").read_text())
         run = client.get_run(metrics["run_id"])
@@ -114,7 +111,9 @@ def test_every_trial_is_one_finished_run_with_its_numbers(finished):
             logged = client.get_metric_history(run.info.run_id, key)
             assert [point.step for point in logged] == list(history["epoch"])
             assert [point.value for point in logged] == pytest.approx(list(history[key]))
-        assert {file.path for file in client.list_artifacts(run.info.run_id)} == _artifacts(folder)
+        assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
+            file.name for file in folder.iterdir()
+        }
 
 
 def test_the_time_table_is_printed_at_the_end(finished):
