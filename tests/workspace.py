@@ -18,7 +18,7 @@ class Workspace:
             shutil.copytree(ROOT / name, folder / name)
         shutil.copy(ROOT / "Snakefile", folder)
 
-    def run(self, *command: str, env: dict | None = None, timeout: float = 300) -> subprocess.CompletedProcess:
+    def run(self, *command: str, env: dict | None = None, timeout: float = 900) -> subprocess.CompletedProcess:
         binaries = Path(sys.executable).parent
         environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", **(env or {})}
         environment = {key: value for key, value in environment.items() if value is not None}
