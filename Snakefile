@@ -7,7 +7,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hippo.config import ConfigError
+from hippo.config import ConfigError, closest
+from hippo.lab.freshness import stands
 from hippo.lab.plans import read_plans
 
 
@@ -33,7 +34,7 @@ wildcard_constraints:
 
 rule all:
     input:
-        lambda w: [page_of(name) for name in TABLES],
+        lambda w: [file for name in TABLES for file in target(name)],
         f"results/{SETTINGS.scale}/report.html",
     localrule: True
 
@@ -48,7 +49,7 @@ onerror:
     # A table waits for all of its trials; where one failed, what the others found is shown all the same.
     for name in (name for name in TABLES if not PLANS[name, SETTINGS.scale].plan.sweep):
         trials, out = (f"results/{SETTINGS.scale}/{kind}" for kind in ("trials", f"tables/{name}.md"))
-        shell("hippo table {FILES[name]} --scale {SETTINGS.scale} --trials {trials} --out {out} --if-failed")
+        shell(f"hippo table {FILES[name]} --scale {SETTINGS.scale} --trials {trials} --out {out} --if-failed")
 
 
 onsuccess:

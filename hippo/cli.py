@@ -1,6 +1,7 @@
 """`hippo …`: each rule of the workflow is one of these commands, and a person can paste it."""
 
 import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -124,12 +125,15 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
 def table(experiment, scale, trials, out, if_failed):
     """Make one table, Markdown, CSV and LaTeX, from its finished trials."""
     from hippo.lab.experiment import load
+    from hippo.lab.failures import failure
     from hippo.lab.tables import write_table
 
     plan = load(experiment, scale)
-    if if_failed and not any((trials / trial.name / "failure.json").exists() for trial in plan.trials()):
+    if if_failed and not any(failure(trials / trial.name, trial.digest) for trial in plan.trials()):
         return
     write_table(plan, trials, out)
+    if if_failed:
+        os.utime(out.with_suffix(".md"), (1, 1))  # older than any outcome, so that Snakemake makes it whole
     click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 
@@ -305,24 +309,45 @@ def runs_init(experiments, out):
         write_json(out, {"uri": tracking_uri(), "experiments": ids})
 
 
+gone = click.option("--gone", metavar="HOST", multiple=True, help="Another machine whose processes are over too.")
+
+
 @runs.command("import")
 @click.argument("trials", type=FOLDER)
-def runs_import(trials):
+@gone
+def runs_import(trials, gone):
     """Bring every trial under TRIALS into the store, each once: after a move, or a store that was away."""
     from hippo.lab.runs import import_trials
 
-    for line in import_trials(trials):
+    for line in import_trials(trials, gone):
         click.echo(line)
 
 
 @runs.command("reconcile")
 @click.argument("results", type=FOLDER, default=Path("results"))
-def runs_reconcile(results):
-    """End runs that the store believes running though their process is gone."""
+@gone
+def runs_reconcile(results, gone):
+    """End runs that the store believes running though their process on this machine is gone."""
     from hippo.lab.runs import reconcile
 
-    for line in reconcile(results):
+    for line in reconcile(results, gone):
         click.echo(line)
+
+
+@main.command()
+@click.option("--data-dir", type=FOLDER, help="Folder with data of your own; else HIPPO_DATA_DIR.")
+@click.option("--results", type=FOLDER, default=Path("results"), show_default=True)
+@click.option("--lock", type=FILE, default=Path("requirements.lock"), show_default=True)
+def doctor(data_dir, results, lock):
+    """Check the environment, and say what to mend; exit status 1 if something will not work."""
+    from hippo.lab.doctor import examine
+
+    logging.disable(logging.WARNING)  # what is missing is a finding here, and said once
+    try:
+        found = [click.echo(str(finding)) or finding.state for finding in examine(results, lock, data_dir)]
+    finally:
+        logging.disable(logging.NOTSET)
+    sys.exit("problem" in found)
 
 
 @main.command()

@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 from typing import TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 
 class ConfigError(ValueError):
@@ -14,6 +14,15 @@ class Config(BaseModel):
     """Base of every block of options: immutable, and closed to keys that nothing reads."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value, info):
+        annotation = cls.model_fields[info.field_name].annotation
+        kinds = get_args(annotation) or (annotation,)
+        if isinstance(value, bool) and {int, float} & set(kinds) and bool not in kinds:
+            raise ValueError("expected a number, not true or false")
+        return value
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)

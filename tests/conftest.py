@@ -10,3 +10,13 @@ def workspace(tmp_path):
     from tests.workspace import Workspace
 
     return Workspace(tmp_path / "workspace")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests measured (`record_property("figure", …)`): docs/reliability.md quotes it."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    figures = [text for report in reports for key, text in report.user_properties if key == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.line(text)

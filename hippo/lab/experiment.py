@@ -269,10 +269,24 @@ def load(path: Path | str, scale: str) -> Experiment:
     return Experiment(path.stem, scale, parse(Plan, _merge(stated, override), where), where, full)
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML's safe loader, but for a key that stands twice: of two it would silently take the last."""
+
+    def construct_mapping(self, node, deep=False):
+        """As the safe loader's; ConstructorError for a key that stands twice."""
+        seen = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict:
     """The mapping in a YAML file; ConfigError if it is absent, not YAML or not a mapping."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
     except FileNotFoundError:
         present = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         raise ConfigError(f"{path}: no such file; {closest(path.name, present)}") from None

@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from hippo.lab.experiment import Experiment, Trial
+from hippo.lab.failures import failure
 
 MISSING = {"status": "missing"}
 
@@ -14,7 +15,7 @@ MISSING = {"status": "missing"}
 def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
     """One row per trial of the table: its axes, status and numbers.
 
-    A trial without metrics.json is `failed` or `killed`, with its reason, where it left word, else `missing`. One
+    A trial without metrics.json is `failed` or `killed`, with its reason, where it was started, else `missing`. One
     made with other settings, or by a version that knew others, is `outdated` or `of another scale`; one that cannot
     be read `damaged`. None of these has a number, so that nothing averages them.
     """
@@ -31,7 +32,7 @@ def _outcome(trial: Trial, folder: Path) -> dict:
         version = metrics.get("versions", {}).get("hippo-lab")
         return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"], "version": version}
     except FileNotFoundError:
-        return {**axes, **_failure(trial, folder)}
+        return {**axes, **(failure(folder, trial.digest) or MISSING)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {**axes, "status": "damaged"}
 
@@ -59,11 +60,3 @@ def _flat(settings: dict, prefix: str = "") -> dict:
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def _failure(trial: Trial, folder: Path) -> dict:
-    try:
-        failure = json.loads((folder / "failure.json").read_text(encoding="utf-8"))
-        return {key: failure[key] for key in ("status", "reason")} if failure["trial"] == trial.digest else MISSING
-    except (OSError, ValueError, KeyError, TypeError):
-        return MISSING

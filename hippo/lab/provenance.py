@@ -32,18 +32,14 @@ def processor() -> str:
 
 def git_commit() -> str | None:
     """Commit of the source tree, marked `-dirty` where tracked files were changed; None outside a checkout."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+        return _git("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+
+
+def _git(*words: str) -> str:
+    # `git describe --dirty` would lock the index, and a trial killed meanwhile would leave it locked.
+    command = ["git", "--no-optional-locks", "-C", str(Path(__file__).parent), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

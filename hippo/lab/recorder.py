@@ -1,5 +1,6 @@
 """What a running trial leaves behind as it goes: its history, its checkpoints, its tracked run."""
 
+import errno
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,12 @@ class Recorder:
         return saved["state"]
 
     def epoch(self, row: dict[str, float]) -> None:
-        """Record one epoch's numbers, row["epoch"] among them: to history.csv, and to the tracked run."""
+        """Record one epoch's numbers, row["epoch"] among them: to history.csv, and to the tracked run.
+
+        FileNotFoundError where the trial's folder is no longer there.
+        """
+        if not (self.folder / "trial.yaml").exists():
+            raise FileNotFoundError(errno.ENOENT, "the trial's folder was removed while it ran", str(self.folder))
         self.rows.append(row)
         write_text(self.folder / "history.csv", pd.DataFrame(self.rows).to_csv(index=False))
         self.run.deliver(self.rows)

@@ -2,7 +2,8 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
@@ -40,35 +41,54 @@ def create_store(experiments: list[str]) -> dict[str, str]:
 
 def connect() -> MlflowClient:
     """A client of the tracking store, which is made where it is absent; ConfigError if it cannot be used."""
-    uri = tracking_uri()
-    try:
-        if uri != EMBEDDED:
-            client = MlflowClient(uri)
+    with required():
+        if tracking_uri() != EMBEDDED:
+            client = MlflowClient(tracking_uri())
             client.search_experiments(max_results=1)  # a server answers, or the message says why not
             return client
         DATABASE.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(DATABASE.with_suffix(".lock")):  # two that make the same database would spoil it
+        with _lock():
             with closing(sqlite3.connect(DATABASE)) as database:
                 database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
-            return MlflowClient(uri)
+            return MlflowClient(EMBEDDED)
+
+
+@contextmanager
+def required() -> Iterator[None]:
+    """A block that cannot do without the store: what goes wrong with it becomes a ConfigError of one line."""
+    try:
+        yield
     except STORE_ERRORS as error:
-        message = " ".join(str(error).split())
-        raise ConfigError(f"tracking store {uri}: {message}; check MLFLOW_TRACKING_URI, or move it away") from error
+        message = " ".join(str(error).split())[:500]
+        advice = "check MLFLOW_TRACKING_URI, or move it away"
+        raise ConfigError(f"tracking store {tracking_uri()}: {message}; {advice}") from error
 
 
 def experiment_id(client: MlflowClient, name: str) -> str:
     """The id of the experiment called `name`, which is made where it is absent."""
     if found := client.get_experiment_by_name(name):
         return found.experiment_id
+    if tracking_uri() == EMBEDDED:
+        with _lock():
+            return _make(client, name)
+    return _make(client, name)
+
+
+def _make(client: MlflowClient, name: str) -> str:
     try:
         made = client.create_experiment(name)
-    except MlflowException:  # another process made it between the two calls
+    except MlflowException:  # another process made it in the meantime
         if found := client.get_experiment_by_name(name):
             return found.experiment_id
         raise
     if tracking_uri() == EMBEDDED:
         _keep_artifacts_relative(made, name)
     return made
+
+
+def _lock() -> FileLock:
+    """Held by whoever makes something in the project's own database: two at once would spoil it."""
+    return FileLock(DATABASE.with_suffix(".lock"))
 
 
 def _keep_artifacts_relative(identifier: str, name: str) -> None:

@@ -24,22 +24,38 @@ from hippo.lab.provenance import git_commit
 log = logging.getLogger(__name__)
 
 PATIENCE = 30  # seconds before a store that was away is tried again
+SHARE = 0.015  # of a trial's time that may go into logging
+ROWS = 20  # epochs in one batch, which may hold 1000 numbers
 SMALL = 10_000_000  # bytes: larger files of a trial's folder are no artifacts
 
 
 class TrackedRun:
-    """The MLflow run of one trial; `data` tells digest, source and stand_in of the dataset, `identity` all settings."""
+    """The MLflow run of one trial; `data` tells digest, source and stand_in of the dataset, `identity` all settings.
 
-    def __init__(self, trial: Trial, data: dict, identity: str, folder: Path):
+    `commit` is that of the source tree, unless another is stated.
+    """
+
+    def __init__(self, trial: Trial, data: dict, identity: str, folder: Path, commit: str | None = None):
         self.trial, self.data, self.identity, self.folder = trial, data, identity, folder
+        self.commit = commit or git_commit() or "unknown"
+        self._process = {"host": platform.node(), "pid": os.getpid()}
         self.path = f"{trial.scale}/{trial.name}"
         self.client = store.connect()
         self.id: str | None = None
         self._delivered: int | None = None  # last step in the store; None where it must be asked
-        self._away_until = 0.0
+        self._not_before = 0.0
 
     def start(self, resumed: bool) -> None:
-        """Take over the trial's unfinished run (any, if `resumed`), or make a new one; older ones are superseded."""
+        """Take over the trial's unfinished run (any, if `resumed`), or make a new one; older ones are superseded.
+
+        ConfigError where the store cannot be used.
+        """
+        with store.required():
+            self._take(resumed)
+        about = {"run_id": self.id, "uri": store.tracking_uri(), "identity": self.identity, "commit": self.commit}
+        write_json(self.folder / "run.json", {**about, **self._process, "dataset": self.data})
+
+    def _take(self, resumed: bool) -> None:
         experiment, runs = self._runs()
         own = next((run for run in runs if self._goes_on(run, resumed)), None)
         if own:
@@ -54,13 +70,13 @@ class TrackedRun:
                 self.client.set_tag(run.info.run_id, "superseded", "true")
                 if run.info.status == "RUNNING":  # its process was killed without a word
                     self.client.set_terminated(run.info.run_id, "KILLED")
-        process = {"pid": os.getpid(), "host": platform.node()}
-        about = {"run_id": self.id, "uri": store.tracking_uri(), "identity": self.identity, **process}
-        write_json(self.folder / "run.json", {**about, "dataset": self.data})
+        process = [RunTag(key, str(value)) for key, value in self._process.items()]
+        self.client.log_batch(self.id, tags=process)  # `hippo runs reconcile` looks for its end
 
     def ended(self) -> bool:
-        """Whether the store has this trial's run from its beginning to its end."""
-        _, runs = self._runs()
+        """Whether the store has this trial's run from its beginning to its end; ConfigError where it is away."""
+        with store.required():
+            _, runs = self._runs()
         return any(run.info.status == "FINISHED" and self._goes_on(run, resumed=True) for run in runs)
 
     def _runs(self) -> tuple[str, list[Run]]:
@@ -82,7 +98,7 @@ class TrackedRun:
             "model": trial.row,
             "seed": str(trial.seed),
             "data": "stand-in" if self.data["stand_in"] else "real",
-            "commit": git_commit() or "unknown",
+            "commit": self.commit,
         }
         if trial.sweep:
             tags |= {"mlflow.parentRunId": self._parent(experiment), "sweep": trial.sweep["key"]}
@@ -101,7 +117,11 @@ class TrackedRun:
             source_type="local",
             source=self.data["source"],
         )
-        self.client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", trial.task)])])
+        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", trial.task)])]
+        try:
+            self.client.log_inputs(run, inputs)
+        except store.STORE_ERRORS:  # another trial entered the same dataset in the same instant; now it is there
+            self.client.log_inputs(run, inputs)
         return run
 
     def _parent(self, experiment: str) -> str:
@@ -118,18 +138,24 @@ class TrackedRun:
             return made
 
     def deliver(self, rows: list[dict]) -> None:
-        """Log the epochs of `rows` that the store has not yet, in order; those of a store that is away wait."""
-        if time.monotonic() >= self._away_until:
+        """Log the epochs of `rows` that the store has not yet, in order, with at most `SHARE` of the trial's time.
+
+        Short epochs wait for each other, and all for a store that is away.
+        """
+        if (started := time.monotonic()) >= self._not_before:
             self._reach(lambda: self._deliver(rows))
+            ended = time.monotonic()
+            self._not_before = max(self._not_before, ended + (ended - started) / SHARE)
 
     def _deliver(self, rows: list[dict]) -> None:
         if self._delivered is None:
             logged = self.client.get_metric_history(self.id, "seconds")
             self._delivered = max((metric.step for metric in logged), default=0)
-        for row in rows:
-            if row["epoch"] > self._delivered:
-                self.client.log_batch(self.id, metrics=_metrics(row, int(row["epoch"])))
-                self._delivered = int(row["epoch"])
+        missing = [row for row in rows if row["epoch"] > self._delivered]
+        for batch in (missing[first : first + ROWS] for first in range(0, len(missing), ROWS)):
+            metrics = [metric for row in batch for metric in _metrics(row, int(row["epoch"]))]
+            self.client.log_batch(self.id, metrics=metrics)
+            self._delivered = int(batch[-1]["epoch"])
 
     def finish(self, rows: list[dict], metrics: dict) -> bool:
         """Log all that is left, attach the folder's small files, and end the run; False where the store is away."""
@@ -165,7 +191,7 @@ class TrackedRun:
         except store.STORE_ERRORS as error:
             reason = " ".join(str(error).split())[:300]
             log.warning("tracking store %s: %s; what it missed stays in %s", store.tracking_uri(), reason, self.folder)
-            self._delivered, self._away_until = None, time.monotonic() + PATIENCE
+            self._delivered, self._not_before = None, time.monotonic() + PATIENCE
             return False
 
 

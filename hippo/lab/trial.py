@@ -29,21 +29,20 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
     # hundred times slower; threads inherit the setting, so it comes before the first parallel operation.
     torch.set_flush_denormal(True)
     torch.set_num_threads(trial.threads)
-    dataset = Dataset.load(dataset_path)
-    if dataset.options != trial.dataset:
-        raise DataError(f"{dataset_path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")
     folder.mkdir(parents=True, exist_ok=True)
     for stale in ("metrics.json", "failure.json", "reconstruction.csv", *(p.name for p in folder.glob(".*.partial"))):
         (folder / stale).unlink(missing_ok=True)
     write_text(folder / "trial.yaml", yaml.safe_dump(trial.model_dump(), sort_keys=False))
-    identity = f"{trial.digest}-{dataset.digest[:16]}"
-    checkpoints = Checkpoints(folder / "checkpoints", identity)
-    about = {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in}
+    recorder = None
     with Interruption() as interruption:
-        run = TrackedRun(trial, about, identity, folder)
-        run.start(resumed=checkpoints.load() is not None)
-        recorder = Recorder(folder, run, checkpoints, interruption)
         try:
+            dataset = _dataset(trial, dataset_path)
+            identity = f"{trial.digest}-{dataset.digest[:16]}"
+            checkpoints = Checkpoints(folder / "checkpoints", identity)
+            about = {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in}
+            run = TrackedRun(trial, about, identity, folder)
+            run.start(resumed=checkpoints.load() is not None)
+            recorder = Recorder(folder, run, checkpoints, interruption)
             outcome = TASKS[trial.task].run(trial, dataset, recorder)
             metrics = {
                 **outcome,
@@ -64,8 +63,16 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
             failure = {"status": "killed" if stopped else "failed", "reason": message, "trial": trial.digest}
             with suppress(OSError):  # where the disk is full, the message on the terminal must do
                 write_json(folder / "failure.json", failure)
-            run.stop(recorder.rows, failure["status"].upper(), message)
+            if recorder:
+                run.stop(recorder.rows, failure["status"].upper(), message)
             raise
-    run.finish(recorder.rows, metrics)
-    checkpoints.clear()
+        run.finish(recorder.rows, metrics)
+        checkpoints.clear()
     return metrics
+
+
+def _dataset(trial: Trial, path: Path) -> Dataset:
+    dataset = Dataset.load(path)
+    if dataset.options != trial.dataset:
+        raise DataError(f"{path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")
+    return dataset

@@ -57,6 +57,14 @@ MISTAKES = {
     "name that is no folder": (PMNIST, "  gru: {label: GRU}", "  ../gru: {label: GRU}", ["models", "../gru"]),
     "not a number": (PMNIST, "learning_rate: 1.0e-3", "learning_rate: .nan", ["training.learning_rate"]),
     "no block": (PMNIST, "gru: {label: GRU}", "gru:", ["models.gru"]),
+    "key that stands twice": (
+        PMNIST,
+        "  gru: {label: GRU}",
+        "  gru: {label: GRU}\n  gru: {label: Other}",
+        ["pmnist.yaml", "key 'gru' stands twice", "line"],
+    ),
+    "true for a number": (PMNIST, "seeds: 5", "seeds: true", ["seeds", "True", "expected a number"]),
+    "true for a rate": (PMNIST, "learning_rate: 1.0e-3", "learning_rate: yes", ["training.learning_rate", "a number"]),
     "not YAML": (PMNIST, "title: Permuted MNIST", "title: [", ["pmnist.yaml", "not valid YAML"]),
     "misspelt setting": (
         "config/config.yaml",

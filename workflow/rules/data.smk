@@ -1,4 +1,5 @@
 # Raw files into the user's cache, then one prepared dataset per variant.
+DATA = "data/{scale}/{experiment}/{variant}.npz"
 
 
 def dataset_of(wildcards):
@@ -10,7 +11,7 @@ def dataset_options(wildcards):
     """The resolved options of one variant: what makes a prepared dataset out of date."""
     plan = PLANS[wildcards.experiment, wildcards.scale]
     if wildcards.variant not in plan.datasets:
-        raise WorkflowError(f"{plan.where}: no variant {wildcards.variant!r}; valid: {', '.join(plan.datasets)}")
+        sys.exit(f"{plan.where}: no variant {wildcards.variant!r}; {closest(wildcards.variant, plan.datasets)}")
     return plan.datasets[wildcards.variant].model_dump_json()
 
 
@@ -41,7 +42,7 @@ rule prepare:
     input:
         ancient(lambda w: f"data/sources/{dataset_of(w)}.json"),
     output:
-        "data/{scale}/{experiment}/{variant}.npz",
+        DATA,
     log:
         "logs/{scale}/prepare/{experiment}/{variant}.log",
     benchmark:

@@ -91,17 +91,22 @@ rule report:
         "hippo report --scale {wildcards.scale} --out {output} > {log} 2>&1"
 
 
+def target(name):
+    """An experiment's page and its trials: one that is missing is then trained though a page, made without it, is here."""
+    return [page_of(name), *trials_of_experiment(name, SETTINGS.scale)]
+
+
 for name in FILES:
 
     rule:
         name:
             name
         input:
-            page_of(name),
+            target(name),
         localrule: True
 
 
 rule sweeps:
     input:
-        [page_of(name) for name in FILES if PLANS[name, SETTINGS.scale].plan.sweep],
+        [file for name in FILES if PLANS[name, SETTINGS.scale].plan.sweep for file in target(name)],
     localrule: True

@@ -1,5 +1,6 @@
 # The tracking store, once; then one job per trial.
 TRIAL = "{experiment}/{variant}/{model}/seed{seed}"
+OUTCOME = "results/{scale}/trials/" + TRIAL + "/metrics.json"
 
 
 def trial_of(wildcards):
@@ -8,7 +9,22 @@ def trial_of(wildcards):
         plan = PLANS[wildcards.experiment, wildcards.scale]
         return plan.trial(wildcards.variant, wildcards.model, int(wildcards.seed))
     except ConfigError as error:
-        raise WorkflowError(str(error))
+        sys.exit(str(error))
+
+
+def forced():
+    """Whether the command line asks for jobs to be done again that are up to date."""
+    asked = workflow.dag_settings
+    return bool(asked.forceall or asked.forcetargets or asked.forcerun)
+
+
+def trial_needs(wildcards):
+    """What a trial waits for and is made out of date by: nothing where its outcome stands, whatever files' times say."""
+    data, outcome = (path.format(**wildcards) for path in (DATA, OUTCOME))
+    if not forced() and stands(trial_of(wildcards), Path(outcome), Path(data), SETTINGS.require_real_data):
+        return []
+    edited = [FILES[wildcards.experiment]] if Path(outcome).exists() else []  # where Snakemake remembers no params
+    return [data, ancient("mlruns/store.json"), *edited]
 
 
 def asks(resource):
@@ -35,10 +51,9 @@ rule store:
 
 rule train:
     input:
-        data="data/{scale}/{experiment}/{variant}.npz",
-        store=ancient("mlruns/store.json"),
+        trial_needs,
     output:
-        "results/{scale}/trials/" + TRIAL + "/metrics.json",
+        OUTCOME,
     log:
         "logs/{scale}/train/" + TRIAL + ".log",
     benchmark:
@@ -51,8 +66,9 @@ rule train:
         gpu=asks("gpu"),
     params:
         file=lambda w: FILES[w.experiment],
+        data=DATA,
         folder="results/{scale}/trials/" + TRIAL,
         trial=lambda w: trial_of(w).digest,
     shell:
         "hippo train {params.file} --scale {wildcards.scale} --variant {wildcards.variant} --model {wildcards.model}"
-        " --seed {wildcards.seed} --threads {threads} --data {input.data} --out {params.folder} > {log} 2>&1"
+        " --seed {wildcards.seed} --threads {threads} --data {params.data} --out {params.folder} > {log} 2>&1"

@@ -1,0 +1,60 @@
+"""Results and tracked runs on another machine, and a store made again from trial folders alone."""
+
+import shutil
+import signal
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.reliability.laboratory import stop, wait_for
+
+MEASURED_AGAIN = {"host", "pid"}  # of the process that brought the run into the store
+
+
+def told(run) -> tuple:
+    """What a run says of its trial."""
+    tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
+    return run.data.metrics, run.data.params, {k: v for k, v in tags.items() if k not in MEASURED_AGAIN}
+
+
+def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_path, monkeypatch, figure):
+    assert laboratory.train().returncode == 0
+    (before,) = laboratory.runs()
+    files = {path.name for path in laboratory.place().iterdir()}
+    moved = laboratory.copy(tmp_path / "elsewhere" / "laboratory")
+    shutil.rmtree(laboratory.folder)
+
+    monkeypatch.chdir(moved.folder)
+    client = MlflowClient("sqlite:///mlruns/mlflow.db")
+    run = client.get_run(before.info.run_id)
+    assert told(run) == told(before)
+    listed = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert listed == files
+    copy = client.download_artifacts(run.info.run_id, "history.csv", str(tmp_path))
+    with open(copy, encoding="utf-8") as artifact:
+        assert artifact.read() == (moved.place() / "history.csv").read_text()
+
+    shutil.rmtree(moved.folder / "mlruns")
+    done = moved.run("hippo", "runs", "import", "results/smoke/trials")
+    assert done.returncode == 0, done.stderr
+    (made,) = moved.runs()
+    assert made.info.status == "FINISHED" and told(made) == told(before)
+    assert moved.steps() == list(range(1, moved.epochs + 1))
+    figure("store made again from trial folders alone: the same metrics, parameters and tags")
+
+
+@pytest.mark.parametrize("folder", ["there", "lost"])
+def test_a_run_whose_process_is_gone_is_ended(laboratory, folder):
+    with laboratory.living() as life:
+        wait_for(lambda: laboratory.rows() >= 1)
+        life.send_signal(signal.SIGSTOP)  # alive, but no faster than this test
+        assert "left alone" in laboratory.run("hippo", "runs", "reconcile").stdout
+        stop(life, signal.SIGKILL)
+    (run,) = laboratory.runs()
+    assert run.info.status == "RUNNING"
+    if folder == "lost":
+        shutil.rmtree(laboratory.folder / "results")
+    done = laboratory.run("hippo", "runs", "reconcile")
+    assert done.returncode == 0 and "killed" in done.stdout, done.stderr
+    (run,) = laboratory.runs()
+    assert run.info.status == "KILLED"

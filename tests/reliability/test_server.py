@@ -1,0 +1,89 @@
+"""A tracking server that goes down during training, and comes back or does not."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.reliability.laboratory import Laboratory, wait_for
+
+
+class Server:
+    """An MLflow server on a free port of this machine, which can be taken down and up."""
+
+    def __init__(self, folder):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.folder, self.uri, self.process = folder, f"http://127.0.0.1:{self.port}", None
+
+    def up(self) -> None:
+        options = f"--backend-store-uri sqlite:///server.db --artifacts-destination kept --port {self.port} --workers 1"
+        command = [sys.executable, "-m", "mlflow", "server", *options.split(), "--disable-security-middleware"]
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_for(self._answers)
+
+    def down(self) -> None:
+        if self.process:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "the server did not start"
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"{self.uri}/health", timeout=1).status == 200
+        return False
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path)
+    server.up()
+    yield server
+    server.down()
+
+
+def test_training_outlives_its_tracking_server(tmp_path, server, figure):
+    laboratory = Laboratory(tmp_path / "laboratory", epochs=30, seeds=2)
+    env = {"MLFLOW_TRACKING_URI": server.uri}
+    with laboratory.living(0, env) as waits, laboratory.living(1, env) as never:
+        wait_for(lambda: laboratory.rows(0) >= 2)
+        waits.send_signal(signal.SIGSTOP)  # so that the server's own start takes none of this trial's time
+        wait_for(lambda: laboratory.rows(1) >= 2)
+        before = {run.data.tags["seed"]: run.info.run_id for run in laboratory.runs(server.uri)}
+        server.down()
+        _, said = never.communicate(timeout=120)
+        assert never.returncode == 0 and "what it missed stays in" in said, said
+        waits.send_signal(signal.SIGCONT)
+        wait_for(lambda: laboratory.rows(0) >= 4 or waits.poll() is not None)
+        waits.send_signal(signal.SIGSTOP)
+        assert laboratory.rows(0) < laboratory.epochs
+        server.up()
+        waits.send_signal(signal.SIGCONT)
+        _, said = waits.communicate(timeout=120)
+        assert waits.returncode == 0, said
+
+    every = list(range(1, laboratory.epochs + 1))
+    assert len(before) == 2
+    assert laboratory.steps(uri=server.uri, run=before["0"]) == every
+    assert len(laboratory.steps(uri=server.uri, run=before["1"])) < laboratory.epochs
+
+    deliver = ("hippo", "runs", "import", "results/smoke/trials")
+    for said in ("finished, run", "in the store already"):
+        done = laboratory.run(*deliver, env=env)
+        assert done.returncode == 0, done.stderr
+        assert f"seed1: {said}" in done.stdout or "seed1: finished, in the store already" in done.stdout
+        runs = laboratory.runs(server.uri)
+        assert {run.data.tags["seed"]: run.info.run_id for run in runs} == before
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        for run in before.values():
+            assert laboratory.steps(uri=server.uri, run=run) == every
+    figure("server down in the middle: training went on, every step delivered once, in order, 0 runs duplicated")
