@@ -83,11 +83,6 @@ __attribute__((target("amx-tile,amx-bf16"), noinline)) void amx_multiply(
     }
 }
 
-#else
-
-inline bool amx_available() { return false; }
-struct AmxSession {};
-
 #endif
 
 }  // namespace

@@ -198,6 +198,7 @@ void run_recurrent_cell(const py::dict& sizes, const py::dict& arrays, int threa
 void hippo::out_of_memory() { throw std::bad_alloc(); }
 
 PYBIND11_MODULE(_kernels, module) {
+    module.attr("interface") = 2;  // hippo/kernels/backend.py: both change with any signature
     module.def("supported", [] {
         py::list names;
         for (const Kernels* table : supported()) names.append(table->name);

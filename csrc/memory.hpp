@@ -70,7 +70,9 @@ class LegsMemory {
           blocks(r.blocks),
           lanes(round_up(rows, kLanes)),
           m(p.channels * blocks * lanes),
-          coefficients(4 * blocks) {
+          coefficients(4 * blocks),
+          roots(blocks) {
+        for (std::int64_t n = 0; n < blocks; ++n) roots[n] = square_root(float(2 * n + 1));
         each([&](float& own, float& outer) { own = outer; });
     }
 
@@ -90,7 +92,7 @@ class LegsMemory {
     HippoRows<Precision>& r;
     const HippoArgs& p;
     const std::int64_t rows, blocks, lanes;
-    AlignedArray<float> m, coefficients;  // m: the memory, or in the backward pass its gradient
+    AlignedArray<float> m, coefficients, roots;  // m: the memory, or in the backward pass its gradient
 
     template <typename Visit>
     void each(Visit visit) {
@@ -116,7 +118,7 @@ class LegsMemory {
     // As in legs_step.hpp; past the order, a step that changes nothing.
     Step coefficient(std::int64_t n, Floats share) const {
         if (n >= p.order) return Step{splat(1), Floats{}, Floats{}, Floats{}};
-        const float index = float(n + 1), root = square_root(float(2 * n + 1));
+        const float index = float(n + 1), root = roots[n];
         const Floats r = share * reciprocal(1.0f + p.alpha * share * index);
         return Step{1.0f - p.alpha * (2 * index - 1) * r, root * (1.0f - p.alpha * index * r), index * r, root * r};
     }

@@ -142,8 +142,11 @@ class OnlineMemory:
         for name, array, shapes in (("state", state, [(rows, self.order)]), ("time", time, [(1,), (rows, 1)])):
             if array is not None and array.shape not in shapes:
                 raise ValueError(f"the saved {name} has shape {array.shape}, this memory needs {shapes[-1]}")
+        samples = saved["samples"]
+        if not isinstance(samples, int) or samples < 0 or (state is None and samples):
+            raise ValueError(f"the saved memory has samples = {samples!r}, and {'no ' * (state is None)}state")
         self.dtype = self._chosen if settings["dtype"] is None else _float_dtype(settings["dtype"])
-        self.samples, self._state, self._time, self._propagator = saved["samples"], state, time, None
+        self.samples, self._state, self._time, self._propagator = samples, state, time, None
         return self
 
     def _zeros(self, dtype: np.dtype) -> np.ndarray:
@@ -192,13 +195,15 @@ class OnlineMemory:
         if times.ndim == (0 if self.batch is None else 1) and times.shape != (length,):
             times = times[..., None]
         if times.shape not in ((length,), (self.batch or 1, length)):
-            raise ValueError(f"timestamps must have shape {(length,)} or the chunk's own, got {times.shape}")
+            own = (length,) if self.batch is None else f"{(length,)} or {(self.batch, length)}"
+            raise ValueError(f"timestamps must have shape {own}, got {times.shape}")
         if not length:
             return self._time, None
         if self._time is not None and self._time.ndim > times.ndim:
             times = np.broadcast_to(times, (self.batch or 1, length))
         before = times[..., :1] if self._time is None else np.broadcast_to(self._time, times[..., :1].shape)
-        elapsed = np.diff(times, axis=-1, prepend=before)
+        with np.errstate(invalid="ignore"):  # inf - inf is told in words below
+            elapsed = np.diff(times, axis=-1, prepend=before)
         if not np.isfinite(times).all() or (times < 0).any() or (elapsed < 0).any():
             wrong = ~np.isfinite(times) | (times < 0) | (elapsed < 0)
             position = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -239,7 +244,7 @@ def project(
     batch = int(np.prod(shape[:-1], dtype=np.int64))
     options = {"theta": theta, "method": method, "dtype": dtype, "nonfinite": nonfinite, "seed": seed}
     memory = OnlineMemory(measure, order, batch=batch, **options)
-    flat = signal if is_tensor(signal) else np.asarray(signal)
+    flat = signal if is_tensor(signal) else np.asanyarray(signal)  # a masked array stays one, and is refused
     if timestamps is not None:
         timestamps = _array("timestamps", timestamps)
         if timestamps.ndim > 1 and timestamps.shape != shape:
@@ -289,6 +294,8 @@ def _array(name: str, value) -> np.ndarray:
         if value.is_complex():
             raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
         value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().numpy()
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array: fill its masked values first")
     array = np.asarray(value)
     if array.dtype in FLOATS:
         return array

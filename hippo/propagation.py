@@ -28,8 +28,9 @@ class ScaleInvariant:
 
 
 class TimeInvariant:  # the state keeps the dtype of its matrices
-    """c_{k+1} = Abar c_k + Bbar f_k in blocks: w steps at once are Abar^w c + [Abar^(w-1) Bbar ... Bbar] f.
+    """c_{k+1} = Abar c_k + Bbar f_k in blocks: w steps at once add (Abar^w - I) c + [Abar^(w-1) Bbar ... Bbar] f to c.
 
+    The difference keeps in float32 what a slow memory changes in few steps: Abar^w itself, near I, would round it off.
     A chunk takes blocks of BLOCK samples, then of a quarter of that, and so on: few products, whatever its length.
     """
 
@@ -74,18 +75,20 @@ class TimeInvariant:  # the state keeps the dtype of its matrices
         done, length, width = 0, chunk.shape[1], BLOCK
         while done < length:
             if count := (length - done) // width:
-                power, kernel = self._block(width)
+                change, kernel = self._block(width)
                 part = chunk[:, done : done + count * width].reshape(len(chunk), count, width)
                 driven = part @ kernel
                 for i in range(count):
-                    state[:] = state @ power + driven[:, i]
+                    state += state @ change + driven[:, i]
                 done += count * width
             width //= 4
 
     def _block(self, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """(Abar^w).T (N, N) and the transposed kernel (w, N) of a block of w samples, in the memory's dtype."""
+        """(Abar^w - I).T (N, N) and the transposed kernel (w, N) of a block of w samples, in the memory's dtype."""
         if width not in self._blocks:
-            matrices = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in self._doubled(width))
+            power, kernel = self._doubled(width)
+            change = power - np.eye(len(power))
+            matrices = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in (change, kernel))
             if not all(np.isfinite(matrix).all() for matrix in matrices):
                 raise ValueError(self.overflow)
             self._blocks[width] = matrices
@@ -108,6 +111,6 @@ def time_invariant(measure: str, order: int, theta: float, method, seed: int, dt
 
 def _overflow(measure: str, method, dtype: np.dtype, cure: str) -> str:
     return (
-        f"the memory overflows {dtype}: measure {measure!r} with method {method!r} is unstable at this step (take "
-        f"{cure}), or the signal is too large for {dtype}"
+        f"the memory overflows {dtype}: the signal is too large for it, or measure {measure!r} with method {method!r} "
+        f"is unstable at this step (take {cure})"
     )

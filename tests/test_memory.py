@@ -201,3 +201,23 @@ def test_refusals_name_the_way_out():
         OnlineMemory().update([1.0, 2.0], timestamps=[0, 1]).update([1.0])
     with pytest.raises(ValueError, match="start a new one"):
         OnlineMemory().update([1.0, 2.0]).update([1.0], timestamps=[2])
+
+
+@pytest.mark.parametrize("measure", ["legt", "lmu", "lagt", "fout"])
+@pytest.mark.parametrize("theta", [1e4, 1e6])
+def test_float32_fed_sample_by_sample_stays_near_float64(measure, theta):
+    """A slow memory changes by 1 / theta per sample: matrices near I, rounded to float32, would get that wrong.
+
+    Each of 20 000 sums of state and change rounds by 6e-8 at random: 1e-5 in all, and less where the state is small.
+    """
+    signal = (1 + np.sin(np.arange(20_000) / 3000)).astype(np.float32)
+    memory = OnlineMemory(measure, 16, theta=theta, dtype="float32")
+    for value in signal:
+        memory.update(value)
+    exact = project(signal.astype(np.float64), 16, measure, theta=theta)
+    assert np.linalg.norm(memory.coefficients - exact) < 5e-5 * np.linalg.norm(exact)
+
+
+def test_masked_arrays_are_refused():
+    with pytest.raises(TypeError, match="fill its masked values"):
+        project(np.ma.masked_array([1.0, 2.0], [True, False]), 3)

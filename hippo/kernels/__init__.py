@@ -85,8 +85,8 @@ def legs_project(state, inputs, first: int = 0, *, steps=None, alpha: float = 0.
     array = shared("state", state, ndim=2)
     length = real("inputs", inputs, ndim=2).shape[1]
     inputs = operand("inputs", inputs, array.dtype, (len(array), length))
-    if first < 0 or stride < 0:
-        raise ValueError(f"first and stride must not be negative, got {first} and {stride}")
+    if not all(isinstance(n, int | np.integer) and n >= 0 for n in (first, stride)):
+        raise ValueError(f"first and stride must be integers, not negative, got {first!r} and {stride!r}")
     if steps is not None:
         shape = (length,) if real("steps", steps).ndim == 1 else inputs.shape
         steps = check_ratios(operand("steps", steps, np.dtype(np.float64), shape))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
+INTERFACE = 2  # of the compiled module, csrc/bindings.cpp: both change with any signature
 BACKENDS = ("torch", "scalar", "avx2", "avx512")
 
 
@@ -35,6 +36,8 @@ def backend() -> Backend:
         compiled = importlib.import_module("hippo._kernels")
     except ImportError as error:  # absent, wrong ABI, missing symbol or truncated: all reach us as ImportError
         return _twin(f"the compiled module hippo._kernels does not load: {error}")
+    if getattr(compiled, "interface", None) != INTERFACE:
+        return _twin("the compiled module hippo._kernels was built from another version of the source")
     runnable = compiled.supported()
     if forced and forced not in runnable:
         raise ValueError(f"HIPPO_KERNELS={forced}: this processor and build run only {', '.join(runnable)}")

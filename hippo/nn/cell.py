@@ -1,5 +1,6 @@
 """What a recurrent cell is to the rest of the project."""
 
+import math
 from typing import ClassVar
 
 import torch
@@ -78,12 +79,14 @@ def elapsed_shares(times: Tensor, lengths: Tensor | None = None) -> Tensor:
 def intervals(times: Tensor, lengths: Tensor | None = None) -> Tensor:
     """t_k - t_{k-1} for timestamps (batch, length); 0 for each sample's first and where it is padded.
 
-    ValueError where time runs backwards.
+    ValueError where time runs backwards, or is not finite.
     """
     elapsed = times.diff(dim=1)
     if lengths is not None:
         inside = torch.arange(1, times.shape[1], device=times.device) < lengths.unsqueeze(1)
         elapsed = torch.where(inside, elapsed, 0)
-    if bool((times[:, 0] < 0).any()) or not bool((elapsed >= 0).all()):
-        raise ValueError("times are negative, decrease or are not numbers; sort each sample's timestamps")
+    if not bool(
+        ((times[:, 0] >= 0) & (times[:, 0] < math.inf)).all() and ((elapsed >= 0) & (elapsed < math.inf)).all()
+    ):
+        raise ValueError("times are negative, decrease or are not finite; sort each sample's timestamps")
     return torch.cat([torch.zeros_like(times[:, :1]), elapsed], dim=1)

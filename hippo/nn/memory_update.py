@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hippo import kernels
 from hippo.discretization import discretize, method_alpha
-from hippo.measures import transition
+from hippo.measures import find_measure, transition
 
 
 class MemoryUpdate(Protocol):
@@ -55,12 +55,16 @@ class ScaledLegendre:
 
 
 class TimeInvariant:
-    """c' = A c + B f of a `measure`, discretised once with the given `step`; it takes no timestamps."""
+    """c' = A c + B f of a `measure`, discretised once; it takes no timestamps.
+
+    `step` is in time in which a window is theta long; where there is none, one time constant is 1.
+    """
 
     takes_times = False
 
     def __init__(self, measure: str, order: int, step: float, discretization: str = "zoh", **parameters):
         self.order = order
+        step *= find_measure(measure).unit  # the measure's matrices may have another window than 1 at theta = 1
         self._exact = discretize(*transition(measure, order, **parameters), step, discretization)
         self._cast: dict = {}
 

@@ -56,6 +56,9 @@ class SequenceModel(nn.Module):
         if self.times_as_channel:
             inputs = torch.cat([inputs, times.to(inputs.dtype).unsqueeze(2)], dim=2)
             times = None
+        if lengths is not None:  # whatever stands in the padding, even NaN, whose gradient would be NaN
+            inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths.unsqueeze(1)
+            inputs = inputs.where(inside.unsqueeze(2), 0)
         hidden = self.cell(inputs, times, lengths, sequence=self.return_sequence)
         return self.head(self.dropout(hidden))
 
@@ -77,10 +80,16 @@ class SequenceModel(nn.Module):
             raise ValueError(f"times {fault} timestamps; build_model(..., timestamps={times is not None})")
         if times is not None and times.shape != inputs.shape[:2]:
             raise ValueError(f"times have shape {tuple(times.shape)}; expected {tuple(inputs.shape[:2])}")
+        if times is not None and times.requires_grad and torch.is_grad_enabled():
+            raise ValueError("times require a gradient, which cells do not give: pass times.detach()")
         if lengths is None:
             return
+        if lengths.is_floating_point():
+            raise ValueError(f"lengths are {lengths.dtype}; expected integers")
         if lengths.shape != inputs.shape[:1]:
             raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({len(inputs)},)")
+        if not len(lengths):
+            return
         low, high = int(lengths.min()), int(lengths.max())
         if not 1 <= low <= high <= inputs.shape[1]:
             raise ValueError(f"lengths span {low} to {high}; expected 1 to {inputs.shape[1]}")

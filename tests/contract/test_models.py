@@ -142,3 +142,10 @@ def test_training_lowers_the_loss(name):
 def test_every_hyperparameter_is_described(name):
     for key, field in registry.find("models", name, "test").model_fields.items():
         assert field.description, f"{name}.{key} has no description"
+
+
+def test_padding_that_is_no_number_spoils_no_gradient(name):
+    model, (inputs, _) = build(name), batch(False)
+    inputs[1, 5:] = torch.nan
+    model(inputs, lengths=torch.tensor([11, 5, 11, 11])).square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())

@@ -44,6 +44,8 @@ def test_sizes_are_checked():
         ((torch.zeros(2, 5, 3), torch.zeros(2, 5)), "times given to a model without timestamps"),
         ((torch.zeros(2, 5, 3), None, torch.tensor([5])), r"lengths have shape \(1,\); expected \(2,\)"),
         ((torch.zeros(2, 5, 3), None, torch.tensor([5, 6])), "lengths span 5 to 6; expected 1 to 5"),
+        ((torch.zeros(2, 5, 3), None, torch.tensor([5.0, 4.0])), "lengths are torch.float32; expected integers"),
+        ((torch.zeros(2, 5, 3).double(),), "inputs are torch.float64, the weights torch.float32"),
     ],
 )
 def test_wrong_shapes_are_named(arguments, message):
@@ -98,3 +100,24 @@ def test_dropout_is_for_training_only():
     assert not torch.equal(model(inputs), model(inputs))
     model.eval()
     assert torch.equal(model(inputs), model.head(model.cell(inputs)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_models_are_refused(dtype):
+    model = build_model("exprnn", 3, 2, hidden_size=4).to(dtype)
+    with pytest.raises(ValueError, match="both float32, or both float64"):
+        model(torch.zeros(2, 5, 3, dtype=dtype))
+
+
+def test_gradients_of_times_are_not_lost_silently():
+    model = build_model("legs", 3, 2, hidden_size=4, timestamps=True)
+    times = torch.arange(5.0).repeat(2, 1).requires_grad_()
+    with pytest.raises(ValueError, match=r"pass times.detach\(\)"):
+        model(torch.zeros(2, 5, 3), times)
+    with torch.no_grad():
+        model(torch.zeros(2, 5, 3), times)
+
+
+def test_an_empty_batch_has_no_answers():
+    lengths = torch.zeros(0, dtype=torch.long)
+    assert build_model("gru", 3, 2, hidden_size=4)(torch.zeros(0, 5, 3), lengths=lengths).shape == (0, 2)

@@ -62,7 +62,10 @@ def test_shares_of_elapsed_time():
     torch.testing.assert_close(shares, torch.tensor(expected, dtype=double), atol=0, rtol=1e-15)
 
 
-@pytest.mark.parametrize("bad", [[0.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [0.0, math.nan, 1.0]])
+@pytest.mark.parametrize(
+    "bad",
+    [[0.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [0.0, math.nan, 1.0], [0.0, 1.0, math.inf], [math.inf, math.inf, math.inf]],
+)
 def test_times_that_run_backwards_are_refused(bad):
     with pytest.raises(ValueError, match="sort each sample's timestamps"):
         elapsed_shares(torch.tensor([bad]))
@@ -114,3 +117,16 @@ def test_memory_of_a_constant_is_that_constant():
         state = cell.memory.advance(state, u, 1 / max(k, 1), first=k == 0)
     expected = functional.pad(u.unsqueeze(-1), (0, 6))
     torch.testing.assert_close(state, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["legt", "fout"])
+def test_a_window_of_theta_steps_forgets_what_is_older(name):
+    """The memory of one impulse, as a share of its largest: gone soon after theta steps, there before."""
+    theta = 200
+    A, B = build_model(name, 1, 2, hidden_size=64, theta=float(theta)).cell.memory.matrices(torch.zeros(1).double())
+    memory, norms = B.clone(), []
+    for _ in range(2 * theta):
+        norms.append(memory.norm().item())
+        memory = A @ memory
+    norms = torch.tensor(norms) / max(norms)
+    assert norms[: theta - 20].min() > 0.25 and norms[theta + 20 :].max() < 0.2

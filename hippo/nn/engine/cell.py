@@ -31,16 +31,21 @@ class UnrolledCell(Cell):
         lengths: Tensor | None = None,
         sequence: bool = False,
     ) -> Tensor:
-        """As `Cell.forward`."""
+        """As `Cell.forward`; ValueError for inputs of another type than float32, float64 or the weights'."""
+        weights = self.weights()
+        if inputs.dtype not in (torch.float32, torch.float64) or inputs.dtype != weights[0].dtype:
+            raise ValueError(
+                f"inputs are {inputs.dtype}, the weights {weights[0].dtype}; both float32, or both float64"
+            )
         shares = elapsed_shares(times, lengths) if times is not None else None
         compute = torch.bfloat16 if self.engine.precision == "bfloat16" else inputs.dtype
         make = partial(self.recurrence(shares), self.hidden_size, compute)
         steps = torch.cat([inputs, torch.ones_like(inputs[:, :, :1])], dim=2).transpose(0, 1).contiguous()
         every = sequence or lengths is not None
         if inputs.is_cuda and shares is None and not self.engine.checkpoint:
-            hidden = Graphed.apply(self, make, every, steps, *self.weights())
+            hidden = Graphed.apply(self, make, every, torch.is_grad_enabled(), steps, *weights)
         else:
-            hidden = unroll(make, steps, self.weights(), every, self.engine.checkpoint)
+            hidden = unroll(make, steps, weights, every, self.engine.checkpoint)
         if not every:
             return hidden
         hidden = hidden.transpose(0, 1)

@@ -85,9 +85,9 @@ class Graphed(torch.autograd.Function):
     """`unroll` by graphs; `owner` is the cell whose graphs they are."""
 
     @staticmethod
-    def forward(ctx, owner, make, sequence, *given):
+    def forward(ctx, owner, make, sequence, learning, *given):
         """Borrow the graphs of these shapes, and keep them while a backward pass may come."""
-        ctx.of = owner, make, sequence, any(ctx.needs_input_grad)
+        ctx.of = owner, make, sequence, learning and any(ctx.needs_input_grad)
         ctx.save_for_backward(*given)
         ctx.graphed = _borrow(*ctx.of, given)
         hidden = ctx.graphed.forward(*given)
@@ -106,7 +106,7 @@ class Graphed(torch.autograd.Function):
             graphed.forward(*given)
         gradients = graphed.backward(grad)
         _give_back(*ctx.of, given, graphed)
-        return None, None, None, *gradients
+        return None, None, None, None, *gradients
 
 
 def _key(sequence: bool, adjoint: bool, given) -> tuple:

@@ -23,6 +23,8 @@ def borrow(recurrence: Recurrence, steps: int, batch: int) -> dict[str, Tensor]:
 
 def give_back(tape: dict[str, Tensor]) -> None:
     """Keep `tape` for the next `borrow` of its layout, dropping the one that was unused for longest."""
+    if tape["z"].is_inference():  # no gradient may be written to what was made under inference mode
+        return
     layout = tuple((name, (tuple(buffer.shape), buffer.dtype)) for name, buffer in tape.items())
     _spare[layout, tape["z"].device] = tape
     while len(_spare) > _KEPT:

@@ -26,15 +26,16 @@ def unroll(
     make(*weights) is the recurrence; inputs (steps, batch, channels); `checkpoint` keeps the states of about
     sqrt(steps) steps instead of a tape of all, and runs each stretch twice.
     """
-    return _Unroll.apply(make, sequence, checkpoint, inputs, *weights)
+    # Inside `forward` gradients are always off, and inputs that would need one say so even without a graph.
+    return _Unroll.apply(make, sequence, checkpoint, torch.is_grad_enabled(), inputs, *weights)
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, make, sequence, checkpoint, inputs, *weights):
+    def forward(ctx, make, sequence, checkpoint, learning, inputs, *weights):
         steps, batch, _ = inputs.shape
         recurrence = make(*weights)
-        keep = any(ctx.needs_input_grad) and not checkpoint
+        keep = learning and any(ctx.needs_input_grad) and not checkpoint
         stride = steps if keep else min(steps, math.isqrt(steps - 1) + 1 if checkpoint else SHORT)
         tape = borrow(recurrence, stride, batch)
         hidden = inputs.new_empty(steps, batch, recurrence.hidden_size) if sequence else None
@@ -67,7 +68,7 @@ class _Unroll(torch.autograd.Function):
         recurrence.start_adjoint(batch)
         if not ctx.sequence:
             recurrence.grad["h"].copy_(grad)
-        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[3] else None
+        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[4] else None
         total = None
         for first, snapshot in zip(reversed(range(0, steps, stride)), reversed(ctx.snapshots), strict=True):
             x = inputs[first : first + stride]
@@ -81,7 +82,7 @@ class _Unroll(torch.autograd.Function):
             if grad_inputs is not None:
                 grad_inputs[first : first + stride] = recurrence.input_gradient(x)
         give_back(tape)
-        return None, None, None, grad_inputs, *total
+        return None, None, None, None, grad_inputs, *total
 
 
 def _cut(tape: dict[str, Tensor], steps: int) -> dict[str, Tensor]:
