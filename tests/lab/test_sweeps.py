@@ -6,7 +6,7 @@ import yaml
 from mlflow import MlflowClient
 
 from hippo.config import ConfigError
-from hippo.lab import plans, tracking
+from hippo.lab import plans, store, tracking
 from hippo.lab.experiment import load
 from hippo.lab.sweeps import write_sweep
 
@@ -104,10 +104,13 @@ def test_a_table_names_the_sweep_that_chose(tmp_path):
 
 def test_trials_of_a_sweep_are_nested_under_one_run(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        store, "EMBEDDED", f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    )  # MLflow keeps one store per address
     data = {"digest": "0" * 64, "source": "MNIST", "stand_in": False}
     parents = {}
     for number, row in enumerate(("legt.theta-20", "legt.theta-200", "narrow.theta-20")):
         run = tracking.TrackedRun(experiment.trial("a", row, 0), data, f"i{number}", tmp_path)
         run.start(resumed=False)
-        parents[row] = MlflowClient("sqlite:///mlruns/mlflow.db").get_run(run.id).data.tags["mlflow.parentRunId"]
+        parents[row] = MlflowClient(store.EMBEDDED).get_run(run.id).data.tags["mlflow.parentRunId"]
     assert parents["legt.theta-20"] == parents["legt.theta-200"] != parents["narrow.theta-20"]

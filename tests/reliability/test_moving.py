@@ -25,7 +25,7 @@ def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_pa
     shutil.rmtree(laboratory.folder)
 
     monkeypatch.chdir(moved.folder)
-    client = MlflowClient("sqlite:///mlruns/mlflow.db")
+    client = MlflowClient(f"sqlite:///{moved.folder}/mlruns/mlflow.db")  # MLflow keeps one store per address
     run = client.get_run(before.info.run_id)
     assert told(run) == told(before)
     listed = {file.path for file in client.list_artifacts(run.info.run_id)}

@@ -99,7 +99,7 @@ def test_a_trial_folder_says_everything(finished):
 
 def test_every_trial_is_one_finished_run_with_its_numbers(finished, monkeypatch):
     monkeypatch.chdir(finished.folder)  # artifacts are found from where the database stands
-    client = MlflowClient("sqlite:///mlruns/mlflow.db")
+    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
     for folder in trial_folders(finished):
         metrics = json.loads((folder / "metrics.json").read_text())
         run = client.get_run(metrics["run_id"])
