@@ -30,8 +30,8 @@ MISTAKES = {
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
     "model only in a scale": (
         PMNIST,
-        "training: {epochs: 4, batch_size: 50, learning_rate: 5.0e-3}",
-        "models: {legz: {label: x}}",
+        "lmu: {training: {learning_rate: 2.0e-3}}",
+        "legz: {label: x}",
         ["(scale quick)", "'models.legz'", "'legs'"],
     ),
     "paper value of no row": (
