@@ -41,7 +41,9 @@ def page(tmp_path_factory):
     benchmark = results / "benchmarks/train/demo/a/legs/seed0.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\tmax_rss\n12.5\t345.6\n")
-    write_report([experiment], "quick", results, results / "report.html")
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.chdir(folder)  # a benchmark's figure in the project's results would be shown, too
+        write_report([experiment], "quick", results, results / "report.html")
     return results / "report.html"
 
 
