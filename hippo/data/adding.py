@@ -3,12 +3,13 @@
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
-from hippo.data.dataset import Dataset, DatasetConfig, Part
+from hippo.data.dataset import Dataset, Part
+from hippo.data.drawn import Drawn
 
 
-class Adding(DatasetConfig):
+class Adding(Drawn):
     """Numbers uniform on [0, 1], of which one in each half of the sequence is marked; the answer is their sum.
 
     inputs (samples, length, 2) float32: the number, and 1 where it is marked; targets (samples, 1) float32. Always
@@ -18,21 +19,13 @@ class Adding(DatasetConfig):
     task: ClassVar[str] = "regression"
 
     length: Annotated[int, Field(ge=2, description="numbers in a sequence")] = 200
-    train_samples: PositiveInt = Field(10_000, description="sequences to train on")
-    eval_samples: PositiveInt = Field(1000, description="sequences of the validation and of the test part")
-    seed: NonNegativeInt = 0
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Nothing: the sequences are drawn."""
-        return {}
 
     def build(self, sources=None) -> Dataset:
         """The sequences that these options describe."""
-        sizes = {"train": self.train_samples, "validation": self.eval_samples, "test": self.eval_samples}
-        parts = {name: self._part([self.seed, number], size) for number, (name, size) in enumerate(sizes.items())}
-        return Dataset(parts, classes=None, source=f"adding task, seed {self.seed}")
+        return Dataset(self.parts(), classes=None, source=f"adding task, seed {self.seed}")
 
-    def _part(self, seed: list[int], samples: int) -> Part:
+    def part(self, seed: list[int], samples: int) -> Part:
+        """As `Drawn.part`."""
         rng = np.random.default_rng(seed)
         numbers = rng.uniform(size=(samples, self.length)).astype(np.float32)
         half = self.length // 2

@@ -1,12 +1,13 @@
 """The copying task: remember a few symbols over a long pause, then say them again (Arjovsky, Shah, Bengio 2016)."""
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from hippo.data.dataset import NOT_ASKED, Dataset, DatasetConfig, Part
+from hippo.data.dataset import NOT_ASKED, Dataset, Part
+from hippo.data.drawn import Drawn
 
 
-class Copying(DatasetConfig):
+class Copying(Drawn):
     """Symbols to be repeated, in order, once `length` steps have passed.
 
     inputs (samples, length + symbols, alphabet + 2) float32, one-hot: a symbol of the alphabet, a blank, or at the
@@ -19,9 +20,6 @@ class Copying(DatasetConfig):
     symbols: PositiveInt = Field(10, description="symbols to remember")
     alphabet: PositiveInt = Field(8, description="different symbols")
     variable: bool = Field(False, description="symbols at random places instead of at the beginning")
-    train_samples: PositiveInt = Field(10_000, description="sequences to train on")
-    eval_samples: PositiveInt = Field(1000, description="sequences of the validation and of the test part")
-    seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
     def _fits(self):
@@ -29,17 +27,12 @@ class Copying(DatasetConfig):
             raise ValueError(f"symbols = {self.symbols} do not fit into length = {self.length} steps")
         return self
 
-    def fetch(self, sources) -> dict[str, str]:
-        """Nothing: the sequences are drawn."""
-        return {}
-
     def build(self, sources=None) -> Dataset:
         """The sequences that these options describe."""
-        sizes = {"train": self.train_samples, "validation": self.eval_samples, "test": self.eval_samples}
-        parts = {name: self._part([self.seed, number], size) for number, (name, size) in enumerate(sizes.items())}
-        return Dataset(parts, classes=self.alphabet, source=f"copying task, seed {self.seed}")
+        return Dataset(self.parts(), classes=self.alphabet, source=f"copying task, seed {self.seed}")
 
-    def _part(self, seed: list[int], samples: int) -> Part:
+    def part(self, seed: list[int], samples: int) -> Part:
+        """As `Drawn.part`."""
         rng = np.random.default_rng(seed)
         symbols = rng.integers(0, self.alphabet, size=(samples, self.symbols))
         places = np.tile(np.arange(self.length), (samples, 1))

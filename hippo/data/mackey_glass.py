@@ -3,16 +3,17 @@
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from hippo.data.dataset import Dataset, DatasetConfig, Part
+from hippo.data.dataset import Dataset, Part
+from hippo.data.drawn import Drawn
 
 DECAY, GAIN, POWER = 0.1, 0.2, 10
 SUBSTEPS = 10  # of the solver per sample
 SETTLING = 500  # samples until a random history has fallen onto the attractor
 
 
-class MackeyGlass(DatasetConfig):
+class MackeyGlass(Drawn):
     """Trajectories of x' = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, of which x is asked `horizon` steps ahead.
 
     inputs (samples, length, 1) float32, one sample per unit of time, less 1, near their mean; targets (samples,
@@ -27,19 +28,13 @@ class MackeyGlass(DatasetConfig):
     tau: PositiveInt = Field(17, description="delay, in samples")
     train_samples: PositiveInt = Field(128, description="trajectories to train on")
     eval_samples: PositiveInt = Field(64, description="trajectories of the validation and of the test part")
-    seed: NonNegativeInt = 0
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Nothing: the trajectories are computed."""
-        return {}
 
     def build(self, sources=None) -> Dataset:
         """The trajectories that these options describe."""
-        sizes = {"train": self.train_samples, "validation": self.eval_samples, "test": self.eval_samples}
-        parts = {name: self._part([self.seed, number], size) for number, (name, size) in enumerate(sizes.items())}
-        return Dataset(parts, classes=None, source=f"Mackey–Glass equation, seed {self.seed}")
+        return Dataset(self.parts(), classes=None, source=f"Mackey–Glass equation, seed {self.seed}")
 
-    def _part(self, seed: list[int], samples: int) -> Part:
+    def part(self, seed: list[int], samples: int) -> Part:
+        """As `Drawn.part`."""
         history = np.random.default_rng(seed).uniform(0.2, 1.4, size=(samples, 1))
         x = trajectories(history, self.tau, SETTLING + self.length + self.horizon, SUBSTEPS)[:, SETTLING:] - 1
         x = x.astype(np.float32)[:, :, None]

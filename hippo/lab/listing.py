@@ -1,14 +1,12 @@
 """How far the trials of a scale are, as a table for the terminal."""
 
-import json
-import os
-import platform
 from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
 
 from hippo.lab.experiment import Experiment, Trial
+from hippo.lab.failures import alive, read_json
 from hippo.lab.outcomes import collect
 
 
@@ -35,7 +33,8 @@ def list_trials(experiments: list[Experiment], trials: Path) -> str:
 
 def _state(trial: Trial, folder: Path, status: str) -> tuple[str, str, str]:
     """Status, epoch k of n, time left."""
-    if status in ("missing", "killed") and _alive(folder / "run.json"):
+    left = read_json(folder / "run.json")
+    if status in ("missing", "killed") and left and alive(left):
         status = "running"
     elif status == "missing":
         status = "stopped" if (folder / "run.json").exists() else "starting"
@@ -45,22 +44,8 @@ def _state(trial: Trial, folder: Path, status: str) -> tuple[str, str, str]:
     except (OSError, pd.errors.EmptyDataError):
         return status, f"0 of {total}", ""
     done = int(history["epoch"].iloc[-1])
-    left = history["seconds"].mean() * (total - done)
-    return status, f"{done} of {total}", duration(left) if status == "running" else ""
-
-
-def _alive(path: Path) -> bool:
-    """Whether the process that a trial's run.json names runs, as far as this machine can tell."""
-    try:
-        left = json.loads(path.read_text(encoding="utf-8"))
-        if left["host"] != platform.node():
-            return False
-        os.kill(left["pid"], 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError, KeyError):
-        return False
-    return True
+    remaining = history["seconds"].mean() * (total - done)
+    return status, f"{done} of {total}", duration(remaining) if status == "running" else ""
 
 
 def duration(seconds: float) -> str:

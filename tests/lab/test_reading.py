@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -73,9 +75,11 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
     for folder in (running, stopped):
         (folder / "metrics.json").unlink()
         (folder / "history.csv").write_text("epoch,seconds\n1,40\n2,80\n")
-    process = {"pid": os.getpid(), "host": platform.node()}
+    process = {"pid": os.getppid(), "host": platform.node()}
+    over = subprocess.Popen([sys.executable, "-c", ""])
+    over.wait()
     (running / "run.json").write_text(json.dumps(process))
-    (stopped / "run.json").write_text(json.dumps({**process, "host": "elsewhere"}))
+    (stopped / "run.json").write_text(json.dumps({**process, "pid": over.pid}))
     shutil.rmtree(absent)
     for words in (hippo("runs"), hippo("runs", "list", "demo")):
         lines = {line.split()[0]: line.split(None, 1)[1] for line in words.splitlines() if line.startswith("demo/")}

@@ -202,6 +202,8 @@ def test_engine_settings_reach_the_model(dataset, model):
         run(dataset, model=model, epochs=1, **engine)[1]
         for engine in ({}, {"precision": "bfloat16"}, {"checkpoint": True})
     )
+    model = training.Trainer(trial(model=model, precision="bfloat16", checkpoint=True), dataset).model
+    assert model.cell.engine.checkpoint and model.cell.engine.precision == "bfloat16"
     # Checkpoints repeat the same arithmetic; weight gradients are summed in another order.
     assert checkpointed["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-5)
     # bfloat16 keeps 8 bits: the products' relative error is about 2^-9, and must be there to be seen.
