@@ -4,20 +4,26 @@ What is registered is a torch-free block of options (`ModelConfig`, `DatasetConf
 hyperparameters while it parses its DAG, and only a job that trains imports the code behind them.
 """
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from hippo.config import Config, ConfigError, closest
 
 
+@cache
+def _registered(group: str) -> dict[str, EntryPoint]:
+    """Entry points of `group` by name; asked once, for each answer reads the metadata of every installed package."""
+    return {entry.name: entry for entry in sorted(entry_points(group=f"hippo.{group}"))}
+
+
 def names(group: str) -> list[str]:
-    """Registered names of `group` ("models" or "datasets"), sorted."""
-    return sorted({entry.name for entry in entry_points(group=f"hippo.{group}")})
+    """Registered names of `group` ("models", "classifiers" or "datasets"), sorted."""
+    return list(_registered(group))
 
 
 def find(group: str, name: str, where: str) -> type[Config]:
     """The registered option class called `name`; ConfigError names `where` and the closest registered name."""
-    matches = [entry for entry in entry_points(group=f"hippo.{group}") if entry.name == name]
-    if not matches:
+    if name not in names(group):
         kind = group.removesuffix("s")
         raise ConfigError(f"{where}: unknown {kind} {name!r}; {closest(name, names(group))}")
-    return matches[0].load()
+    return _registered(group)[name].load()

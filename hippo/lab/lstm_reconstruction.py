@@ -18,6 +18,7 @@ from hippo.data.white_noise import white_noise
 from hippo.lab.tasks import LSTMOptions
 from hippo.measures import find_measure
 from hippo.memory import reconstruct
+from hippo.nn.adam import Adam
 
 STRETCH = 10_000  # samples read at a time
 HELD_OUT = 64  # signals of the training length on which the trained LSTM is judged
@@ -48,7 +49,7 @@ def reconstruct_by_lstm(
     torch.manual_seed(entropy >> 1)
     model = Reader(options)
     basis = torch.from_numpy(_basis(options)).float()
-    optimiser = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+    optimiser = Adam([{"params": model.parameters(), "lr": options.learning_rate}])
     done = 0
     if saved := recorder.resume():
         done = saved["done"]
@@ -56,7 +57,7 @@ def reconstruct_by_lstm(
         optimiser.load_state_dict(saved["optimiser"])
     for step in tqdm(range(done, options.steps), initial=done, total=options.steps, unit="step", disable=None):
         signals = _draws(options, cycles, options.batch_size, [entropy, step])
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss = mse_loss(model(signals.unsqueeze(2)) @ basis.T, signals)
         loss.backward()
         optimiser.step()

@@ -13,6 +13,7 @@ from hippo.lab import fitted
 from hippo.lab.experiment import Training, Trial
 from hippo.lab.objectives import Tally, objective
 from hippo.nn import build_model
+from hippo.nn.adam import Adam
 from hippo.nn.device import resolve_device
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine.options import EngineOptions
@@ -49,7 +50,7 @@ class Trainer:
         self.parts = {name: tensors(part, dataset.scale, self.device) for name, part in dataset.parts.items()}
         self.others = sorted(self.parts.keys() - {"train", "validation", "test"})
         self.model = self._model(trial, dataset).to(self.device)
-        self.optimiser = torch.optim.Adam(self.model.parameter_groups(self.training.learning_rate))
+        self.optimiser = Adam(self.model.parameter_groups(self.training.learning_rate))
         self.epoch, self.best, self.best_weights = 1, -math.inf, None
         self.outcome = {
             "status": "finished",
@@ -117,7 +118,7 @@ class Trainer:
         self.model.train()
         for start in range(self.done, len(self.order), self.training.batch_size):
             batch = self.order[start : start + self.training.batch_size]
-            self.optimiser.zero_grad(set_to_none=True)
+            self.optimiser.zero_grad()
             answers = self.model(inputs[batch], times=None if times is None else times[batch])
             loss = self.objective.loss(answers, targets[batch])
             value = loss.item()
