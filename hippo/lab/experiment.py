@@ -56,7 +56,7 @@ class Row(Config):
     model: str | None = Field(None, description="registered model; by default the row's own name")
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of this model")
     training: dict[str, Any] = Field({}, description="training settings of this model alone")
-    chosen_by: dict[str, str] = Field({}, description="hyperparameter → the sweep whose validation chose its value")
+    chosen_by: dict[str, str] = Field({}, description="setting → the sweep whose validation chose its value")
 
 
 class Sweep(Config):
@@ -210,6 +210,10 @@ class Experiment:
         """Every trial of the table: variant × row × seed."""
         seeds = range(self.plan.seeds)
         return [self.trial(v, r, s) for v in self.datasets for r in self.models for s in seeds]
+
+    def setting(self, row: str, key: str) -> Any:
+        """The value of a hyperparameter or training setting of a row."""
+        return {**self.training[row].model_dump(), **self.models[row].model_dump()}[key]
 
     def reduced(self, variant: str, row: str) -> bool:
         """Whether the scale changes any setting that this row's numbers depend on."""

@@ -61,6 +61,9 @@ def explain(table: Path, model: str) -> str:
     outcomes = collect(experiment, results / "trials")
     cells = statistics(experiment, outcomes)
     parts = [f"{experiment.plan.models[row].label} · {experiment.plan.title} · {experiment.scale} scale"]
+    parts += [
+        _choice(experiment, row, key, sweep, results) for key, sweep in experiment.plan.models[row].chosen_by.items()
+    ]
     for variant, about in experiment.plan.variants.items():
         here = (outcomes["variant"] == variant) & (outcomes["row"] == row)
         parts += ["", about.label, *_numbers(experiment, cells, variant, row), ""]
@@ -68,6 +71,22 @@ def explain(table: Path, model: str) -> str:
         parts += ["", settings(experiment, variant, row), "", "make it again:"]
         parts += ["  " + rerun_command(experiment, variant, row)]
     return "\n".join(parts)
+
+
+def _choice(experiment: Experiment, row: str, key: str, sweep: str, results: Path) -> str:
+    """What a setting is, and what the sweep that it is said to come from chooses, where it has been made."""
+    said, page = (
+        f"{key} = {experiment.setting(row, key):g}, by validation in {sweep}",
+        results / "sweeps" / f"{sweep}.csv",
+    )
+    if not page.exists():
+        return f"{said} (not made at this scale; snakemake --cores all --config scale={experiment.scale} -- {sweep})"
+    curve, points = pd.read_csv(page), find(sweep, experiment.scale).points.values()
+    swept = {point.place["of"] for point in points if point.model == (experiment.plan.models[row].model or row)}
+    values = curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique()
+    if list(values) == [experiment.setting(row, key)]:
+        return f"{said}: {page} chooses it"
+    return f"{said}, BUT {page} chooses {', '.join(f'{value:g}' for value in values) or 'none'}"
 
 
 def _numbers(experiment: Experiment, cells: pd.DataFrame, variant: str, row: str) -> list[str]:

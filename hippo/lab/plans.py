@@ -33,14 +33,17 @@ def read_plans(config: dict, folder: Path = FOLDER) -> tuple[Settings, dict[str,
 
 
 def _check_choices(plan: Experiment, plans: Plans) -> None:
-    """ConfigError unless every `chosen_by` names a sweep over that hyperparameter, and a value of it."""
+    """ConfigError unless every `chosen_by` names a sweep of that model over that setting, and a value of it."""
     for row, about in plan.plan.models.items():
         for key, name in about.chosen_by.items():
             where, sweep = f"{plan.where}: models.{row}.chosen_by.{key}", plans.get((name, plan.scale))
             if sweep is None or sweep.plan.sweep is None or sweep.plan.sweep.key != key:
                 sweeps = [n for n, scale in plans if scale == plan.scale and plans[n, scale].plan.sweep]
                 raise ConfigError(f"{where}: {name!r} is no sweep over {key!r}; {closest(name, sweeps)}")
-            if (value := getattr(plan.models[row], key)) not in sweep.plan.sweep.values:
+            model, swept = about.model or row, {point.model for point in sweep.points.values()}
+            if model not in swept:
+                raise ConfigError(f"{where}: {name} does not sweep {model!r}; {closest(model, swept)}")
+            if (value := plan.setting(row, key)) not in sweep.plan.sweep.values:
                 raise ConfigError(f"{where}: {value} is not among {sweep.plan.sweep.values}, the values of {name}")
 
 

@@ -66,6 +66,11 @@ def markdown(experiment: Experiment, curve: pd.DataFrame) -> str:
     notes += [
         f"{v}, {m}: trials are missing, so nothing is chosen." for (v, m), chosen in without.items() if not chosen
     ]
+    ends = {min(plan.sweep.values), max(plan.sweep.values)}
+    edge = curve[curve["chosen"] & curve["value"].isin(ends)]
+    if len(edge):
+        models = ", ".join(dict.fromkeys(edge["model"]))
+        notes.append(f"Chosen at the end of the grid: {models}. Values beyond it have not been tried.")
     return "\n".join([*page, *(fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes), ""])
 
 

@@ -184,6 +184,12 @@ def _about_settings(experiment: Experiment) -> Iterator[str]:
     if experiment.task.trained:
         t = plan.training
         yield f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
+    chosen: dict[tuple[str, str], list[str]] = {}
+    for row, about in plan.models.items():
+        for key, sweep in about.chosen_by.items():
+            chosen.setdefault((key, sweep), []).append(f"{about.label} {experiment.setting(row, key):g}")
+    for (key, sweep), rows in chosen.items():
+        yield f"{key} by validation in {sweep}: {', '.join(rows)}."
     if any(experiment.reduced(variant, row) for variant in plan.variants for row in plan.models):
         yield f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values."
 

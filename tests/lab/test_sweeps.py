@@ -6,7 +6,7 @@ import yaml
 from mlflow import MlflowClient
 
 from hippo.config import ConfigError
-from hippo.lab import plans, store, tracking
+from hippo.lab import origin, plans, store, tracking
 from hippo.lab.experiment import load
 from hippo.lab.sweeps import write_sweep
 
@@ -64,7 +64,7 @@ def test_validation_chooses_and_test_does_not(experiment, tmp_path):
             finish(experiment, tmp_path / "trials", row, seed)
     page, curve = sweep(experiment, tmp_path)
     assert list(curve.loc[curve["chosen"], "value"]) == [200, 200]
-    assert "**80.0**" in page and "**99" not in page
+    assert "**80.0**" in page and "**99" not in page and "end of the grid" not in page
 
 
 def test_half_a_sweep_chooses_nothing(experiment, tmp_path):
@@ -81,8 +81,9 @@ def test_a_value_that_diverges_cannot_be_chosen(experiment, tmp_path):
     for row in experiment.points:
         finish(experiment, tmp_path / "trials", row, 0)
         finish(experiment, tmp_path / "trials", row, 1, "diverged" if row == "legt.theta-200" else "finished")
-    _, curve = sweep(experiment, tmp_path)
+    page, curve = sweep(experiment, tmp_path)
     assert list(curve.loc[curve["chosen"], "value"]) == [784, 200]
+    assert "Chosen at the end of the grid: legt." in page
 
 
 def test_a_table_names_the_sweep_that_chose(tmp_path):
@@ -96,10 +97,47 @@ def test_a_table_names_the_sweep_that_chose(tmp_path):
     for change, message in (
         ({"hyperparameters": {"theta": 201}}, "201.0 is not among"),
         ({"chosen_by": {"theta": "windoe"}}, "'windoe' is no sweep over 'theta'; did you mean 'window'"),
+        ({"chosen_by": {"learning_rate": "window"}}, "'window' is no sweep over 'learning_rate'"),
+        ({"model": "fout"}, "window does not sweep 'fout'"),
     ):
         write(tmp_path, "letters", {**table, "models": {"legt": {**row, **change}}})
         with pytest.raises(ConfigError, match=message):
             plans.read_plans({}, tmp_path)
+
+
+def test_the_table_and_its_explanation_say_who_chose(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(origin, "EXPERIMENTS", tmp_path)
+    results = tmp_path / "results/quick"
+
+    def table(theta):
+        row = {"label": "LegT", "hyperparameters": {"theta": theta}, "chosen_by": {"theta": "window"}}
+        write(tmp_path, "letters", {k: v for k, v in SWEEP.items() if k != "sweep"} | {"models": {"legt": row}})
+        shown = origin.show(origin.find("letters", "quick"), results / "trials")
+        return shown, origin.explain(results / "tables/letters.md", "legt").splitlines()[1]
+
+    shown, explained = table(200)
+    assert "theta by validation in window: LegT 200." in shown
+    assert explained.startswith("theta = 200, by validation in window (not made at this scale; snakemake")
+    for row in experiment.points:
+        for seed in (0, 1):
+            finish(experiment, results / "trials", row, seed)
+    (results / "sweeps").mkdir()
+    write_sweep(experiment, results / "trials", results / "sweeps/window.md")
+    assert table(200)[1].endswith("window.csv chooses it")
+    assert table(20)[1].endswith("window.csv chooses 200") and "BUT" in table(20)[1]
+
+
+def test_a_training_setting_can_be_chosen_by_a_sweep_too(tmp_path):
+    rates = {"block": "training", "key": "learning_rate", "label": "rate", "values": [0.01, 0.1]}
+    models = {"legt": {"label": "LegT", "hyperparameters": {"theta": 20}}}
+    write(tmp_path, "rate", {**SWEEP, "models": models, "sweep": rates})
+    row = {**models["legt"], "training": {"learning_rate": 0.01}, "chosen_by": {"learning_rate": "rate"}}
+    table = {k: v for k, v in SWEEP.items() if k != "sweep"}
+    write(tmp_path, "letters", {**table, "models": {"legt": row}})
+    plans.read_plans({}, tmp_path)
+    write(tmp_path, "letters", {**table, "models": {"legt": {**row, "training": {"learning_rate": 0.02}}}})
+    with pytest.raises(ConfigError, match="0.02 is not among"):
+        plans.read_plans({}, tmp_path)
 
 
 def test_trials_of_a_sweep_are_nested_under_one_run(experiment, tmp_path, monkeypatch):
