@@ -14,10 +14,14 @@ class GRUDRecurrence(Recurrence):
     h' = (1 - v) h~ + v n. On the tape z = [r, v, n, W_d d + b_d]; W_rec holds U of r and v, extra holds U_n.
     """
 
-    def __init__(self, hidden_size, compute, w_in, w_rec, w_new):
-        super().__init__(hidden_size, compute, w_in, w_rec, w_new)
-        self.forward_new = w_new.t().to(compute).contiguous()
-        self.backward_new = w_new.to(compute).contiguous()
+    kernel = "gru_d"
+
+    def lay_out(self) -> None:
+        """Also of U_n."""
+        super().lay_out()
+        (w_new,) = self.extra
+        self.forward_new = w_new.t().to(self.compute).contiguous()
+        self.backward_new = w_new.to(self.compute).contiguous()
 
     def buffers(self, steps: int, batch: int) -> Buffers:
         """The decayed hidden state, and what of it the reset gate lets through: the operands of the two products."""

@@ -187,7 +187,7 @@ void run_recurrent_cell(const py::dict& sizes, const py::dict& arrays, int threa
     const hippo::RecurrentArgs args = {
         of.size("steps"), of.size("batch"), of.size("hidden"), of.size("bfloat16") != 0, of.size("adjoint") != 0,
         of.number("negligible"), of.floats("w_rec"), of.floats("extra"), of.floats("grad_hidden"), of.floats("h"),
-        of.floats("c"), of.data("z"), of.data("hidden"), of.data("cell"), of.data("passed")};
+        of.floats("c"), of.data("z"), of.data("hidden"), of.data("cell"), of.data("passed"), of.data("decayed")};
     share_rows(args.batch, threads, [&](std::int64_t begin, std::int64_t end, std::int64_t) {
         (active->*cell)(args, begin, end);
     });
@@ -198,7 +198,7 @@ void run_recurrent_cell(const py::dict& sizes, const py::dict& arrays, int threa
 void hippo::out_of_memory() { throw std::bad_alloc(); }
 
 PYBIND11_MODULE(_kernels, module) {
-    module.attr("interface") = 2;  // hippo/kernels/backend.py: both change with any signature
+    module.attr("interface") = 3;  // hippo/kernels/backend.py: both change with any signature
     module.def("supported", [] {
         py::list names;
         for (const Kernels* table : supported()) names.append(table->name);
@@ -217,4 +217,5 @@ PYBIND11_MODULE(_kernels, module) {
     define_cell("gru", &run_recurrent_cell<&Kernels::gru>);
     define_cell("lstm", &run_recurrent_cell<&Kernels::lstm>);
     define_cell("mgu", &run_recurrent_cell<&Kernels::mgu>);
+    define_cell("gru_d", &run_recurrent_cell<&Kernels::gru_d>);
 }

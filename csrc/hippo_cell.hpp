@@ -49,7 +49,7 @@ class HippoCell : HippoRows<Precision> {
         Packed<Operand> weight(width, depth);
         for (std::int64_t g = 0; g < p.gates(); ++g)
             for (std::int64_t k = 0; k < p.columns(); ++k)
-                weight.set(place(g), column(k), p.w_rec[g * p.columns() + k]);
+                weight.set(place(g), column(k), rounded<Precision>(p.w_rec[g * p.columns() + k]));
         for (std::int64_t t = 0; t < p.steps; ++t) {
             for (std::int64_t row = 0; row < rows; ++row) write_memory(t, row);
             memory.advance(t);
@@ -64,7 +64,7 @@ class HippoCell : HippoRows<Precision> {
         Packed<Operand> weight(depth, width);
         for (std::int64_t g = 0; g < p.gates(); ++g)
             for (std::int64_t k = 0; k < p.columns(); ++k)
-                weight.set(column(k), place(g), p.w_rec[g * p.columns() + k]);
+                weight.set(column(k), place(g), rounded<Precision>(p.w_rec[g * p.columns() + k]));
         for (std::int64_t i = 0; i < p.inputs * width; ++i) w_in[i] = 0;  // from here on the sum of its gradients
         AlignedArray<float> u_in(p.channels * p.inputs), total_u_rec(p.channels * padded);
         for (std::int64_t t = p.steps - 1; t >= 0; --t) {

@@ -30,7 +30,7 @@ const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
         HIPPO_STRING(HIPPO_ISA), kernels_of<float>, kernels_of<double>,
         hippo_cell<LegsMemory>,  hippo_cell<DenseMemory>,
         recurrent_rows<Rnn>,     recurrent_rows<ModRelu>, recurrent_rows<Gru>, recurrent_rows<Lstm>,
-        recurrent_rows<Mgu>,
+        recurrent_rows<Mgu>,     recurrent_rows<GruD>,
     };
     return table;
 }

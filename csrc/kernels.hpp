@@ -69,10 +69,10 @@ struct RecurrentArgs {
     std::int64_t steps, batch, hidden;
     bool bfloat16_tape, adjoint;
     float negligible;            // gradients of states up to this size are zero
-    const float *w_rec, *extra;  // extra: ModReLU's bias, or the MGU's second weight
+    const float *w_rec, *extra;  // extra: ModReLU's bias, or the second weight of MGU and GRU-D
     const float* grad_hidden;    // (steps, batch, hidden), or null; read by the adjoint
     float *h, *c;                // states, or for the adjoint their gradients; updated in place; c: of the LSTM
-    void *z, *hidden_tape, *cell, *passed;  // cell: the LSTM's, passed: the MGU's
+    void *z, *hidden_tape, *cell, *passed, *decayed;  // cell: the LSTM's, passed: MGU's and GRU-D's, decayed: GRU-D's
 };
 
 template <typename T>
@@ -95,7 +95,7 @@ struct Kernels {
     using HippoCell = void(const HippoArgs&, std::int64_t begin, std::int64_t end, std::int64_t slot);
     HippoCell *legs, *dense;
     using RecurrentCell = void(const RecurrentArgs&, std::int64_t begin, std::int64_t end);
-    RecurrentCell *rnn, *mod_relu, *gru, *lstm, *mgu;
+    RecurrentCell *rnn, *mod_relu, *gru, *lstm, *mgu, *gru_d;
 };
 
 const Kernels& scalar_kernels();

@@ -30,6 +30,15 @@ inline void put(typename Precision::Operand* to, Floats value) {
     store(to, load(halves));
 }
 
+// A weight, as the products see it.
+template <typename Precision>
+inline float rounded(float weight) {
+    if constexpr (sizeof(typename Precision::Store) == sizeof(float)) return weight;
+    bfloat16 halves[kLanes];
+    store(halves, splat(weight));
+    return load(halves)[0];
+}
+
 // run(Precision{}), in what is fastest here for this tape.
 template <typename Run>
 inline void in_precision(bool bfloat16_tape, Run run) {

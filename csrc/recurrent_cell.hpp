@@ -17,20 +17,26 @@ namespace {
 // which become those of the old ones, all but what comes back through U.
 struct Units {
     Floats z[4], h, c;
-    Floats h_before, c_before, c_after;  // states on the tape, backward
+    Floats h_before, c_before, c_after;  // states on the tape, backward: h_before is what the first product saw
     Floats passed;                       // forward: the operand of the second stage; backward: its gradient
     Floats bias;
 };
 
-// What most cells are: one product per step, and no state but h.
+// What most cells are: one product per step, no state but h, which the product sees as it is.
 struct OneStage {
     static constexpr int stages = 1;
-    static constexpr bool has_c = false, has_bias = false;
+    static constexpr bool has_c = false, has_bias = false, fades = false;
+};
+
+// Two products, of which the second sees `passed`; u.c carries part of the first one's gradient from stage to stage.
+struct TwoStages {
+    static constexpr int stages = 2;
+    static constexpr bool has_c = false, has_bias = false, fades = false;
 };
 
 // h' = tanh(W x + U h)
 struct Rnn : OneStage {
-    static constexpr int blocks = 1, products = 1;  // of z, and those of them that a product of a stage adds to
+    static constexpr int blocks = 1, products[] = {1};  // of z, and those of them that each stage's product adds to
 
     static void step(Units& u, int) { u.h = u.z[0] = tanh(u.z[0]); }
 
@@ -42,7 +48,7 @@ struct Rnn : OneStage {
 
 // h' = sign(z) relu(|z| + b), z = W x + U h
 struct ModRelu : OneStage {
-    static constexpr int blocks = 1, products = 1;
+    static constexpr int blocks = 1, products[] = {1};
     static constexpr bool has_bias = true;
 
     static Floats size(const Units& u) { return (u.z[0] < 0 ? -u.z[0] : u.z[0]) + u.bias; }
@@ -60,7 +66,7 @@ struct ModRelu : OneStage {
 
 // r, v = sigmoid(W x + U h);  n = tanh(W_n x + b + r (U_n h + b'));  h' = (1 - v) n + v h;  z = [r, v, U_n h + b', n]
 struct Gru : OneStage {
-    static constexpr int blocks = 4, products = 3;
+    static constexpr int blocks = 4, products[] = {3};
 
     static void step(Units& u, int) {
         auto& [reset, keep, remembered, fresh] = u.z;
@@ -85,7 +91,7 @@ struct Gru : OneStage {
 
 // i, f, o = sigmoid(W x + U h);  g = tanh(W x + U h);  c' = f c + i g;  h' = o tanh(c');  z = [i, f, g, o]
 struct Lstm : OneStage {
-    static constexpr int blocks = 4, products = 4;
+    static constexpr int blocks = 4, products[] = {4};
     static constexpr bool has_c = true;
 
     static void step(Units& u, int) {
@@ -113,9 +119,8 @@ struct Lstm : OneStage {
 };
 
 // f = sigmoid(W_f x + U_f h);  n = tanh(W_n x + U_n (f h));  h' = (1 - f) h + f n;  z = [f, n], a stage each
-struct Mgu {
-    static constexpr int stages = 2, blocks = 2, products = 1;
-    static constexpr bool has_c = false, has_bias = false;  // u.c carries part of f's gradient between the stages
+struct Mgu : TwoStages {
+    static constexpr int blocks = 2, products[] = {1, 1};
 
     static void step(Units& u, int stage) {
         auto& gate = u.z[0];
@@ -144,11 +149,55 @@ struct Mgu {
     }
 };
 
+// h~ = exp(-relu(d)) h;  r, v = sigmoid(W x + U h~);  n = tanh(W_n x + U_n (r h~));  h' = (1 - v) h~ + v n;
+// z = [r, v, n, d]
+struct GruD : TwoStages {
+    static constexpr int blocks = 4, products[] = {2, 1};
+    static constexpr bool fades = true;
+
+    static Floats share(Floats fading) { return exp(fading <= 0 ? Floats{} : -fading); }
+
+    static void fade(Units& u) { u.h *= share(u.z[3]); }
+
+    static void fade_adjoint(Units& u) {
+        auto& fading = u.z[3];
+        const Floats kept = u.h * share(fading);
+        fading = fading <= 0 ? Floats{} : -u.h * u.h_before;
+        u.h = kept;
+    }
+
+    static void step(Units& u, int stage) {
+        auto& [reset, gate, fresh, fading] = u.z;
+        if (stage == 0) {
+            reset = sigmoid(reset);
+            gate = sigmoid(gate);
+            u.passed = reset * u.h;
+        } else {
+            fresh = tanh(fresh);
+            u.h += gate * (fresh - u.h);
+        }
+    }
+
+    static void adjoint(Units& u, int stage) {
+        auto& [reset, gate, fresh, fading] = u.z;
+        if (stage == 1) {
+            const Floats let_in = u.h * gate;
+            u.c = u.h * (fresh - u.h_before);
+            fresh = let_in * (1.0f - fresh * fresh);
+            u.h -= let_in;
+        } else {
+            u.h += u.passed * reset;
+            gate = u.c * gate * (1.0f - gate);
+            reset = u.passed * u.h_before * reset * (1.0f - reset);
+        }
+    }
+};
+
 template <typename Cell, typename Precision>
 class RecurrentCell {
     using Store = typename Precision::Store;
     using Operand = typename Precision::Operand;
-    static constexpr int stages = Cell::stages, products = Cell::products;
+    static constexpr int stages = Cell::stages, most = Cell::products[0];  // no later stage has more products
     static constexpr bool keeps_c = Cell::has_c || stages == 2;
 
    public:
@@ -157,12 +206,11 @@ class RecurrentCell {
           begin(begin),
           rows(end - begin),
           padded(round_up(p.hidden, 32)),
-          width(products * padded),
           h(rows * padded),
           c(keeps_c ? rows * padded : 0),
           bias(Cell::has_bias ? padded : 0),
-          operand(padded_rows(rows) * (p.adjoint ? width : padded)),
-          product(padded_rows(rows) * (p.adjoint ? padded : width)) {
+          operand(padded_rows(rows) * (p.adjoint ? widths(0) : padded)),
+          product(padded_rows(rows) * (p.adjoint ? padded : widths(0))) {
         for (std::int64_t row = 0; row < rows; ++row) {
             copy(p.h + (begin + row) * p.hidden, p.hidden, &h[row * padded]);
             if (p.c) copy(p.c + (begin + row) * p.hidden, p.hidden, &c[row * padded]);
@@ -171,46 +219,55 @@ class RecurrentCell {
     }
 
     void forward() {
-        Packed<Operand> weights[] = {{width, padded}, {stages == 2 ? width : 0, padded}};
+        Packed<Operand> weights[] = {{widths(0), padded}, {widths(1), padded}};
         pack([&](int stage, std::int64_t to, std::int64_t from, float w) { weights[stage].set(to, from, w); });
         for (std::int64_t i = 0; i < rows * padded; i += kLanes) put<Precision>(&operand[i], load(&h[i]));
-        for (std::int64_t t = 0; t < p.steps; ++t)
+        for (std::int64_t t = 0; t < p.steps; ++t) {
+            if constexpr (Cell::fades)
+                for (std::int64_t row = 0; row < rows; ++row) fade(t, row);
             unroll<stages>([&](auto stage) {
                 weights[stage].multiply(operand.data(), rows, product.data());
                 for (std::int64_t row = 0; row < rows; ++row) activate<stage.value>(t, row);
             });
+        }
         save_state();
     }
 
     void backward() {
-        Packed<Operand> weights[] = {{padded, width}, {stages == 2 ? padded : 0, width}};
+        Packed<Operand> weights[] = {{padded, widths(0)}, {stages == 2 ? padded : 0, widths(1)}};
         pack([&](int stage, std::int64_t to, std::int64_t from, float w) { weights[stage].set(from, to, w); });
-        for (std::int64_t t = p.steps - 1; t >= 0; --t)
+        for (std::int64_t t = p.steps - 1; t >= 0; --t) {
             unroll<stages>([&](auto done) {
                 constexpr int stage = stages - 1 - done.value;
                 for (std::int64_t row = 0; row < rows; ++row) differentiate<stage>(t, row);
                 weights[stage].multiply(operand.data(), rows, product.data());
             });
-        for (std::int64_t i = 0; i < rows * padded; i += kLanes) store(&h[i], load(&h[i]) + load(&product[i]));
+            if constexpr (Cell::fades)
+                for (std::int64_t row = 0; row < rows; ++row) fade_adjoint(t, row);
+        }
+        if constexpr (!Cell::fades)
+            for (std::int64_t i = 0; i < rows * padded; i += kLanes) store(&h[i], load(&h[i]) + load(&product[i]));
         save_state();
     }
 
    private:
     const RecurrentArgs& p;
-    const std::int64_t begin, rows, padded, width;
+    const std::int64_t begin, rows, padded;
     AlignedArray<float> h, c, bias;  // states, or in the backward pass their gradients
     AlignedArray<Operand> operand;
     AlignedArray<float> product;
 
-    // Each block of z starts on a vector of its own.
+    // Rows of a stage's weight: each block of z starts on a vector of its own.
+    std::int64_t widths(int stage) const { return stage < stages ? Cell::products[stage] * padded : 0; }
+
     template <typename Set>
     void pack(Set set) const {
         for (int stage = 0; stage < stages; ++stage) {
             const float* w = stage ? p.extra : p.w_rec;
-            for (std::int64_t block = 0; block < products; ++block)
+            for (std::int64_t block = 0; block < Cell::products[stage]; ++block)
                 for (std::int64_t to = 0; to < p.hidden; ++to)
-                    for (std::int64_t from = 0; from < p.hidden; ++from)
-                        set(stage, block * padded + to, from, w[(block * p.hidden + to) * p.hidden + from]);
+                    for (std::int64_t from = 0; from < p.hidden; ++from, ++w)
+                        set(stage, block * padded + to, from, rounded<Precision>(*w));
         }
     }
 
@@ -227,6 +284,38 @@ class RecurrentCell {
         return static_cast<T*>(tape) + (t * p.batch + begin + row) * blocks * p.hidden;
     }
 
+    // What the first product sees of h where it fades between steps.
+    void fade(std::int64_t t, std::int64_t row) {
+        const Store* z = at<Store>(p.z, t, row, Cell::blocks);
+        Store* decayed = at<Store>(p.decayed, t, row);
+        for (std::int64_t i = 0; i < p.hidden; i += kLanes) {
+            const std::int64_t count = p.hidden - i, here = row * padded + i;
+            Units u;
+            for (int b = 0; b < Cell::blocks; ++b) u.z[b] = load_part(z + b * p.hidden + i, count);
+            u.h = load(&h[here]);
+            Cell::fade(u);
+            store(&h[here], u.h);
+            put<Precision>(&operand[here], u.h);
+            store_part(decayed + i, u.h, count);
+        }
+    }
+
+    void fade_adjoint(std::int64_t t, std::int64_t row) {
+        Store* z = at<Store>(p.z, t, row, Cell::blocks);
+        const Store* before = at<Store>(p.decayed, t, row);
+        for (std::int64_t i = 0; i < p.hidden; i += kLanes) {
+            const std::int64_t count = p.hidden - i, here = row * padded + i;
+            Units u;
+            for (int b = 0; b < Cell::blocks; ++b) u.z[b] = load_part(z + b * p.hidden + i, count);
+            u.h_before = load_part(before + i, count);
+            u.h = load(&h[here]) + load(&product[here]);
+            Cell::fade_adjoint(u);
+            for (int b = 0; b < Cell::blocks; ++b) store_part(z + b * p.hidden + i, u.z[b], count);
+            store(&h[here], u.h);
+            store(&product[here], Floats{});
+        }
+    }
+
     template <int stage>
     void activate(std::int64_t t, std::int64_t row) {
         Store* z = at<Store>(p.z, t, row, Cell::blocks);
@@ -237,8 +326,8 @@ class RecurrentCell {
             const std::int64_t count = p.hidden - i, here = row * padded + i;
             Units u;
             for (int b = 0; b < Cell::blocks; ++b) u.z[b] = load_part(z + b * p.hidden + i, count);
-            for (int b = 0; b < products; ++b)
-                u.z[stage * products + b] += load(&product[row * width + b * padded + i]);
+            for (int b = 0; b < Cell::products[stage]; ++b)
+                u.z[stage * most + b] += load(&product[row * widths(stage) + b * padded + i]);
             u.h = load(&h[here]);
             if (Cell::has_c) u.c = load(&c[here]);
             if (Cell::has_bias) u.bias = load(&bias[i]);
@@ -263,7 +352,7 @@ class RecurrentCell {
     template <int stage>
     void differentiate(std::int64_t t, std::int64_t row) {
         Store* z = at<Store>(p.z, t, row, Cell::blocks);
-        const Store* before = at<Store>(p.hidden_tape, t, row);
+        const Store* before = at<Store>(Cell::fades ? p.decayed : p.hidden_tape, t, row);
         const float* more = p.grad_hidden ? at<float>(const_cast<float*>(p.grad_hidden), t, row) : nullptr;
         for (std::int64_t i = 0; i < p.hidden; i += kLanes) {
             const std::int64_t count = p.hidden - i, here = row * padded + i;
@@ -285,8 +374,8 @@ class RecurrentCell {
             if (Cell::has_bias) u.bias = load(&bias[i]);
             Cell::adjoint(u, stage);
             for (int b = 0; b < Cell::blocks; ++b) store_part(z + b * p.hidden + i, u.z[b], count);
-            for (int b = 0; b < products; ++b)
-                put<Precision>(&operand[row * width + b * padded + i], u.z[stage * products + b]);
+            for (int b = 0; b < Cell::products[stage]; ++b)
+                put<Precision>(&operand[row * widths(stage) + b * padded + i], u.z[stage * most + b]);
             store(&h[here], u.h);
             if (keeps_c) store(&c[here], u.c);
         }

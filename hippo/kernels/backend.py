@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-INTERFACE = 2  # of the compiled module, csrc/bindings.cpp: both change with any signature
+INTERFACE = 3  # of the compiled module, csrc/bindings.cpp: both change with any signature
 BACKENDS = ("torch", "scalar", "avx2", "avx512")
 
 

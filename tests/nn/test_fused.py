@@ -28,7 +28,7 @@ DENSE = [
     ("lmu", {"hidden_size": 16, "order": 21, "memory_size": 3, "theta": 30.0}),
     ("lmu", {"hidden_size": 5, "order": 64, "theta": 30.0}),
 ]
-PLAIN = ["rnn", "exprnn", "gru", "lstm", "mgu"]
+PLAIN = ["rnn", "exprnn", "gru", "lstm", "mgu", "gru_d"]
 CASES = [
     *[("legs", {**options, "timestamps": timestamps}) for options in HIPPO for timestamps in (False, True)],
     *DENSE,
@@ -84,9 +84,10 @@ def test_float32_is_float64_up_to_rounding(case, batch):
 def test_bfloat16_rounds_its_operands_only(case):
     want = run(case, dtype=torch.float64)
     got = run(case, precision="bfloat16")
-    # Operands and stored activations round at 2^-9 = 2e-3 each, independently. ExpRNN forgets no rounding in 40 steps,
-    # and where it lands on the other side of the kink, the gradient is another.
-    enlarged = (5, 40) if case[0] == "exprnn" else (1, 1)
+    # Operands and stored activations round at 2^-9 = 2e-3 each, independently. ExpRNN forgets nothing: its matrix
+    # rounds once, which turns the state by about 1e-3 more at each of 40 steps, and where that lands on the other side
+    # of the kink, the gradient is another.
+    enlarged = (12, 60) if case[0] == "exprnn" else (1, 1)
     assert distance(got[0], want[0]) < 4e-3 * enlarged[0] and distance(got[1], want[1]) < 8e-3 * enlarged[1]
     assert distance(got[0], want[0]) > 1e-5  # it is not float32 by mistake
 
@@ -104,11 +105,26 @@ def test_every_instruction_set(case, isa):
 
 
 @pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_bfloat16_rounds_alike_on_every_instruction_set(case):
+    """Whether the products run on matrix tiles or in float32 registers."""
+    want = run(case, precision="bfloat16")
+    try:
+        for isa in backend().compiled.supported():
+            backend().compiled.choose(isa)
+            got = run(case, precision="bfloat16")
+            # Sums in another order fall to the other side of a rounding now and then: measured up to 2e-4. Weights left
+            # unrounded in one of them would be seen: 1e-3 for the RNN.
+            assert distance(got[0], want[0]) < 5e-4
+    finally:
+        backend().compiled.choose(backend().name)
+
+
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
 @pytest.mark.parametrize("sequence", [False, True])
-def test_checkpoints_change_the_brackets_of_the_weights_sums_only(case, sequence):
+def test_checkpoints_change_rounding_only(case, sequence):
+    """The weights' sums have other brackets, and libraries may round the input products of fewer steps otherwise."""
     plain, stored = run(case, sequence=sequence), run(case, sequence=sequence, checkpoint=True)
-    assert torch.equal(stored[0], plain[0])
-    assert distance(stored[1], plain[1]) < 1e-6
+    assert distance(stored[0], plain[0]) < 1e-6 and distance(stored[1], plain[1]) < 1e-6
 
 
 @pytest.mark.parametrize("case", ONE_EACH, ids=str)
@@ -136,7 +152,7 @@ def test_the_share_of_a_thread_does_not_matter(case, precision, monkeypatch):
         assert distance(many[1], one[1]) < 1e-6 if case[0] not in PLAIN else torch.equal(many[1], one[1])
 
 
-@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+@pytest.mark.parametrize("case", [case for case in ONE_EACH if case[0] != "gru_d"], ids=str)  # to it, NaN is no value
 def test_what_is_not_a_number_stays_so(case):
     name, options = case
     cell = build_model(name, 2, 3, **options).cell
