@@ -3,6 +3,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -45,13 +46,4 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
-onerror:
-    # A table waits for all of its trials; where one failed, what the others found is shown all the same.
-    for name in (name for name in TABLES if not PLANS[name, SETTINGS.scale].plan.sweep):
-        trials, out = (f"results/{SETTINGS.scale}/{kind}" for kind in ("trials", f"tables/{name}.md"))
-        shell(f"hippo table {FILES[name]} --scale {SETTINGS.scale} --trials {trials} --out {out} --if-failed")
-
-
-onsuccess:
-    shell("hippo times --since {STARTED} results/benchmarks results/{SETTINGS.scale}/benchmarks")
-    shell("echo; ls results/{SETTINGS.scale}/report.html 2> /dev/null || true")  # what to open in the end
+include: "workflow/rules/ends.smk"

@@ -143,7 +143,7 @@ def measure_others(order: int = 256, dtype=np.float32) -> list[dict]:
 
 
 def main(folder: Path) -> None:
-    """Measure everything and write kernels.csv, kernels.md, kernels.png and their like into `folder`."""
+    """Measure everything and write kernels.csv, kernels.md and their like into `folder`."""
     if kernels.backend().compiled is None:
         sys.exit(f"nothing to measure: {kernels.backend().reason}")
     torch.set_num_threads(1)

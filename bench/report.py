@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from hippo.lab.figures.kernels import kernel_speed
 from hippo.lab.provenance import processor
 
 
@@ -37,7 +36,6 @@ def write_report(folder: Path, backend, projection: list, steps: list, others: l
         ]
     )
     (folder / "kernels.md").write_text(text)
-    kernel_speed(frames["kernels"], folder / "kernels.png")
     return text
 
 

@@ -108,11 +108,19 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
     trial = load(experiment, scale).trial(variant, model, seed)
     if not data.exists():
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
+    from hippo.lab.interruption import Interruption
     from hippo.lab.trial import run_trial
 
-    outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out)
-    numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
-    click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
+    with Interruption() as interruption:
+        outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out, interruption)
+        numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
+        click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
+        sys.stdout.flush()
+        # Python takes a second to come down, in which a signal would make a finished trial look stopped.
+        os._exit(0)
+
+
+partial_option = click.option("--partial", is_flag=True, help="Trials are missing: the next run makes it whole.")
 
 
 @main.command()
@@ -121,27 +129,24 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
 @click.option(
     "--out", type=FILE, required=True, help="The table: its .md, .csv, .tex, _seeds.csv and _pairs.csv are written."
 )
-@click.option("--if-failed", is_flag=True, help="Only where a trial of it failed: without it, the table has to wait.")
-def table(experiment, scale, trials, out, if_failed):
+@partial_option
+def table(experiment, scale, trials, out, partial):
     """Make one table, Markdown, CSV and LaTeX, from its finished trials."""
-    from hippo.lab.experiment import load
-    from hippo.lab.failures import failure
+    from hippo.lab.origin import find
     from hippo.lab.tables import write_table
 
-    plan = load(experiment, scale)
-    if if_failed and not any(failure(trials / trial.name, trial.digest) for trial in plan.trials()):
-        return
-    write_table(plan, trials, out)
-    if if_failed:
-        os.utime(out.with_suffix(".md"), (1, 1))  # older than any outcome, so that Snakemake makes it whole
-    click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
+    write_table(find(str(experiment), scale), trials, out)
+    _written(out, partial)
 
 
 @main.command()
 @experiment_options
 @click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
-@click.option("--out", type=FILE, required=True, help="The sweep; its .md, .csv, .png and .svg are written.")
-def sweep(experiment, scale, trials, out):
+@click.option(
+    "--out", type=FILE, required=True, help="The sweep; its .md, .csv, _seeds.csv, .png and .svg are written."
+)
+@partial_option
+def sweep(experiment, scale, trials, out, partial):
     """Show what each value of a swept setting gave, and which one validation chooses."""
     from hippo.lab.experiment import load
     from hippo.lab.sweeps import write_sweep
@@ -150,6 +155,13 @@ def sweep(experiment, scale, trials, out):
     if not plan.plan.sweep:
         raise ConfigError(f"{experiment}: states no sweep; `hippo table` makes its table")
     write_sweep(plan, trials, out)
+    _written(out, partial)
+
+
+def _written(out, partial):
+    """Show a page; a partial one is older than any outcome, so that Snakemake makes it whole."""
+    if partial:
+        os.utime(out.with_suffix(".md"), (1, 1))
     click.echo(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 

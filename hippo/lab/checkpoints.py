@@ -4,6 +4,7 @@ import hashlib
 import io
 import logging
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,6 +12,8 @@ import torch
 from hippo.files import atomic
 
 log = logging.getLogger(__name__)
+
+FORMAT = 1  # to be raised with any change of what a state holds: one of another format is not gone on from
 
 
 class Checkpoints:
@@ -28,7 +31,7 @@ class Checkpoints:
         OSError where it cannot be written; those that were there are then untouched.
         """
         buffer = io.BytesIO()
-        torch.save({"identity": self.identity, "state": state}, buffer)
+        torch.save({"format": FORMAT, "identity": self.identity, "state": state}, buffer)
         content = buffer.getvalue()
         paths = self._paths()
         number = int(paths[-1].stem) + 1 if paths else 1
@@ -38,19 +41,18 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def load(self) -> dict | None:
-        """The newest whole state of this trial, or None; a damaged file is passed over with a warning."""
+        """The newest whole state of this trial, or None; a damaged file is removed with a warning."""
         for path in reversed(self._paths()):
-            stored = path.read_bytes()
-            digest, content = stored[:64], stored[64:]
-            if hashlib.sha256(content).hexdigest().encode() != digest:
-                log.warning("%s is damaged: going back to the checkpoint before it", path)
-                continue
             try:
-                saved = torch.load(io.BytesIO(content), weights_only=True)
-            except (RuntimeError, pickle.UnpicklingError) as error:  # whole, but of another version of torch
-                log.warning("%s cannot be read (%s): going back to the checkpoint before it", path, error)
+                saved = _read(path)
+            except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+                log.warning("%s is damaged: going back to the checkpoint before it (%s)", path, error)
+                with suppress(OSError):
+                    path.unlink()  # lest it count among the two that are kept
                 continue
-            if saved["identity"] == self.identity:
+            if saved.get("format") != FORMAT:
+                log.warning("%s is of another version of hippo-lab: not gone on from", path)
+            elif saved["identity"] == self.identity:
                 return saved["state"]
         return None
 
@@ -63,3 +65,11 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.pt"))
+
+
+def _read(path: Path) -> dict:
+    stored = path.read_bytes()
+    digest, content = stored[:64], stored[64:]
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise ValueError("its digest is another")
+    return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")  # a GPU's goes on without one

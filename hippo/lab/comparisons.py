@@ -7,17 +7,17 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import studentized_range, wilcoxon
+from scipy.stats import friedmanchisquare, studentized_range, wilcoxon
 
 from hippo.lab.experiment import Experiment
 
-FEWEST_PAIRS = 6  # below, even a row that always wins is not significant at 5 %: 2 / 2^5 = 0.0625
+EXACT = 9  # decimals of a difference that are kept: equal differences must tie, and floats of percentages do not
 
 
 def scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     """A line per variant and seed, a column per model: the task's score in the table's units.
 
-    Models without any finished trial are left out, then lines on which not every model has a number.
+    Models with a number on less than half of the lines are left out, then lines on which not every model has one.
     """
     task = experiment.task
     finished = outcomes[outcomes["status"] == "finished"]
@@ -25,7 +25,9 @@ def scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     table = finished.pivot(index=["variant", "seed"], columns="row", values=task.score)
     table *= task.column(task.score).factor
-    return table.reindex(columns=[row for row in experiment.plan.models if row in table]).dropna()
+    table = table.reindex(columns=[row for row in experiment.plan.models if row in table])
+    lines = len(experiment.plan.variants) * experiment.plan.seeds
+    return table.loc[:, table.notna().sum() * 2 >= lines].dropna()
 
 
 def mean_ranks(table: pd.DataFrame, higher_is_better: bool) -> pd.Series:
@@ -36,17 +38,29 @@ def mean_ranks(table: pd.DataFrame, higher_is_better: bool) -> pd.Series:
 def pairwise(table: pd.DataFrame) -> pd.DataFrame:
     """Wilcoxon's signed-rank test of every two columns: model, other, pairs, median_difference, p, p_holm.
 
-    p is NaN below six pairs, where no difference could be significant.
+    p is NaN below six pairs, where even a row that always wins is not significant at 5 %.
     """
     rows = []
     for one, other in combinations(table.columns, 2):
-        difference = table[one] - table[other]
-        enough = len(difference) >= FEWEST_PAIRS
+        difference = (table[one] - table[other]).round(EXACT)
+        enough = least_p(len(difference)) <= 0.05
         p = float(wilcoxon(difference, zero_method="zsplit").pvalue) if enough else np.nan
         median = difference.median()
         rows.append({"model": one, "other": other, "pairs": len(difference), "median_difference": median, "p": p})
     tests = pd.DataFrame(rows, columns=["model", "other", "pairs", "median_difference", "p"])
     return tests.assign(p_holm=holm(tests["p"]))
+
+
+def least_p(pairs: int) -> float:
+    """The smallest p value that Wilcoxon's test can give: one row is better in every pair."""
+    return 2.0 ** (1 - pairs)
+
+
+def friedman(table: pd.DataFrame) -> float:
+    """The p value of Friedman's test that all columns of `scores` (three or more) rank alike."""
+    if (table.round(EXACT).nunique(axis=1) == 1).all():
+        return 1.0  # nothing to rank: the statistic would be 0 / 0
+    return float(friedmanchisquare(*(table[column].round(EXACT) for column in table)).pvalue)
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -5,6 +5,7 @@ Free of torch: the workflow reads experiment files while it parses its DAG.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,7 +66,7 @@ class Sweep(Config):
     block: Literal["hyperparameters", "training"] = Field(description="where the setting stands")
     key: str = Field(description="name of the setting")
     label: str = Field(description="name of the setting in tables and figures")
-    values: list[int | float] = Field(min_length=2, description="the grid")
+    values: list[bool | int | float | str] = Field(min_length=2, description="the grid")
 
 
 class DatasetChoice(Config):
@@ -140,37 +141,54 @@ class Trial(Config):
 
 
 class Point(Row):
-    """One model at one value of a sweep; `place` says which."""
+    """One model at one value of a sweep: `place` says which, `line` is the model's name in the curve."""
 
     place: dict[str, Any]
+    line: str
 
 
-def _points(plan: Plan) -> dict[str, Point]:
+def word(value: bool | int | float | str) -> str:
+    """A value of a grid, as short as it can be told apart from any other."""
+    if not isinstance(value, float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def _points(plan: Plan, where: str) -> dict[str, Point]:
     """Every model at every value of the plan's sweep, by row name; none without a sweep."""
     if not plan.sweep:
         return {}
     sweep, points = plan.sweep, {}
+    for value in sweep.values:
+        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", word(value)) or sweep.values.count(value) > 1:
+            raise ConfigError(f"{where}: sweep.values: {value!r} cannot name a trial, or stands twice")
     for name, row in plan.models.items():
         for value in sweep.values:
             settings = row.model_dump(exclude_unset=True) | {"model": row.model or name}
             settings[sweep.block] = {**settings.get(sweep.block, {}), sweep.key: value}
-            settings["label"] = f"{row.label}, {sweep.label} = {value:g}"
+            settings["label"] = f"{row.label}, {sweep.label} = {word(value)}"
             place = {"of": name, "key": sweep.key, "value": value}
-            points[f"{name}.{sweep.key}-{value:g}"] = Point(**settings, place=place)
+            points[f"{name}.{sweep.key}-{word(value)}"] = Point(**settings, place=place, line=row.label)
     return points
 
 
 class Experiment:
     """An experiment at one scale: its variants, rows and trials, validated to the last hyperparameter."""
 
-    def __init__(self, name: str, scale: str, plan: Plan, where: str, full: "Experiment | None" = None):
-        """Resolve every option of `plan`; ConfigError names `where` and the key.
+    def __init__(self, path: Path, scale: str, plan: Plan, where: str, full: "Experiment | None" = None):
+        """Resolve every option of `plan`, which stands in `path`; ConfigError names `where` and the key.
 
         `full` is the experiment without what the scale overrides, where it overrides anything.
         """
-        self.name, self.scale, self.where, self.full = name, scale, where, full
-        self.points = _points(plan)
+        self.path, self.name, self.scale, self.where, self.full = path, path.stem, scale, where, full
+        self.points = _points(plan, where)
         self.plan = plan = plan.model_copy(update={"models": self.points or plan.models})
+        labels = [row.label for row in plan.models.values()]
+        if twice := [label for label in labels if labels.count(label) > 1]:
+            raise ConfigError(
+                f"{where}: two rows of 'models' have the label {twice[0]!r}; a reader could not tell them apart"
+            )
         self.task = TASKS[plan.task]
         self.datasets = {key: self._dataset(key, variant) for key, variant in plan.variants.items()}
         self.models = {key: self._model(key, row) for key, row in plan.models.items()}
@@ -258,7 +276,7 @@ def load(path: Path | str, scale: str) -> Experiment:
     if scale not in SCALES:
         raise ConfigError(f"unknown scale {scale!r}; {closest(scale, SCALES)}")
     stated = read_yaml(path)
-    full = Experiment(path.stem, scale, parse(Plan, stated, str(path)), str(path))
+    full = Experiment(path, scale, parse(Plan, stated, str(path)), str(path))
     override = (stated.get("scales") or {}).get(scale) or {}
     if not override:
         return full
@@ -270,7 +288,7 @@ def load(path: Path | str, scale: str) -> Experiment:
         for key in override.get(table) or {}:
             if key not in stated[table]:
                 raise ConfigError(f"{where}: unknown key '{table}.{key}'; {closest(key, stated[table])}")
-    return Experiment(path.stem, scale, parse(Plan, _merge(stated, override), where), where, full)
+    return Experiment(path, scale, parse(Plan, _merge(stated, override), where), where, full)
 
 
 class _EachKeyOnce(yaml.SafeLoader):

@@ -7,8 +7,9 @@ import yaml
 
 from hippo.config import ConfigError, closest
 from hippo.lab import sweeps
-from hippo.lab.experiment import SCALES, Experiment, load
+from hippo.lab.experiment import SCALES, Experiment, load, word
 from hippo.lab.outcomes import collect
+from hippo.lab.plans import check_choices
 from hippo.lab.statistics import paper_value, statistics
 from hippo.lab.tables import markdown, mean, theirs
 
@@ -31,7 +32,11 @@ def rerun_command(experiment: Experiment, variant: str, row: str) -> str:
 def find(name: str, scale: str) -> Experiment:
     """The experiment called `name`, or in the file `name`, at `scale`; ConfigError names the closest."""
     path = Path(name) if name.endswith(".yaml") else EXPERIMENTS / f"{name}.yaml"
-    return load(path, scale)
+    experiment = load(path, scale)
+    sweeps = {sweep for row in experiment.plan.models.values() for sweep in row.chosen_by.values()}
+    files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
+    check_choices(experiment, {sweep: load(file, scale) for sweep, file in files.items() if file.exists()})
+    return experiment
 
 
 def made(results: Path) -> list[Path]:
@@ -44,14 +49,14 @@ def show(experiment: Experiment, trials: Path) -> str:
     """The table or sweep of `experiment` from the trials that there are, as Markdown that fits a terminal."""
     outcomes = collect(experiment, trials)
     if experiment.plan.sweep:
-        return sweeps.markdown(experiment, sweeps.sweep_curve(experiment, outcomes))
-    return markdown(experiment, outcomes, statistics(experiment, outcomes))
+        return sweeps.markdown(experiment, outcomes, sweeps.sweep_curve(experiment, outcomes))
+    return markdown(experiment, outcomes, statistics(experiment, outcomes), trials)
 
 
 def explain(table: Path, model: str) -> str:
-    """All that stands behind the row `model` (its key or its label) of the table file `table`, in words."""
+    """All that stands behind the row `model` (its key or its label) of the table or sweep file `table`, in words."""
     results = table.parent.parent
-    if table.parent.name != "tables" or results.name not in SCALES:
+    if table.parent.name not in ("tables", "sweeps") or results.name not in SCALES:
         raise ConfigError(f"{table}: no table's file; expected something like results/quick/tables/pmnist.md")
     experiment = find(table.stem, results.name)
     keys = {key: key for key in experiment.plan.models} | {m.label: k for k, m in experiment.plan.models.items()}
@@ -61,9 +66,9 @@ def explain(table: Path, model: str) -> str:
     outcomes = collect(experiment, results / "trials")
     cells = statistics(experiment, outcomes)
     parts = [f"{experiment.plan.models[row].label} · {experiment.plan.title} · {experiment.scale} scale"]
-    parts += [
-        _choice(experiment, row, key, sweep, results) for key, sweep in experiment.plan.models[row].chosen_by.items()
-    ]
+    for key, sweep in experiment.plan.models[row].chosen_by.items():
+        chosen = sweeps.choices(experiment, sweep, results / "trials")[row]
+        parts.append(_choice(experiment, row, key, sweep, chosen))
     for variant, about in experiment.plan.variants.items():
         here = (outcomes["variant"] == variant) & (outcomes["row"] == row)
         parts += ["", about.label, *_numbers(experiment, cells, variant, row), ""]
@@ -73,20 +78,14 @@ def explain(table: Path, model: str) -> str:
     return "\n".join(parts)
 
 
-def _choice(experiment: Experiment, row: str, key: str, sweep: str, results: Path) -> str:
-    """What a setting is, and what the sweep that it is said to come from chooses, where it has been made."""
-    said, page = (
-        f"{key} = {experiment.setting(row, key):g}, by validation in {sweep}",
-        results / "sweeps" / f"{sweep}.csv",
-    )
-    if not page.exists():
-        return f"{said} (not made at this scale; snakemake --cores all --config scale={experiment.scale} -- {sweep})"
-    curve, points = pd.read_csv(page), find(sweep, experiment.scale).points.values()
-    swept = {point.place["of"] for point in points if point.model == (experiment.plan.models[row].model or row)}
-    values = curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique()
-    if list(values) == [experiment.setting(row, key)]:
-        return f"{said}: {page} chooses it"
-    return f"{said}, BUT {page} chooses {', '.join(f'{value:g}' for value in values) or 'none'}"
+def _choice(experiment: Experiment, row: str, key: str, sweep: str, chosen: list) -> str:
+    """What a setting is, and what the sweep that it is said to come from chooses."""
+    value = experiment.setting(row, key)
+    said = f"{key} = {word(value)}, by validation in {sweep}"
+    if not chosen:
+        command = f"snakemake --cores all --config scale={experiment.scale} -- {sweep}"
+        return f"{said}, which is not made at this scale: {command}"
+    return f"{said}" if chosen == [value] else f"{said}, WHICH CHOOSES {', '.join(map(word, chosen))}"
 
 
 def _numbers(experiment: Experiment, cells: pd.DataFrame, variant: str, row: str) -> list[str]:
@@ -105,5 +104,7 @@ def _seed(results: Path, trial: pd.Series) -> str:
     words = [f"  seed {trial['seed']}: {trial['status']}"]
     words += [f"run {known['run_id']}"] if "run_id" in known else []
     words += [f"commit {known['commit']}"] if "commit" in known else []
+    words += [f"{known['device']}, {trial['threads']:g} threads"] if "device" in known else []
+    words += [f"kernels {known['kernels']}"] if "kernels" in known else []
     words += [known["reason"]] if "reason" in known else []
     return ", ".join([*words, str(results / "trials" / trial["folder"])])

@@ -1,6 +1,7 @@
 """What the trials of a table left behind: a row for each, and the reason where there is no number."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +9,10 @@ import yaml
 
 from hippo.lab.experiment import Experiment, Trial
 from hippo.lab.failures import failure
+from hippo.lab.tasks import TASKS
 
 MISSING = {"status": "missing"}
+AXES = ["folder", "variant", "row", "seed", "status", "run_id"]
 
 
 def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
@@ -17,9 +20,15 @@ def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
 
     A trial without metrics.json is `failed` or `killed`, with its reason, where it was started, else `missing`. One
     made with other settings, or by a version that knew others, is `outdated` or `of another scale`; one that cannot
-    be read `damaged`. None of these has a number, so that nothing averages them.
+    be read, or lacks a number of the table, `damaged`. None of these has a number, so that nothing averages them.
     """
     return pd.DataFrame([_outcome(trial, trials / trial.name) for trial in experiment.trials()])
+
+
+def per_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """One row per trial: folder under trials/, axes, status, run id, then every number as the trial wrote it."""
+    numbers = [c for c in outcomes.select_dtypes("number").columns if c not in AXES]
+    return outcomes.reindex(columns=[*AXES, *numbers])
 
 
 def _outcome(trial: Trial, folder: Path) -> dict:
@@ -28,13 +37,27 @@ def _outcome(trial: Trial, folder: Path) -> dict:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
             return {**axes, **_mismatch(trial, folder)}
+        if fault := _fault(trial, metrics):
+            return {**axes, "status": "damaged", "reason": f"metrics.json: {fault}"}
         dataset = metrics.pop("dataset")
-        version = metrics.get("versions", {}).get("hippo-lab")
-        return {**axes, **metrics, "source": dataset["source"], "stand_in": dataset["stand_in"], "version": version}
+        about = {key: dataset.get(key) for key in ("source", "stand_in", "digest")}
+        return {**axes, **metrics, **about, "version": metrics.get("versions", {}).get("hippo-lab")}
     except FileNotFoundError:
         return {**axes, **(failure(folder, trial.digest) or MISSING)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {**axes, "status": "damaged"}
+
+
+def _fault(trial: Trial, metrics: dict) -> str:
+    """What an outcome lacks of what a table reads, or the empty string."""
+    if metrics["status"] not in ("finished", "diverged"):
+        return f"status is {metrics['status']!r}; expected finished or diverged"
+    wanted = [column.metric for column in TASKS[trial.task].columns] if metrics["status"] == "finished" else []
+    for key in wanted:
+        value = metrics.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"{key} is {value!r}; expected a number"
+    return ""
 
 
 def _mismatch(trial: Trial, folder: Path) -> dict:

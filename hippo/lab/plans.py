@@ -9,7 +9,7 @@ from hippo.lab.settings import Settings, read_settings
 FOLDER = Path("config/experiments")
 # Targets by a table's name stand beside these rules.
 RULES = ("all", "fetch", "prepare", "store", "train", "table", "sweep", "sweeps", "report")
-RULES += ("learning_curves", "ranks", "signals", "speed_curve", "memory_errors", "basis_functions")
+RULES += ("learning_curves", "ranks", "signals", "speed_curve", "memory_errors", "basis_functions", "kernel_speed")
 
 Plans = dict[tuple[str, str], Experiment]
 
@@ -28,22 +28,26 @@ def read_plans(config: dict, folder: Path = FOLDER) -> tuple[Settings, dict[str,
             )
     plans = {(name, scale): load(path, scale) for name, path in files.items() for scale in SCALES}
     for plan in plans.values():
-        _check_choices(plan, plans)
+        check_choices(plan, {n: other for (n, scale), other in plans.items() if scale == plan.scale})
     return settings, files, _chosen(settings, files, plans), plans
 
 
-def _check_choices(plan: Experiment, plans: Plans) -> None:
-    """ConfigError unless every `chosen_by` names a sweep of that model over that setting, and a value of it."""
-    for row, about in plan.plan.models.items():
+def check_choices(experiment: Experiment, others: dict[str, Experiment]) -> None:
+    """ConfigError unless every `chosen_by` names a sweep among `others`, of that model over that setting, and a value.
+
+    `others` are experiments at the same scale.
+    """
+    sweeps = {name: other for name, other in others.items() if other.plan.sweep}
+    for row, about in experiment.plan.models.items():
         for key, name in about.chosen_by.items():
-            where, sweep = f"{plan.where}: models.{row}.chosen_by.{key}", plans.get((name, plan.scale))
-            if sweep is None or sweep.plan.sweep is None or sweep.plan.sweep.key != key:
-                sweeps = [n for n, scale in plans if scale == plan.scale and plans[n, scale].plan.sweep]
+            where = f"{experiment.where}: models.{row}.chosen_by.{key}"
+            if name not in sweeps or sweeps[name].plan.sweep.key != key:
                 raise ConfigError(f"{where}: {name!r} is no sweep over {key!r}; {closest(name, sweeps)}")
-            model, swept = about.model or row, {point.model for point in sweep.points.values()}
-            if model not in swept:
-                raise ConfigError(f"{where}: {name} does not sweep {model!r}; {closest(model, swept)}")
-            if (value := plan.setting(row, key)) not in sweep.plan.sweep.values:
+            sweep, model = sweeps[name], about.model or row
+            models = {point.model for point in sweep.points.values()}
+            if model not in models:
+                raise ConfigError(f"{where}: {name} does not sweep {model!r}; {closest(model, models)}")
+            if (value := experiment.setting(row, key)) not in sweep.plan.sweep.values:
                 raise ConfigError(f"{where}: {value} is not among {sweep.plan.sweep.values}, the values of {name}")
 
 

@@ -16,21 +16,32 @@ MINUTES = 5  # between checkpoints inside an epoch
 
 
 class Recorder:
-    """Takes a row of numbers per epoch, and the trial's state now and then."""
+    """Takes a row of numbers per epoch, and the trial's state now and then.
+
+    What an earlier life left is taken up again: its `rows`, and its state (`resume`) if it was `resumed`.
+    """
 
     def __init__(self, folder: Path, run: TrackedRun, checkpoints: Checkpoints, interruption: Interruption):
         self.folder, self.run, self.checkpoints, self.interruption = folder, run, checkpoints, interruption
-        self.rows: list[dict] = []
-        self.seconds = 0.0  # of this trial's earlier lives
+        saved = checkpoints.load() or {"rows": [], "seconds": 0.0, "commits": [], "state": None}
+        self.rows: list[dict] = saved["rows"]
+        self.seconds: float = saved["seconds"]  # of this trial's earlier lives
+        self._commits: list[str] = list(dict.fromkeys([*saved["commits"], run.commit]))
+        self._state: dict | None = saved["state"]
+        self.resumed = self._state is not None
+        if not self.resumed:
+            (folder / "history.csv").unlink(missing_ok=True)  # of another life, whose state is lost
         self._started = self._saved = time.monotonic()
 
+    @property
+    def earlier_commits(self) -> list[str]:
+        """Commits of the source tree, other than now, at which the trial was trained before."""
+        return self._commits[:-1]
+
     def resume(self) -> dict | None:
-        """The state that the trial was last saved in, if it was; its rows are taken up again."""
-        saved = self.checkpoints.load()
-        if saved is None:
-            return None
-        self.rows, self.seconds = saved["rows"], saved["seconds"]
-        return saved["state"]
+        """The state that the trial was last saved in, if it was; to be asked once."""
+        state, self._state = self._state, None
+        return state
 
     def epoch(self, row: dict[str, float]) -> None:
         """Record one epoch's numbers, row["epoch"] among them: to history.csv, and to the tracked run.
@@ -50,7 +61,7 @@ class Recorder:
 
     def save(self, state: dict) -> None:
         """Save `state` now; Interrupted if a signal came."""
-        self.checkpoints.save({"state": state, "rows": self.rows, "seconds": self.elapsed()})
+        self.checkpoints.save({"state": state, "rows": self.rows, "seconds": self.elapsed(), "commits": self._commits})
         self._saved = time.monotonic()
         if self.interruption.caught is not None:
             raise Interrupted(self.interruption.caught)

@@ -9,12 +9,14 @@ import jinja2
 import pandas as pd
 
 from hippo.files import write_text
-from hippo.lab.experiment import Experiment
+from hippo.lab.experiment import Experiment, word
+from hippo.lab.notes import data
 from hippo.lab.origin import rerun_command, settings
 from hippo.lab.outcomes import collect
 from hippo.lab.statistics import paper_value, statistics
+from hippo.lab.sweeps import notes as sweep_notes
 from hippo.lab.sweeps import sweep_curve, text
-from hippo.lab.tables import data, mean, notes, theirs
+from hippo.lab.tables import mean, notes, theirs
 from hippo.lab.timing import by_rule
 
 CAPTIONS = {
@@ -24,7 +26,7 @@ CAPTIONS = {
     "signals": "The signal's oldest and newest samples, and what each model makes of them.",
     "memory_errors": "Error of the memories against their order and against the signal's length.",
     "basis_functions": "The first basis functions of each measure.",
-    "kernels": "Speed of the kernels, as `make bench` measured it.",
+    "kernel_speed": "Speed of the kernels, as `make bench` measured it.",
 }
 SIGNS = {"reproduced": "✓", "above": "↑", "below": "↓"}
 
@@ -33,10 +35,11 @@ def write_report(experiments: list[Experiment], scale: str, results: Path, out: 
     """Write `out`, the page over `experiments` at `scale`, from the trials, figures and benchmarks under `results`."""
     found = [(experiment, collect(experiment, results / "trials")) for experiment in experiments]
     trials = pd.concat([outcomes for _, outcomes in found], ignore_index=True)
-    tables = [_Table(experiment, outcomes) for experiment, outcomes in found if not experiment.plan.sweep]
+    kept = results / "trials"
+    tables = [_Table(experiment, outcomes, kept) for experiment, outcomes in found if not experiment.plan.sweep]
     sweeps = [_sweep(experiment, outcomes, results) for experiment, outcomes in found if experiment.plan.sweep]
     verdicts = Counter(cell["verdict"] for table in tables for cell in table.judged())
-    shared = [results / "figures" / f"{name}.svg" for name in ("memory_errors", "basis_functions")]
+    shared = [results / "figures" / f"{name}.svg" for name in ("memory_errors", "basis_functions", "kernel_speed")]
     page = jinja2.Environment(
         loader=jinja2.PackageLoader("hippo.lab", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     ).get_template("report.html.j2")
@@ -52,7 +55,7 @@ def write_report(experiments: list[Experiment], scale: str, results: Path, out: 
                 table.name: _figures([results / "figures" / f"{table.name}_{kind}.svg" for kind in CAPTIONS])
                 for table in tables
             },
-            shared=_figures([*shared, Path("results/bench/kernels.svg")]),
+            shared=_figures(shared),
             times=by_rule((results / "benchmarks", results.parent / "benchmarks")),
             origins=_origins(trials),
             version=version("hippo-lab"),
@@ -63,10 +66,10 @@ def write_report(experiments: list[Experiment], scale: str, results: Path, out: 
 class _Table:
     """One table as the template reads it."""
 
-    def __init__(self, experiment: Experiment, outcomes: pd.DataFrame):
+    def __init__(self, experiment: Experiment, outcomes: pd.DataFrame, trials: Path):
         self.experiment, self.outcomes, self.cells = experiment, outcomes, statistics(experiment, outcomes)
         self.name, self.title = experiment.name, experiment.plan.title
-        self.source, self.notes = data(outcomes), notes(experiment, outcomes)
+        self.source, self.notes = data(outcomes), notes(experiment, outcomes, trials)
 
     def judged(self) -> list[dict]:
         """The cells that the paper prints too."""
@@ -111,12 +114,21 @@ def _sweep(experiment: Experiment, outcomes: pd.DataFrame, results: Path) -> dic
     curve, column, plan = sweep_curve(experiment, outcomes), experiment.task.columns[0], experiment.plan
     variants = {}
     for variant, about in plan.variants.items():
-        lines = curve[curve["variant"] == variant].groupby("model", sort=False)
+        lines = curve[curve["variant"] == variant].groupby("label", sort=False)
         variants[about.label] = [
-            (model, [(text(cell, column), cell["chosen"]) for cell in line.to_dict("records")]) for model, line in lines
+            (label, [(text(cell, column), cell["chosen"]) for cell in line.to_dict("records")]) for label, line in lines
         ]
-    picture = _figures([results / "sweeps" / f"{experiment.name}.svg"])
-    return {"name": experiment.name, "plan": plan, "column": column, "variants": variants, "figures": picture}
+    return {
+        "name": experiment.name,
+        "plan": plan,
+        "column": column,
+        "values": [word(value) for value in plan.sweep.values],
+        "variants": variants,
+        "source": data(outcomes),
+        "notes": sweep_notes(experiment, outcomes, curve),
+        "figures": _figures([results / "sweeps" / f"{experiment.name}.svg"]),
+        "command": f"snakemake --cores all --config scale={experiment.scale} -- {experiment.name}",
+    }
 
 
 def _order(verdict: str) -> tuple:

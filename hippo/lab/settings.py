@@ -2,7 +2,7 @@
 
 import shlex
 
-from pydantic import Field, field_validator
+from pydantic import Field, NonNegativeInt, field_validator
 
 from hippo.config import Config, parse
 from hippo.lab.experiment import Scale
@@ -15,6 +15,8 @@ class Settings(Config):
     experiments: list[str] = Field(["all"], min_length=1, description="tables to make: all, sweeps, or a list of names")
     data_dir: str | None = Field(None, description="folder with data files of your own; else HIPPO_DATA_DIR")
     require_real_data: bool = Field(False, description="make it an error to fall back on synthetic recordings")
+
+    retries: NonNegativeInt = Field(3, description="times that a trial which was stopped or failed goes on by itself")
 
     @field_validator("experiments", mode="before")
     @classmethod

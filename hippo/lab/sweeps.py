@@ -1,31 +1,39 @@
 """A sweep from its trials: what each value of a setting gave, and the value that validation chooses."""
 
 from pathlib import Path
-from textwrap import fill
 
 import pandas as pd
 from tabulate import tabulate
 
 from hippo.files import write_text
-from hippo.lab.experiment import Experiment
-from hippo.lab.outcomes import collect
+from hippo.lab.experiment import Experiment, load, word
+from hippo.lab.notes import about_commits, about_trials, about_versions, bullet, data
+from hippo.lab.outcomes import collect, per_seed
 from hippo.lab.style import drawn, legend, looks
+from hippo.lab.sweep_runs import record
 from hippo.lab.tasks import Column
 
 
 def write_sweep(experiment: Experiment, trials: Path, out: Path) -> None:
-    """Write `out`.csv, .md, .png and .svg from the trial folders under `trials`."""
-    curve = sweep_curve(experiment, collect(experiment, trials))
+    """Write `out`.csv, `out`_seeds.csv (every trial), .md, .png and .svg from the trial folders under `trials`.
+
+    The curve is put on the sweep's tracked runs too.
+    """
+    outcomes = collect(experiment, trials)
+    curve = sweep_curve(experiment, outcomes)
     write_text(out.with_suffix(".csv"), curve.to_csv(index=False))
-    write_text(out.with_suffix(".md"), markdown(experiment, curve))
+    write_text(out.with_name(f"{out.stem}_seeds.csv"), per_seed(outcomes).to_csv(index=False))
     draw(experiment, curve, out)
+    record(experiment, curve, out)
+    write_text(out.with_suffix(".md"), markdown(experiment, outcomes, curve))
 
 
 def sweep_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     """One row per variant, model and value: means and deviations over the finished seeds, and whether it is chosen.
 
     The choice is by validation alone, among values all of whose seeds finished, and none is made while a trial of the
-    grid is missing: half a sweep would choose the best of what happened to be there.
+    grid is missing: half a sweep would choose the best of what happened to be there. `status` is why a value has not
+    all of its seeds.
     """
     metrics = {column.metric: column for column in experiment.task.columns}
     rows = []
@@ -33,8 +41,10 @@ def sweep_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
         for row, point in experiment.points.items():
             own = outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)]
             finished, diverged = (own[own["status"] == status] for status in ("finished", "diverged"))
-            cell = {"variant": variant, "model": point.place["of"], "value": point.place["value"]}
+            place = {"scale": experiment.scale, "variant": variant, "model": point.place["of"], "label": point.line}
+            cell = {**place, "value": point.place["value"]}
             cell |= {"finished": len(finished), "diverged": len(diverged), "seeds": len(own)}
+            cell["status"] = own["status"].sort_values(key=lambda s: s == "finished").iloc[0]
             for metric, column in metrics.items():
                 values = finished.get(metric, pd.Series(dtype=float)) * column.factor
                 cell |= {metric: values.mean(), f"{metric}_std": values.std(ddof=1)}
@@ -49,36 +59,66 @@ def sweep_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     return curve
 
 
-def markdown(experiment: Experiment, curve: pd.DataFrame) -> str:
+def choices(experiment: Experiment, name: str, trials: Path) -> dict[str, list]:
+    """For each row of `experiment`, the values that the sweep called `name` chooses for it, from its trials.
+
+    A row is found in the sweep by its own name, else by its model's.
+    """
+    sweep = load(experiment.path.with_name(f"{name}.yaml"), experiment.scale)
+    curve = sweep_curve(sweep, collect(sweep, trials))
+    models = {point.place["of"]: point.model for point in sweep.points.values()}
+    found = {}
+    for row, about in experiment.plan.models.items():
+        swept = [row] if row in models else [of for of, model in models.items() if model == (about.model or row)]
+        found[row] = list(curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique())
+    return found
+
+
+def markdown(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -> str:
     """The sweep as a page: a section per variant, a line per model, a column per value; the chosen one in bold."""
     plan, deciding = experiment.plan, experiment.task.columns[0]
-    page = [f"# {plan.title} · {experiment.scale} scale", ""]
+    page = [f"# {plan.title} · {experiment.scale} scale · {data(outcomes)}", ""]
     for variant, about in plan.variants.items():
         lines = []
-        for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
-            lines.append([model, *(_cell(cell, deciding) for cell in line.to_dict("records"))])
-        headers = [f"{deciding.label}, at {plan.sweep.label}", *(f"{value:g}" for value in plan.sweep.values)]
+        for label, line in curve[curve["variant"] == variant].groupby("label", sort=False):
+            lines.append([label, *(_cell(cell, deciding) for cell in line.to_dict("records"))])
+        headers = [f"{deciding.label}, at {plan.sweep.label}", *map(word, plan.sweep.values)]
         alignment = ["left", *["right"] * len(plan.sweep.values)]
         table = tabulate(lines, headers, tablefmt="github", disable_numparse=True, colalign=alignment)
         page += [f"## {about.label}", "", table, ""]
-    without = curve.groupby(["variant", "model"])["chosen"].any()
-    notes = ["In bold: the value that validation chooses; the test part has no say in it."]
-    notes += [
-        f"{v}, {m}: trials are missing, so nothing is chosen." for (v, m), chosen in without.items() if not chosen
-    ]
-    ends = {min(plan.sweep.values), max(plan.sweep.values)}
-    edge = curve[curve["chosen"] & curve["value"].isin(ends)]
-    if len(edge):
-        models = ", ".join(dict.fromkeys(edge["model"]))
-        notes.append(f"Chosen at the end of the grid: {models}. Values beyond it have not been tried.")
-    return "\n".join([*page, *(fill(note, 100, initial_indent="- ", subsequent_indent="  ") for note in notes), ""])
+    return "\n".join([*page, *map(bullet, notes(experiment, outcomes, curve)), ""])
+
+
+def notes(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -> list[str]:
+    """What a reader should know about the numbers of a sweep."""
+    found = ["In bold: the value that validation chooses; the test part has no say in it."]
+    without = curve.groupby(["variant", "label"], sort=False)["chosen"].any()
+    names = [f"{variant}, {label}" for (variant, label), chosen in without.items() if not chosen]
+    found += [f"Nothing is chosen where a trial is missing, or all diverged: {'; '.join(names)}."] if names else []
+    ends = {experiment.plan.sweep.values[0], experiment.plan.sweep.values[-1]} if _ordered(experiment) else set()
+    edge = curve.loc[curve["chosen"] & curve["value"].isin(ends), "label"].unique()
+    found += [f"Chosen at the end of the grid: {', '.join(edge)}. Values beyond it have not been tried."] * bool(
+        len(edge)
+    )
+    return [*found, *about_trials(outcomes), *about_versions(outcomes), about_commits(outcomes)]
+
+
+def _ordered(experiment: Experiment) -> bool:
+    """Whether the values are numbers in order, so that the grid has ends."""
+    values = experiment.plan.sweep.values
+    return _numeric(values) and values in (sorted(values), sorted(values, reverse=True))
+
+
+def _numeric(values: list) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def text(cell: dict, column: Column) -> str:
-    """What one value of the grid gave, or why there is nothing."""
+    """What one value of the grid gave, over how many seeds where not over all, or why there is nothing."""
     if not cell["finished"]:
-        return "diverged" if cell["diverged"] else "missing"
-    return f"{cell[column.metric]:{column.form}}"
+        return cell["status"]
+    part = "" if cell["finished"] == cell["seeds"] else f" ({cell['finished']}/{cell['seeds']})"
+    return f"{cell[column.metric]:{column.form}}{part}"
 
 
 def _cell(cell: dict, column: Column) -> str:
@@ -87,19 +127,23 @@ def _cell(cell: dict, column: Column) -> str:
 
 def draw(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
     """Validation score over the swept value, a panel per variant, a line per model, the chosen values ringed."""
-    column, models = experiment.task.columns[0], list(curve["model"].unique())
+    column, models = experiment.task.columns[0], list(curve["label"].unique())
     styles = looks(models)
     values, count = experiment.plan.sweep.values, len(experiment.datasets)
+    places = dict(zip(values, values if _numeric(values) else range(len(values)), strict=True))
     with drawn(out, 1.8 * count + 0.13 * len(models) / 2 + 0.3, count, sharex=True, sharey=True) as (figure, axes):
         for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
-            for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
+            for model, line in curve[curve["variant"] == variant].groupby("label", sort=False):
                 look = styles[model]
                 deviation = line[f"{column.metric}_std"].fillna(0)
-                axis.errorbar(line["value"], line[column.metric], deviation, label=model, **look)
+                axis.errorbar(line["value"].map(places), line[column.metric], deviation, label=model, **look)
                 chosen = line[line["chosen"]]
-                axis.plot(chosen["value"], chosen[column.metric], "o", ms=8, mfc="none", mec=look["color"])
-            axis.set(xscale="log", title=about.label, ylabel=column.label)
-            axis.set_xticks(values, [f"{value:g}" for value in values], minor=False)
+                ring = {"ms": 8, "mfc": "none", "mec": look["color"], "clip_on": False}
+                axis.plot(chosen["value"].map(places), chosen[column.metric], "o", **ring)
+            axis.set(title=about.label, ylabel=column.label)
+            if _numeric(values) and min(values) > 0:
+                axis.set_xscale("log")
+            axis.set_xticks(list(places.values()), list(map(word, values)), minor=False)
             axis.minorticks_off()
         axes[-1, 0].set_xlabel(experiment.plan.sweep.label)
         legend(figure, axes)

@@ -4,22 +4,21 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill, shorten
 
 import pandas as pd
 import tabulate as tabulate_module
 from tabulate import tabulate
 
 from hippo.files import write_text
-from hippo.lab.comparisons import FEWEST_PAIRS, mean_ranks, pairwise, scores
-from hippo.lab.experiment import Experiment
-from hippo.lab.outcomes import collect
+from hippo.lab.comparisons import friedman, least_p, mean_ranks, pairwise, scores
+from hippo.lab.experiment import Experiment, word
+from hippo.lab.notes import about_commits, about_trials, about_versions, bullet, data
+from hippo.lab.outcomes import collect, per_seed
 from hippo.lab.statistics import paper_value, statistics
+from hippo.lab.sweeps import choices
 from hippo.lab.tasks import Column
 
 tabulate_module.MIN_PADDING = 0  # a table has to fit the width of a terminal
-WIDTH = 100
-AXES = ["folder", "variant", "row", "seed", "status", "run_id"]
 
 
 def write_table(experiment: Experiment, trials: Path, out: Path) -> None:
@@ -30,13 +29,7 @@ def write_table(experiment: Experiment, trials: Path, out: Path) -> None:
     write_text(out.with_name(f"{out.stem}_seeds.csv"), per_seed(outcomes).to_csv(index=False))
     write_text(out.with_name(f"{out.stem}_pairs.csv"), pairwise(scores(experiment, outcomes)).to_csv(index=False))
     write_text(out.with_suffix(".tex"), latex(experiment, outcomes, cells))
-    write_text(out.with_suffix(".md"), markdown(experiment, outcomes, cells))
-
-
-def per_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row per trial: folder under trials/, axes, status, run id, then every number as the trial wrote it."""
-    numbers = [c for c in outcomes.select_dtypes("number").columns if c not in AXES]
-    return outcomes.reindex(columns=[*AXES, *numbers])
+    write_text(out.with_suffix(".md"), markdown(experiment, outcomes, cells, trials))
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ def theirs(cell: pd.Series, column: Column, value: float | None) -> tuple[str, s
     return f"{value:,}", difference, cell["verdict"]
 
 
-def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -> str:
+def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame, trials: Path) -> str:
     """The table as a Markdown page: a section per variant, a line per model."""
     plan = experiment.plan
     page = [f"# {plan.title} · {experiment.scale} scale · {data(outcomes)}", ""]
@@ -108,12 +101,8 @@ def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame
         before = section.variant
         form = {"tablefmt": "github", "disable_numparse": True, "colalign": section.alignment}
         page += [tabulate(section.lines, section.headers, **form), ""]
-    page += [_bullet(note) for note in notes(experiment, outcomes)]
+    page += [bullet(note) for note in notes(experiment, outcomes, trials)]
     return "\n".join([*page, ""])
-
-
-def _bullet(note: str) -> str:
-    return fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def latex(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -> str:
@@ -123,7 +112,8 @@ def latex(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -
         form = {"tablefmt": "latex_booktabs", "disable_numparse": True, "colalign": section.alignment}
         parts.append(_tex(plan.variants[section.variant].label) + r"\\[0.5ex]")
         parts.append(_symbols(tabulate(section.lines, section.headers, **form)) + r"\\[1.5ex]")
-    caption = _tex(f"{plan.title}, {experiment.scale} scale, {data(outcomes)}. {notes(experiment, outcomes)[0]}")
+    about = " ".join(essential(experiment, outcomes))
+    caption = _tex(f"{plan.title}, {experiment.scale} scale, {data(outcomes)}. {about}")
     label = rf"\label{{tab:{experiment.name}}}"
     return "\n".join(
         [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}{label}", *parts, r"\end{table}", ""]
@@ -147,24 +137,24 @@ def _symbols(text: str) -> str:
     return "".join(signs.get(character, character) for character in text)
 
 
-def data(outcomes: pd.DataFrame) -> str:
-    """What the numbers were made from, loudly where it is a stand-in."""
-    if "source" not in outcomes:
-        return "no finished trial"
-    sources = sorted(outcomes["source"].dropna().unique())
-    label = "SYNTHETIC STAND-IN DATA, not the real recordings" if outcomes["stand_in"].eq(True).any() else "data"
-    return f"{label}: {'; '.join(sources)}"
+def notes(experiment: Experiment, outcomes: pd.DataFrame, trials: Path) -> list[str]:
+    """What a reader should know about the numbers of a table."""
+    return [
+        *essential(experiment, outcomes),
+        *_about_choices(experiment, trials),
+        *_about_ranks(experiment, outcomes),
+        *about_trials(outcomes),
+        about_commits(outcomes),
+    ]
 
 
-def notes(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
-    """What a reader should know about the numbers, one sentence or two each."""
+def essential(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
+    """What must be read with the numbers wherever they are printed."""
     return [
         "Mean ± standard deviation over n seeds.",
         *_about_paper(experiment),
         *_about_settings(experiment),
-        *_about_ranks(experiment, outcomes),
-        *_about_trials(outcomes),
-        *_about_versions(outcomes),
+        *about_versions(outcomes),
     ]
 
 
@@ -184,14 +174,26 @@ def _about_settings(experiment: Experiment) -> Iterator[str]:
     if experiment.task.trained:
         t = plan.training
         yield f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
-    chosen: dict[tuple[str, str], list[str]] = {}
-    for row, about in plan.models.items():
-        for key, sweep in about.chosen_by.items():
-            chosen.setdefault((key, sweep), []).append(f"{about.label} {experiment.setting(row, key):g}")
-    for (key, sweep), rows in chosen.items():
-        yield f"{key} by validation in {sweep}: {', '.join(rows)}."
     if any(experiment.reduced(variant, row) for variant in plan.variants for row in plan.models):
         yield f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values."
+
+
+def _about_choices(experiment: Experiment, trials: Path) -> Iterator[str]:
+    """Settings that a row says a sweep has chosen, and whether it has."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for row, about in experiment.plan.models.items():
+        for key, sweep in about.chosen_by.items():
+            said.setdefault((key, sweep), []).append(row)
+    for (key, sweep), rows in said.items():
+        found = choices(experiment, sweep, trials)
+        words = [_choice(experiment, row, experiment.setting(row, key), found[row]) for row in rows]
+        absent = "" if any(found[row] for row in rows) else ", which is not made at this scale"
+        yield f"{key} by validation in {sweep}{absent}: {', '.join(words)}."
+
+
+def _choice(experiment: Experiment, row: str, value, chosen: list) -> str:
+    but = f" (WHICH CHOOSES {', '.join(map(word, chosen))})" if chosen and chosen != [value] else ""
+    return f"{experiment.plan.models[row].label} {word(value)}{but}"
 
 
 def _about_ranks(experiment: Experiment, outcomes: pd.DataFrame) -> Iterator[str]:
@@ -200,41 +202,17 @@ def _about_ranks(experiment: Experiment, outcomes: pd.DataFrame) -> Iterator[str
         return
     labels = {row: about.label for row, about in experiment.plan.models.items()}
     ranks = ", ".join(f"{labels[row]} {rank:.3g}" for row, rank in mean_ranks(table, task.higher_is_better).items())
-    score = task.column(task.score).label.split(",")[0]
-    yield f"Mean rank by {score} over {len(table)} pairs of variant and seed: {ranks}."
+    yield f"Mean rank by {task.score} over {len(table)} pairs of variant and seed: {ranks}."
+    if without := [about.label for row, about in experiment.plan.models.items() if row not in table]:
+        yield f"Not ranked, having a number in less than half of the pairs: {', '.join(without)}."
+    if dropped := outcomes[["variant", "seed"]].drop_duplicates().shape[0] - len(table):
+        yield f"{dropped} pairs of variant and seed in which a ranked model has no number are left out."
+    if table.shape[1] > 2:
+        yield f"Friedman's test that all rows are alike: p {friedman(table):.2g}."
     tests = pairwise(table)
-    if len(table) < FEWEST_PAIRS:
-        yield f"Wilcoxon's test needs {FEWEST_PAIRS} pairs of variant and seed."
+    if least_p(len(table)) * len(tests) > 0.05:
+        yield f"{len(table)} pairs are too few for Wilcoxon's test with Holm's correction to tell any two rows apart."
         return
     sure = tests[tests["p_holm"] < 0.05]
     found = "; ".join(f"{labels[t.model]} and {labels[t.other]} (p {t.p_holm:.2g})" for t in sure.itertuples())
     yield f"Wilcoxon's signed-rank test with Holm's correction, 5 %, tells apart: {found or 'no two rows'}."
-
-
-def _about_trials(outcomes: pd.DataFrame) -> Iterator[str]:
-    unfinished = outcomes[outcomes["status"] != "finished"]
-    if len(unfinished) == len(outcomes) and unfinished["status"].eq("missing").all():
-        yield f"None of the {len(outcomes)} trials has been run."
-        return
-    counts: dict[str, list[str]] = {}
-    for (variant, row), trials in unfinished.groupby(["variant", "row"], sort=False):
-        seeds = len(outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)])
-        reasons = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
-        counts.setdefault(f"{seeds - len(trials)} of {seeds} ({reasons})", []).append(f"{variant}/{row}")
-    for count, rows in counts.items():
-        yield f"{count}: {', '.join(rows)}."
-    if "reason" in outcomes:
-        for (status, reason), trials in outcomes.groupby(["status", "reason"], sort=False):
-            first, more = trials.iloc[0], f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-            name = f"{first['variant']}, {first['row']}, seed {first['seed']}{more}"
-            yield f"{name}: {status}: {shorten(reason, 300)}"
-
-
-def _about_versions(outcomes: pd.DataFrame) -> Iterator[str]:
-    for key, word in (("version", "versions of hippo-lab"), ("kernels", "kernels")):
-        found = sorted(outcomes[key].dropna().unique()) if key in outcomes else []
-        if len(found) > 1:
-            yield f"MIXED: trials of several {word}: {', '.join(found)}."
-    commits = sorted(outcomes["commit"].dropna().unique()) if "commit" in outcomes else []
-    short = [commit if len(commit) < 40 else commit[:12] + commit[40:] for commit in commits]  # with its -dirty
-    yield f"Commit {', '.join(short) or 'unknown'}."

@@ -79,15 +79,17 @@ class Trainer:
         while self.epoch <= epochs:
             row = self._epoch(recorder)
             recorder.epoch(row)
-            if not math.isfinite(row["train_loss"] + row.get("validation_loss", math.nan)):
-                return {**self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
+            losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", "validation", "test")}
+            if broken := [part for part, loss in losses.items() if not math.isfinite(loss)]:
+                reason = {"reason": f"the {broken[0]} loss is not finite"} | self.outcome
+                return {**reason, **self.counts, "status": "diverged", "epochs": self.epoch}
             progress.update()
             progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
             self._judge(row)
             self.epoch += 1
             self._begin_epoch()
             recorder.save(self.state_dict())
-        return {**self.outcome, **self._judge_others(), "epochs": epochs}
+        return {**self.outcome, **self._judge_others(recorder), "epochs": epochs}
 
     def _begin_epoch(self) -> None:
         self.order = torch.randperm(len(self.parts["train"][1]), generator=self.shuffle)
@@ -148,17 +150,24 @@ class Trainer:
                 self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.outcome |= {f"last_{key}": value for key, value in held_out.items()}
 
-    def _judge_others(self) -> dict[str, float]:
+    def _judge_others(self, recorder) -> dict:
+        """The scores of the other parts at the best epoch; `gave_up` says on which there is none, and why."""
         if not self.others:
             return {}
         self.model.load_state_dict(self.best_weights)
-        score = self.objective.score
-        scores = [evaluate(self.model, self.objective, self.parts[name], name) for name in self.others]
-        return {key: value for one in scores for key, value in one.items() if key.endswith(score)}
+        scores, gave_up = {}, {}
+        for name in self.others:
+            try:
+                judged = evaluate(
+                    self.model, self.objective, self.parts[name], name, lambda: recorder.pause(self.state_dict)
+                )
+                scores |= {key: value for key, value in judged.items() if key.endswith(self.objective.score)}
+            except Diverged as error:
+                gave_up[name] = str(error)
+        return scores | ({"gave_up": gave_up} if gave_up else {})
 
     def state_dict(self) -> dict:
         """Everything that the rest of the training depends on."""
-        seconds = self.seconds + time.perf_counter() - self._clock
         counted = {key: getattr(self, key) for key in ("epoch", "done", "best", "best_weights", "outcome", "order")}
         return counted | {
             "model": self.model.state_dict(),
@@ -167,7 +176,7 @@ class Trainer:
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "tally": self.tally.sums,
-            "seconds": seconds if self.done else 0.0,
+            "seconds": self.seconds + time.perf_counter() - self._clock if self.done else 0.0,
             "counts": dict(self._counted()),
         }
 

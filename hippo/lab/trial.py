@@ -1,73 +1,95 @@
 """One trial from its resolved options to its folder: trial.yaml, history.csv and, when it has ended, metrics.json."""
 
-from contextlib import suppress
+import logging
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import torch
 import yaml
+from filelock import FileLock, Timeout
 
 from hippo import kernels
+from hippo.config import ConfigError
 from hippo.data.dataset import Dataset
 from hippo.data.sources import DataError
 from hippo.files import write_json, write_text
 from hippo.lab.checkpoints import Checkpoints
 from hippo.lab.experiment import Trial
+from hippo.lab.failures import read_json
 from hippo.lab.interruption import Interrupted, Interruption
 from hippo.lab.provenance import git_commit, machine, versions
 from hippo.lab.recorder import Recorder
 from hippo.lab.tasks import TASKS
 from hippo.lab.tracking import TrackedRun
 
+log = logging.getLogger(__name__)
 
-def run_trial(trial: Trial, dataset_path: Path, folder: Path) -> dict:
+
+def run_trial(trial: Trial, dataset_path: Path, folder: Path, interruption: Interruption | None = None) -> dict:
     """Run `trial` on the prepared dataset, or go on with it, tracked; returns what metrics.json holds.
 
     A signal stops it at the next step, its state saved (`Interrupted`). What went wrong otherwise is left in
-    failure.json and raised. Either way the next call goes on from the last checkpoint.
+    failure.json and raised. Either way the next call goes on from the last checkpoint. ConfigError where another
+    process is at work on the trial. `interruption` notes signals, where the caller does already.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            with nullcontext(interruption) if interruption else Interruption() as interruption:
+                return _run(trial, dataset_path, folder, interruption)
+    except Timeout:
+        other = read_json(folder / "run.json")
+        who = f"process {other['pid']} on {other['host']}" if {"pid", "host"} <= other.keys() else "another process"
+        raise ConfigError(f"{folder}: {who} is training this trial; wait for it, or end it") from None
+
+
+def _run(trial: Trial, dataset_path: Path, folder: Path, interruption: Interruption) -> dict:
     # Gradients that fade through hundreds of steps end as subnormal numbers, on which processors are up to a
     # hundred times slower; threads inherit the setting, so it comes before the first parallel operation.
     torch.set_flush_denormal(True)
     torch.set_num_threads(trial.threads)
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in ("metrics.json", "failure.json", "reconstruction.csv", *(p.name for p in folder.glob(".*.partial"))):
+    for stale in ("metrics.json", "failure.json", "reconstruction.csv"):
         (folder / stale).unlink(missing_ok=True)
+    for stale in folder.rglob(".*.partial"):
+        stale.unlink(missing_ok=True)
     write_text(folder / "trial.yaml", yaml.safe_dump(trial.model_dump(), sort_keys=False))
     recorder = None
-    with Interruption() as interruption:
-        try:
-            dataset = _dataset(trial, dataset_path)
-            identity = f"{trial.digest}-{dataset.digest[:16]}"
-            checkpoints = Checkpoints(folder / "checkpoints", identity)
-            about = {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in}
-            run = TrackedRun(trial, about, identity, folder)
-            run.start(resumed=checkpoints.load() is not None)
-            recorder = Recorder(folder, run, checkpoints, interruption)
-            outcome = TASKS[trial.task].run(trial, dataset, recorder)
-            metrics = {
-                **outcome,
-                "seconds": round(recorder.elapsed(), 3),
-                "trial": trial.digest,
-                "threads": trial.threads,
-                "run_id": run.id,
-                "dataset": about,
-                "kernels": kernels.backend().name,
-                "commit": git_commit(),
-                "versions": versions(),
-                "machine": machine(),
-            }
-            write_json(folder / "metrics.json", metrics)
-        except BaseException as error:
-            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            message = str(error) if stopped else f"{type(error).__name__}: {error}"
-            failure = {"status": "killed" if stopped else "failed", "reason": message, "trial": trial.digest}
-            with suppress(OSError):  # where the disk is full, the message on the terminal must do
-                write_json(folder / "failure.json", failure)
-            if recorder:
-                run.stop(recorder.rows, failure["status"].upper(), message)
-            raise
-        run.finish(recorder.rows, metrics)
-        checkpoints.clear()
+    try:
+        dataset = _dataset(trial, dataset_path)
+        identity = f"{trial.digest}-{dataset.digest[:16]}"
+        checkpoints = Checkpoints(folder / "checkpoints", identity)
+        about = {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in}
+        run = TrackedRun(trial, about, identity, folder)
+        recorder = Recorder(folder, run, checkpoints, interruption)
+        run.start(resumed=recorder.resumed)
+        outcome = TASKS[trial.task].run(trial, dataset, recorder)
+        metrics = {
+            **outcome,
+            "seconds": round(recorder.elapsed(), 3),
+            "trial": trial.digest,
+            "threads": trial.threads,
+            "run_id": run.id,
+            "dataset": about,
+            "kernels": kernels.backend().name,
+            "commit": git_commit(),
+            "earlier_commits": recorder.earlier_commits,
+            "versions": versions(),
+            "machine": machine(),
+        }
+        write_json(folder / "metrics.json", metrics)
+    except BaseException as error:
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+        message = str(error) if stopped else f"{type(error).__name__}: {error}"
+        failure = {"status": "killed" if stopped else "failed", "reason": message, "trial": trial.digest}
+        with suppress(OSError):  # where the disk is full, the message on the terminal must do
+            write_json(folder / "failure.json", failure)
+        if stopped:
+            log.warning("%s: %s; the same command goes on from there", trial.name, message)
+        if recorder and run.id:
+            run.stop(recorder.rows, failure["status"].upper(), message)
+        raise
+    run.finish(recorder.rows, metrics)
+    checkpoints.clear()
     return metrics
 
 

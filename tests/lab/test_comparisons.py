@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from hippo.lab.comparisons import critical_difference, holm, mean_ranks, pairwise, scores
+from hippo.lab.comparisons import critical_difference, friedman, holm, mean_ranks, pairwise, scores
 from hippo.lab.figures.ranks import groups
 from hippo.lab.outcomes import collect
 from tests.lab.outcomes import finish_all, write_plan
@@ -26,6 +26,27 @@ def test_a_row_that_always_wins_is_found_from_six_pairs_on():
     assert pairwise(wins)["p"].item() == pytest.approx(2 / 2**6)  # of 64 sign patterns, the two extreme ones
     few = pairwise(wins.iloc[:5])
     assert few["p"].isna().all() and few["pairs"].item() == 5
+
+
+def test_equal_differences_tie_however_they_are_rounded():
+    """Percentages of accuracies in thousandths: scipy on the exact differences is the oracle."""
+    thousandths = np.array(
+        [[702, 700], [700, 702], [853, 851], [849, 851], [618, 616], [616, 618], [904, 902], [91, 89]]
+    )
+    table = pd.DataFrame(thousandths / 1000 * 100, columns=["one", "other"])
+    exact = stats.wilcoxon(thousandths[:, 0] - thousandths[:, 1], zero_method="zsplit").pvalue
+    assert pairwise(table)["p"].item() == exact
+    assert stats.wilcoxon(table["one"] - table["other"], zero_method="zsplit").pvalue != exact  # what rounding mends
+
+
+def test_friedmans_statistic_is_that_of_the_ranks():
+    """Demšar 2006, section 3.2.2: chi² = 12 n / (k (k + 1)) (Σ R² − k (k + 1)² / 4), without ties."""
+    table = pd.DataFrame(
+        np.random.default_rng(0).permuted(np.tile(np.arange(4.0), (9, 1)), axis=1), columns=list("abcd")
+    )
+    ranks = mean_ranks(table, higher_is_better=True)
+    chi = 12 * 9 / (4 * 5) * ((ranks**2).sum() - 4 * 25 / 4)
+    assert friedman(table) == pytest.approx(stats.chi2.sf(chi, 3))
 
 
 def test_equal_rows_are_not_told_apart():

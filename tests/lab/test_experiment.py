@@ -67,9 +67,14 @@ def test_the_digest_changes_with_any_setting_and_only_then(tmp_path):
     assert load(tmp_path).trial("a", "legs", 1).digest != digest
 
 
+def test_two_rows_of_one_label_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="two rows of 'models' have the label 'GRU'"):
+        load(tmp_path, models={**PLAN["models"], "gru": {"label": "GRU"}})
+
+
 def test_a_new_model_leaves_the_seeds_of_others_alone(tmp_path):
     before = load(tmp_path).trial("a", "legs", 1).entropy
-    more = {"gru": {"label": "GRU"}, **PLAN["models"]}
+    more = {"gru": {"label": "another GRU"}, **PLAN["models"]}
     assert load(tmp_path, models=more).trial("a", "legs", 1).entropy == before
     assert load(tmp_path).trial("b", "legs", 1).entropy != before
     assert load(tmp_path).trial("a", "legs", 0).entropy != before

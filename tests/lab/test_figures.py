@@ -2,13 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import image
+from matplotlib.axes import Axes
 
 from hippo.lab.figures.basis import basis_functions
 from hippo.lab.figures.kernels import kernel_speed
 from hippo.lab.figures.learning import histories, learning_curves
 from hippo.lab.figures.ranks import ranks
 from hippo.lab.style import STYLE, WIDTH, lines
-from tests.lab.outcomes import finish_all, write_plan
+from tests.lab.outcomes import finish, finish_all, write_plan
 
 
 def check(path):
@@ -28,6 +29,22 @@ def test_learning_curves_show_mean_and_band_of_every_model(tmp_path):
     table = histories(folders, "validation_accuracy").groupby("epoch")["validation_accuracy"]
     np.testing.assert_allclose(table.mean(), [0.37, 0.42, 0.47])
     np.testing.assert_allclose(table.max() - table.min(), 0.04)
+
+
+def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, monkeypatch):
+    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    finish_all(experiment, trials)
+    finish(experiment, trials, "legs", 0, trial="another")
+    lines, plot = {}, Axes.plot
+
+    def noted(axis, line, label, **look):
+        lines[label] = line.to_numpy()
+        return plot(axis, line, label=label, **look)
+
+    monkeypatch.setattr(Axes, "plot", noted)
+    learning_curves(experiment, trials, tmp_path / "curves.png")
+    np.testing.assert_allclose(lines["LegS"], [38, 43, 48])  # of seeds 1 and 2
+    np.testing.assert_allclose(lines["LSTM"], [37, 42, 47])
 
 
 def test_figures_without_any_trial_say_so(tmp_path):

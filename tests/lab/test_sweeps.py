@@ -34,13 +34,13 @@ def experiment(tmp_path):
     return load(write(tmp_path, "window", SWEEP), "quick")
 
 
-def finish(experiment, trials, row, seed, status="finished"):
+def finish(experiment, trials, row, seed, status="finished", source="MNIST", stand_in=False):
     trial = experiment.trial("a", row, seed)
     validation, test = SCORES[trial.sweep["value"]]
     scores = {"validation_accuracy": validation, "test_accuracy": test}
     folder = trials / trial.name
     folder.mkdir(parents=True)
-    outcome = {"status": status, "trial": trial.digest, "dataset": {"source": "MNIST", "stand_in": False}}
+    outcome = {"status": status, "trial": trial.digest, "dataset": {"source": source, "stand_in": stand_in}}
     (folder / "metrics.json").write_text(json.dumps(outcome | (scores if status == "finished" else {})))
 
 
@@ -74,7 +74,8 @@ def test_half_a_sweep_chooses_nothing(experiment, tmp_path):
                 finish(experiment, tmp_path / "trials", row, seed)
     page, curve = sweep(experiment, tmp_path)
     assert list(curve.loc[curve["chosen"], "model"]) == ["legt"]
-    assert "missing" in page and "a, narrow: trials are missing, so nothing is chosen." in page
+    assert "Nothing is chosen where a trial is missing, or all diverged: a, LMU." in page
+    assert "0 of 2 (2 missing): a/narrow.theta-20." in page
 
 
 def test_a_value_that_diverges_cannot_be_chosen(experiment, tmp_path):
@@ -83,7 +84,7 @@ def test_a_value_that_diverges_cannot_be_chosen(experiment, tmp_path):
         finish(experiment, tmp_path / "trials", row, 1, "diverged" if row == "legt.theta-200" else "finished")
     page, curve = sweep(experiment, tmp_path)
     assert list(curve.loc[curve["chosen"], "value"]) == [784, 200]
-    assert "Chosen at the end of the grid: legt." in page
+    assert "Chosen at the end of the grid: LegT." in page
 
 
 def test_a_table_names_the_sweep_that_chose(tmp_path):
@@ -105,6 +106,25 @@ def test_a_table_names_the_sweep_that_chose(tmp_path):
             plans.read_plans({}, tmp_path)
 
 
+def test_a_value_says_how_many_of_its_seeds_it_stands_on(experiment, tmp_path):
+    finish(experiment, tmp_path / "trials", "legt.theta-20", 0)
+    finish(experiment, tmp_path / "trials", "legt.theta-200", 0, "diverged")
+    finish(experiment, tmp_path / "trials", "legt.theta-200", 1, "diverged")
+    page, _ = sweep(experiment, tmp_path)
+    (line,) = (line for line in page.splitlines() if line.startswith("| LegT"))
+    assert [cell.strip() for cell in line.split("|")[2:5]] == ["50.0 (1/2)", "diverged", "missing"]
+
+
+def test_a_sweep_says_what_it_was_made_from_and_keeps_every_trial(experiment, tmp_path):
+    for row in experiment.points:
+        for seed in (0, 1):
+            finish(experiment, tmp_path / "trials", row, seed, source="pen strokes", stand_in=True)
+    page, _ = sweep(experiment, tmp_path)
+    assert "SYNTHETIC STAND-IN DATA, not the real recordings: pen strokes" in page.splitlines()[0]
+    seeds = pd.read_csv(tmp_path / "out_seeds.csv")
+    assert len(seeds) == 12 and set(seeds["row"]) == set(experiment.points)
+
+
 def test_the_table_and_its_explanation_say_who_chose(experiment, tmp_path, monkeypatch):
     monkeypatch.setattr(origin, "EXPERIMENTS", tmp_path)
     results = tmp_path / "results/quick"
@@ -113,18 +133,50 @@ def test_the_table_and_its_explanation_say_who_chose(experiment, tmp_path, monke
         row = {"label": "LegT", "hyperparameters": {"theta": theta}, "chosen_by": {"theta": "window"}}
         write(tmp_path, "letters", {k: v for k, v in SWEEP.items() if k != "sweep"} | {"models": {"legt": row}})
         shown = origin.show(origin.find("letters", "quick"), results / "trials")
-        return shown, origin.explain(results / "tables/letters.md", "legt").splitlines()[1]
+        explained = origin.explain(results / "tables/letters.md", "legt").splitlines()[1]
+        return " ".join(shown.split()), explained
 
     shown, explained = table(200)
-    assert "theta by validation in window: LegT 200." in shown
-    assert explained.startswith("theta = 200, by validation in window (not made at this scale; snakemake")
+    assert "theta by validation in window, which is not made at this scale: LegT 200." in shown
+    assert explained.startswith("theta = 200, by validation in window, which is not made at this scale: snakemake")
     for row in experiment.points:
         for seed in (0, 1):
             finish(experiment, results / "trials", row, seed)
-    (results / "sweeps").mkdir()
-    write_sweep(experiment, results / "trials", results / "sweeps/window.md")
-    assert table(200)[1].endswith("window.csv chooses it")
-    assert table(20)[1].endswith("window.csv chooses 200") and "BUT" in table(20)[1]
+    shown, explained = table(200)
+    assert "theta by validation in window: LegT 200." in shown
+    assert explained == "theta = 200, by validation in window"
+    shown, explained = table(20)
+    assert "theta by validation in window: LegT 20 (WHICH CHOOSES 200)." in shown
+    assert explained == "theta = 20, by validation in window, WHICH CHOOSES 200"
+    write(
+        tmp_path, "window", {**SWEEP, "hyperparameters": {"hidden_size": 3}}
+    )  # other trials than those that there are
+    assert "not made at this scale" in table(200)[0]
+
+
+def test_show_refuses_a_choice_by_no_sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr(origin, "EXPERIMENTS", tmp_path)
+    row = {"label": "LegT", "hyperparameters": {"theta": 200}, "chosen_by": {"theta": "windw"}}
+    write(tmp_path, "letters", {k: v for k, v in SWEEP.items() if k != "sweep"} | {"models": {"legt": row}})
+    with pytest.raises(ConfigError, match="'windw' is no sweep over 'theta'"):
+        origin.find("letters", "quick")
+
+
+def test_every_value_of_a_grid_has_a_name_of_its_own(tmp_path):
+    def rows(values, **models):
+        grid = {**SWEEP["sweep"], "values": values}
+        return load(write(tmp_path, "grid", {**SWEEP, "sweep": grid, **models}), "quick").points
+
+    assert list(rows([1000000, 1000001]))[:2] == ["legt.theta-1000000", "legt.theta-1000001"]
+    assert list(rows([0.1234561, 0.1234562]))[:2] == ["legt.theta-0.1234561", "legt.theta-0.1234562"]
+    with pytest.raises(ConfigError, match="20 cannot name a trial, or stands twice"):
+        rows([20, 20, 200])
+    words = {"block": "training", "key": "precision", "label": "precision", "values": ["float32", "bfloat16"]}
+    plan = {**SWEEP, "models": {"gru": {"label": "GRU"}}, "sweep": words}
+    experiment = load(write(tmp_path, "words", plan), "quick")
+    assert [experiment.trial("a", row, 0).training["precision"] for row in experiment.points] == words["values"]
+    page, _ = sweep(experiment, tmp_path)
+    assert "| validation, %, at precision | float32 | bfloat16 |" in " ".join(page.split())
 
 
 def test_a_training_setting_can_be_chosen_by_a_sweep_too(tmp_path):

@@ -2,6 +2,7 @@ import json
 import shutil
 import statistics
 import subprocess
+from importlib.metadata import version
 
 import pandas as pd
 import pytest
@@ -74,6 +75,65 @@ def test_a_damaged_outcome_is_said_so(experiment, tmp_path, content):
     (folder / "metrics.json").write_text(content)
     page, _ = table(experiment, tmp_path)
     assert "0 of 3 (2 missing, 1 damaged): a/legs" in page and "0/3" in line(page, "LegS")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"test_accuracy": None}, "test_accuracy is None; expected a number"),
+        ({"test_accuracy": float("nan")}, "test_accuracy is nan; expected a number"),
+        ({"test_accuracy": "0.9"}, "test_accuracy is '0.9'; expected a number"),
+        ({"status": "ended"}, "status is 'ended'; expected finished or diverged"),
+    ],
+)
+def test_an_outcome_without_a_number_of_the_table_is_damaged_and_not_averaged(experiment, tmp_path, fault, words):
+    for seed in range(3):
+        finish(experiment, tmp_path / "trials", "legs", seed, test_accuracy=0.9)
+    finish(experiment, tmp_path / "trials", "legs", 1, **fault)
+    page, cells = table(experiment, tmp_path)
+    cell = cells[(cells.model == "legs") & (cells.metric == "test_accuracy")].iloc[0]
+    assert cell["verdict"] == "damaged" and cell["finished"] == 2 and cell["mean"] == pytest.approx(90)
+    assert words in " ".join(page.split())
+
+
+def test_trials_of_another_version_and_mixed_data_are_said_so(experiment, tmp_path):
+    finish_all(experiment, tmp_path / "trials")
+    assert "MIXED" not in table(experiment, tmp_path)[0] and "this is" not in table(experiment, tmp_path)[0]
+    for trial in experiment.trials():
+        finish(experiment, tmp_path / "trials", trial.row, trial.seed, versions={"hippo-lab": "0.0.1"})
+    assert f"Made by hippo-lab 0.0.1; this is {version('hippo-lab')}." in table(experiment, tmp_path)[0]
+    dataset = {"source": "MNIST (real)", "stand_in": False, "digest": "1"}
+    finish(experiment, tmp_path / "trials", "legs", 0, dataset=dataset, kernels="torch")
+    finish(experiment, tmp_path / "trials", "legs", 1, kernels="avx2")
+    page = " ".join(table(experiment, tmp_path)[0].split())
+    for mixed in (
+        "versions of hippo-lab: 0.0.1, 0.1.0",
+        "kernels: avx2, torch",
+        "prepared datasets of one variant: 0, 1",
+    ):
+        assert f"MIXED: trials of several {mixed}." in page
+    assert "MIXED" in (tmp_path / "demo.tex").read_text()
+
+
+def test_what_is_not_ranked_is_said_so(tmp_path):
+    experiment = write_plan(tmp_path, seeds=8)
+    finish_all(experiment, tmp_path / "trials", gru=0.5)
+    for seed in range(7):
+        finish(experiment, tmp_path / "trials", "lstm", seed, status="diverged")
+    (tmp_path / "trials" / experiment.trial("a", "gru", 7).name / "metrics.json").unlink()
+    page = " ".join(table(experiment, tmp_path)[0].split())
+    assert "Mean rank by test_accuracy over 7 pairs of variant and seed: LegS 1, GRU" in page
+    assert "Not ranked, having a number in less than half of the pairs: LSTM." in page
+    assert "1 pairs of variant and seed in which a ranked model has no number are left out." in page
+    assert "tells apart: LegS and GRU" in page  # p = 2 / 2^7
+
+
+def test_too_few_pairs_for_so_many_rows_are_said_so(tmp_path):
+    rows = {name: {"label": name, "model": "gru"} for name in "abcdefgh"}
+    experiment = write_plan(tmp_path, seeds=9, models=rows, paper=None)
+    finish_all(experiment, tmp_path / "trials", **{name: 0.1 * k for k, name in enumerate(rows)})
+    page = " ".join(table(experiment, tmp_path)[0].split())  # 28 comparisons: 28 * 2 / 2^9 = 0.11
+    assert "9 pairs are too few for Wilcoxon's test with Holm's correction to tell any two rows apart." in page
 
 
 def test_a_trial_that_failed_is_counted_and_its_reason_told(experiment, tmp_path):

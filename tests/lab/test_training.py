@@ -1,4 +1,5 @@
 import copy
+import json
 import math
 from contextlib import suppress
 from dataclasses import replace
@@ -186,6 +187,54 @@ def test_a_solver_whose_step_underflows_ends_the_trial_as_diverged(dataset, mode
     assert outcome["status"] == "diverged" and outcome["epochs"] == len(rows) == 1
     assert "underflow" in outcome["reason"] and math.isfinite(rows[0]["train_loss"])
     assert outcome["evaluations"] == rows[0]["evaluations"] > 0
+
+
+def giving_up(monkeypatch, part: str, epoch: int):
+    """Lets the cell give up on `part`, from its `epoch`-th evaluation on."""
+    judge, asked = training.evaluate, []
+
+    def evaluate(model, objective, data, name, *between):
+        asked.append(name)
+        if name == part and asked.count(part) >= epoch:
+            raise Diverged("too stiff")
+        return judge(model, objective, data, name, *between)
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+
+
+def test_a_cell_that_gives_up_on_the_test_part_has_diverged(dataset, monkeypatch):
+    giving_up(monkeypatch, "test", epoch=2)
+    outcome, rows = run(dataset)
+    assert outcome["status"] == "diverged" and outcome["epochs"] == len(rows) == 2
+    assert outcome["reason"] == "too stiff" and outcome["best_epoch"] == 1
+    assert outcome["test_accuracy"] == rows[0]["test_accuracy"]
+
+
+def test_a_test_loss_that_is_not_finite_has_diverged(dataset):
+    poisoned = copy.deepcopy(dataset)
+    poisoned.parts["test"].inputs[0] = np.nan
+    outcome, _ = run(poisoned)
+    assert outcome["status"] == "diverged" and outcome["reason"] == "the test loss is not finite"
+    json.dumps(outcome, allow_nan=False)
+
+
+def test_another_part_that_the_cell_gives_up_on_has_no_number_and_a_reason(dataset, monkeypatch):
+    parts = {**dataset.parts, "fast": dataset.parts["test"], "slow": dataset.parts["test"]}
+    giving_up(monkeypatch, "fast", epoch=1)
+    outcome, _ = run(replace(dataset, parts=parts))
+    assert outcome["status"] == "finished" and outcome["gave_up"] == {"fast": "too stiff"}
+    assert "fast_accuracy" not in outcome and outcome["slow_accuracy"] == outcome["test_accuracy"]
+
+
+def test_a_trial_stopped_while_it_judges_other_parts_ends_the_same(dataset):
+    dataset = replace(dataset, parts={**dataset.parts, "fast": dataset.parts["test"]})
+    whole = Rows()
+    expected = training.run(trial(), dataset, whole)
+    first = Rows(stop=whole.chances)  # the last chance there is
+    with pytest.raises(Stopped):
+        training.run(trial(), dataset, first)
+    assert len(first.rows) == 3
+    assert training.run(trial(), dataset, Rows(earlier=first)) == expected
 
 
 def test_divergence_is_an_outcome_with_its_epoch(dataset):

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from hippo.nn.adam import Adam
@@ -53,6 +54,15 @@ def test_saved_and_loaded_it_goes_on_as_before():
     second.load_state_dict(torch.load(file, weights_only=True))
     got = descend(second, halved, range(4, 9))
     assert all(torch.equal(a, b) for a, b in zip(got, want, strict=True))
+
+
+def test_what_it_cannot_serve_is_refused():
+    one = torch.zeros(3, requires_grad=True)
+    with pytest.raises(ValueError, match="stands in two groups"):
+        Adam([{"params": [one], "lr": 0.1}, {"params": [one], "lr": 0.2}])
+    saved = Adam([{"params": [torch.zeros(1, requires_grad=True)], "lr": 0.1}]).state_dict()
+    with pytest.raises(ValueError, match=r"shape \(1,\), expected \(3,\)"):
+        Adam([{"params": [one], "lr": 0.1}]).load_state_dict(saved)
 
 
 def test_training_does_not_load_the_compiler():

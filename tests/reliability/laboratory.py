@@ -24,9 +24,9 @@ OF_THE_PROCESS = {"seconds", "run_id", "commit"}
 
 
 class Laboratory(Workspace):
-    """Trials of one GRU on few samples: `epochs` of some tenths of a second."""
+    """Trials of one GRU on few samples: `epochs` of some hundredths of a second."""
 
-    def __init__(self, folder: Path, epochs: int = 10, seeds: int = 1):
+    def __init__(self, folder: Path, epochs: int = 150, seeds: int = 1):
         super().__init__(folder)
         self.epochs = epochs
         plan = yaml.safe_load((folder / "config/experiments/timescale.yaml").read_text())
@@ -91,6 +91,11 @@ class Laboratory(Workspace):
         """The outcome, but for what is of the process."""
         content = json.loads((self.place(seed) / "metrics.json").read_text())
         return {key: value for key, value in content.items() if key not in OF_THE_PROCESS}
+
+    @property
+    def seconds(self) -> float:
+        """What the trial took from the beginning of its training to the end."""
+        return json.loads((self.place() / "metrics.json").read_text())["seconds"]
 
     def history(self, seed: int = 0) -> str:
         """The learning curve to the last digit, but for its times."""

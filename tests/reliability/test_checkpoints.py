@@ -76,6 +76,25 @@ def test_every_damage_to_a_checkpoint_is_noticed(tmp_path, figure, caplog):
     figure(f"checkpoints damaged at a random byte or cut short: {DAMAGES} of {DAMAGES} noticed")
 
 
+def test_a_damaged_checkpoint_is_not_among_the_two_that_are_kept(tmp_path):
+    kept = Checkpoints(tmp_path, "settings-data")
+    for epoch in (1, 2):
+        kept.save({"epoch": epoch})
+    newest = max(tmp_path.glob("*.pt"))
+    newest.write_bytes(damage(newest.read_bytes(), random.Random(0)))
+    assert kept.load() == {"epoch": 1}
+    kept.save({"epoch": 3})
+    max(tmp_path.glob("*.pt")).write_bytes(b"")
+    assert kept.load() == {"epoch": 1}
+
+
+def test_a_state_of_another_format_is_not_gone_on_from(tmp_path, monkeypatch, caplog):
+    kept = Checkpoints(tmp_path, "settings-data")
+    kept.save({"epoch": 1})
+    monkeypatch.setattr("hippo.lab.checkpoints.FORMAT", -1)
+    assert kept.load() is None and "another version of hippo-lab" in caplog.text
+
+
 def test_no_damage_to_prepared_data_changes_a_number(undisturbed, tmp_path, figure):
     """A changed byte that no value depends on, such as a date in the archive, may pass; a changed value never does."""
     whole = Dataset.load(undisturbed.folder / "data.npz")

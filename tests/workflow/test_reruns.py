@@ -102,6 +102,18 @@ def other_values(workspace):
     replace(dataset, parts=parts).save(workspace.folder / DATA)
 
 
+def other_values_of_old(workspace):
+    other_values(workspace)
+    os.utime(workspace.folder / DATA, (1, 1))  # as `rsync` and `cp -p` leave it
+
+
+def cut_short(workspace):
+    outcome = workspace.folder / TRIAL / "metrics.json"
+    time = outcome.stat()
+    outcome.write_text(outcome.read_text()[:40])
+    os.utime(outcome, ns=(time.st_atime_ns, time.st_mtime_ns))
+
+
 def without_data(workspace):
     shutil.rmtree(workspace.folder / "data")
     shutil.rmtree(workspace.folder / "mlruns")
@@ -117,6 +129,8 @@ EDITS = {
     "a title": (lambda w: change(w, title="Another"), {"table": 1}),
     "data touched": (touched, {}),
     "data of other values": (other_values, {"train": 2, "table": 1}),
+    "data of other values under an old date": (other_values_of_old, {"train": 2, "table": 1}),
+    "an outcome cut short": (cut_short, {"train": 1, "table": 1}),
     "data and tracked runs removed": (without_data, {}),
     "an outcome removed": (lambda w: (w.folder / TRIAL / "metrics.json").unlink(), {"train": 1, "table": 1}),
 }

@@ -6,12 +6,14 @@ ABOUT = {
     "speed_curve": "accuracy against speed",
     "memory_errors": "errors of the memories",
     "basis_functions": "basis functions",
+    "kernel_speed": "speed of the kernels",
 }
+MEASURED = "results/bench/kernels.csv"  # by `make bench`
 
 
 def figures(scale):
     """The figures that belong to the tables asked for."""
-    names = ["basis_functions"]
+    names = ["basis_functions", *(["kernel_speed"] if Path(MEASURED).exists() else [])]
     for name in TABLES:
         experiment = PLANS[name, scale]
         plan = experiment.plan
@@ -79,3 +81,21 @@ for kind in ("memory_errors", "basis_functions"):
             command=kind.replace("_", "-"),
         shell:
             "hippo figure {params.command} --out {output[0]} > {log} 2>&1"
+
+
+rule kernel_speed:
+    input:
+        MEASURED,
+    output:
+        pictures("kernel_speed"),
+    log:
+        "logs/{scale}/figure/kernel_speed.log",
+    benchmark:
+        "results/{scale}/benchmarks/figure/kernel_speed.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=0,
+    shell:
+        "hippo figure kernel-speed {input} --out {output[0]} > {log} 2>&1"

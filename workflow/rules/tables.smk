@@ -14,6 +14,12 @@ def reported(folder, suffix, what, caption):
     return report(file, caption=f"../report/{caption}.rst", category="{experiment}", labels=labels)
 
 
+def named(swept):
+    """A pattern of the experiments that end in a sweep, or in a table."""
+    names = [re.escape(name) for name in FILES if bool(PLANS[name, SETTINGS.scale].plan.sweep) == swept]
+    return "|".join(names) or "(?!)"  # which nothing matches
+
+
 rule table:
     input:
         lambda w: trials_of_experiment(w.experiment, w.scale),
@@ -23,6 +29,8 @@ rule table:
         "results/{scale}/tables/{experiment}_pairs.csv",
         reported("tables", ".csv", "numbers", "table"),
         reported("tables", "_seeds.csv", "trials", "table"),
+    wildcard_constraints:
+        experiment=named(swept=False),
     log:
         "logs/{scale}/table/{experiment}.log",
     benchmark:
@@ -46,8 +54,11 @@ rule sweep:
     output:
         "results/{scale}/sweeps/{experiment}.md",
         reported("sweeps", ".csv", "numbers", "sweep"),
+        reported("sweeps", "_seeds.csv", "trials", "sweep"),
         reported("sweeps", ".png", "curve", "sweep"),
         "results/{scale}/sweeps/{experiment}.svg",
+    wildcard_constraints:
+        experiment=named(swept=True),
     log:
         "logs/{scale}/sweep/{experiment}.log",
     benchmark:

@@ -23,6 +23,8 @@ def trial_needs(wildcards):
     data, outcome = (path.format(**wildcards) for path in (DATA, OUTCOME))
     if not forced() and stands(trial_of(wildcards), Path(outcome), Path(data), SETTINGS.require_real_data):
         return []
+    with suppress(OSError):  # what does not stand is older than all it is made of, whatever its file's time says
+        os.utime(outcome, (1, 1))
     edited = [FILES[wildcards.experiment]] if Path(outcome).exists() else []  # where Snakemake remembers no params
     return [data, ancient("mlruns/store.json"), *edited]
 
@@ -58,7 +60,7 @@ rule train:
         "logs/{scale}/train/" + TRIAL + ".log",
     benchmark:
         "results/{scale}/benchmarks/train/" + TRIAL + ".tsv"
-    retries: 1  # a trial that was stopped, or whose machine failed it, goes on from its last checkpoint
+    retries: SETTINGS.retries
     threads: asks("threads")
     resources:
         mem_mb=asks("mem_mb"),

@@ -21,6 +21,7 @@ def learning_curves(experiment: Experiment, trials: Path, out: Path) -> None:
         for axis, (variant, about) in zip(axes[:, 0], variants.items(), strict=True):
             for (row, model), look in zip(models.items(), lines(), strict=False):
                 own = outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)]
+                own = own[own["status"].isin(("finished", "diverged"))]  # others may be of other settings
                 history = histories([trials / folder for folder in own["folder"]], metric)
                 if len(history):
                     seeds = (history.set_index("epoch")[metric] * column.factor).groupby("epoch")

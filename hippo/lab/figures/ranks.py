@@ -23,11 +23,13 @@ def ranks(experiment: Experiment, trials: Path, out: Path) -> None:
             label = experiment.plan.models[row].label
             axis.plot([rank], [line], "o", color=DARK)
             axis.annotate(
-                f"{label}  {rank:.2g}", (rank, line), (5, 0), textcoords="offset points", va="center", fontsize=6
+                f"{label} ({rank:.2g})", (rank, line), (5, 0), textcoords="offset points", va="center", fontsize=6
             )
         for offset, (first, last) in enumerate(groups(means, width)):
             axis.plot(means.iloc[[first, last]], [-1.2 - 0.5 * offset] * 2, color=WARM, lw=2.5, solid_capstyle="butt")
         title = f"critical difference {width:.2f} over {len(table)} pairs of variant and seed"
+        if width >= models - 1:
+            title += ":\ntoo few to tell any two models apart"
         axis.set(
             title=title, xlabel="mean rank (1 is best); bars: not told apart", yticks=[], xlim=(0.7, models * 1.35)
         )
