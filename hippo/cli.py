@@ -147,7 +147,7 @@ def table(experiment, scale, trials, out, partial):
 )
 @partial_option
 def sweep(experiment, scale, trials, out, partial):
-    """Show what each value of a swept setting gave, and which one validation chooses."""
+    """Show what each value of a swept setting gave, and which one is chosen."""
     from hippo.lab.experiment import load
     from hippo.lab.sweeps import write_sweep
 

@@ -17,6 +17,8 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())  # else a power cut may leave the new name on an empty file
         partial.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error

@@ -81,7 +81,7 @@ def explain(table: Path, model: str) -> str:
 def _choice(experiment: Experiment, row: str, key: str, sweep: str, chosen: list) -> str:
     """What a setting is, and what the sweep that it is said to come from chooses."""
     value = experiment.setting(row, key)
-    said = f"{key} = {word(value)}, by validation in {sweep}"
+    said = f"{key} = {word(value)}, as chosen by {sweep}"
     if not chosen:
         command = f"snakemake --cores all --config scale={experiment.scale} -- {sweep}"
         return f"{said}, which is not made at this scale: {command}"

@@ -1,4 +1,4 @@
-"""A sweep from its trials: what each value of a setting gave, and the value that validation chooses."""
+"""A sweep from its trials: what each value of a setting gave, and the value that is chosen."""
 
 from pathlib import Path
 
@@ -91,7 +91,8 @@ def markdown(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame
 
 def notes(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -> list[str]:
     """What a reader should know about the numbers of a sweep."""
-    found = ["In bold: the value that validation chooses; the test part has no say in it."]
+    silent = "; the test part has no say in it" if experiment.task.trained else ""
+    found = [f"In bold: the value chosen, by {experiment.task.columns[0].label.split(',')[0]}{silent}."]
     without = curve.groupby(["variant", "label"], sort=False)["chosen"].any()
     names = [f"{variant}, {label}" for (variant, label), chosen in without.items() if not chosen]
     found += [f"Nothing is chosen where a trial is missing, or all diverged: {'; '.join(names)}."] if names else []

@@ -188,7 +188,7 @@ def _about_choices(experiment: Experiment, trials: Path) -> Iterator[str]:
         found = choices(experiment, sweep, trials)
         words = [_choice(experiment, row, experiment.setting(row, key), found[row]) for row in rows]
         absent = "" if any(found[row] for row in rows) else ", which is not made at this scale"
-        yield f"{key} by validation in {sweep}{absent}: {', '.join(words)}."
+        yield f"{key} as chosen by {sweep}{absent}: {', '.join(words)}."
 
 
 def _choice(experiment: Experiment, row: str, value, chosen: list) -> str:

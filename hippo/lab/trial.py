@@ -48,7 +48,7 @@ def _run(trial: Trial, dataset_path: Path, folder: Path, interruption: Interrupt
     # hundred times slower; threads inherit the setting, so it comes before the first parallel operation.
     torch.set_flush_denormal(True)
     torch.set_num_threads(trial.threads)
-    for stale in ("metrics.json", "failure.json", "reconstruction.csv"):
+    for stale in ("metrics.json", "failure.json", "reconstruction.csv", "figure.png", "figure.svg"):
         (folder / stale).unlink(missing_ok=True)
     for stale in folder.rglob(".*.partial"):
         stale.unlink(missing_ok=True)
@@ -88,9 +88,20 @@ def _run(trial: Trial, dataset_path: Path, folder: Path, interruption: Interrupt
         if recorder and run.id:
             run.stop(recorder.rows, failure["status"].upper(), message)
         raise
+    _draw(folder)
     run.finish(recorder.rows, metrics)
     checkpoints.clear()
     return metrics
+
+
+def _draw(folder: Path) -> None:
+    """The trial's figure, which shows nothing that is not in its files: where it cannot be drawn, it is missing."""
+    from hippo.lab.figures.trial import draw_trial  # matplotlib takes half a second that a trial needs at its end only
+
+    try:
+        draw_trial(folder)
+    except (OSError, ValueError) as error:
+        log.warning("%s: not drawn: %s", folder, error)
 
 
 def _dataset(trial: Trial, path: Path) -> Dataset:

@@ -75,7 +75,7 @@ def test_a_sweep_and_a_table_without_trials_have_their_place(tmp_path):
     plans = [write_plan(tmp_path), write_plan(tmp_path, name="rates", paper=None, sweep=sweep)]
     write_report(plans, "quick", tmp_path / "results", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
-    assert "no finished trial" in text and "marked is what validation chooses" in text
+    assert "no finished trial" in text and "marked is the value chosen" in text
 
 
 def browse(page, width: int, folder) -> tuple[dict, str]:

@@ -137,17 +137,17 @@ def test_the_table_and_its_explanation_say_who_chose(experiment, tmp_path, monke
         return " ".join(shown.split()), explained
 
     shown, explained = table(200)
-    assert "theta by validation in window, which is not made at this scale: LegT 200." in shown
-    assert explained.startswith("theta = 200, by validation in window, which is not made at this scale: snakemake")
+    assert "theta as chosen by window, which is not made at this scale: LegT 200." in shown
+    assert explained.startswith("theta = 200, as chosen by window, which is not made at this scale: snakemake")
     for row in experiment.points:
         for seed in (0, 1):
             finish(experiment, results / "trials", row, seed)
     shown, explained = table(200)
-    assert "theta by validation in window: LegT 200." in shown
-    assert explained == "theta = 200, by validation in window"
+    assert "theta as chosen by window: LegT 200." in shown
+    assert explained == "theta = 200, as chosen by window"
     shown, explained = table(20)
-    assert "theta by validation in window: LegT 20 (WHICH CHOOSES 200)." in shown
-    assert explained == "theta = 20, by validation in window, WHICH CHOOSES 200"
+    assert "theta as chosen by window: LegT 20 (WHICH CHOOSES 200)." in shown
+    assert explained == "theta = 20, as chosen by window, WHICH CHOOSES 200"
     write(
         tmp_path, "window", {**SWEEP, "hyperparameters": {"hidden_size": 3}}
     )  # other trials than those that there are

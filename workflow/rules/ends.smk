@@ -16,6 +16,8 @@ onerror:
             f"hippo {kind} {FILES[name]} --scale {scale} --trials results/{scale}/trials"
             f" --out results/{scale}/{kind}s/{name}.md --partial"
         )
+    for scale in dict(unfinished()):
+        shell(f"hippo report --scale {scale} > /dev/null")
 
 
 onsuccess:

@@ -29,20 +29,29 @@ def signals(experiment: Experiment, trials: Path, out: Path) -> None:
         if finished.empty:
             return say(axes[0, 0], "no finished trial")
         for pair, trial in zip(axes, finished.itertuples(), strict=True):
-            points = pd.read_csv(trials / trial.folder / "reconstruction.csv")
-            edge = SHARE * points["sample"].iloc[-1]
-            for axis, part in (
-                (pair[0], points[points["sample"] <= edge]),
-                (pair[1], points[points["sample"] >= points["sample"].iloc[-1] - edge]),
-            ):
-                axis.plot(part["sample"], part["signal"], color=GREY, lw=2.2, label="signal")
-                axis.plot(part["sample"], part["reconstructed"], color=DARK, lw=0.8, label="reconstructed")
-                axis.set_ylim(-3.5, 3.5)
-                axis.locator_params(axis="x", nbins=3)
+            ends(pair, pd.read_csv(trials / trial.folder / "reconstruction.csv"))
             pair[0].set_ylabel(f"{experiment.plan.models[trial.row].label}\nMSE {trial.mse:.3g}", fontsize=6)
         axes[0, 0].set_title("oldest samples")
         axes[0, 1].set_title("newest samples")
+        for axis in axes[-1]:
+            axis.set_xlabel("samples, millions")
         legend(figure, axes)
+
+
+def ends(pair, points: pd.DataFrame) -> None:
+    """The oldest stretch of a signal and its reconstruction on the first axis of `pair`, the newest on the second.
+
+    `points` has the columns sample, signal and reconstructed (reconstruction.csv). Samples are counted in millions.
+    """
+    last = points["sample"].iloc[-1]
+    for axis, part in (
+        (pair[0], points[points["sample"] <= SHARE * last]),
+        (pair[1], points[points["sample"] >= (1 - SHARE) * last]),
+    ):
+        for name, look in (("signal", {"color": GREY, "lw": 2.2}), ("reconstructed", {"color": DARK, "lw": 0.8})):
+            axis.plot(part["sample"] / 1e6, part[name], label=name, **look)
+        axis.set_ylim(-3.5, 3.5)
+        axis.locator_params(axis="x", nbins=3)
 
 
 def memory_errors(cycles: int, out: Path) -> None:
