@@ -27,12 +27,13 @@ def picture(route: str, out: Path) -> None:
 
 
 def main(database: Path) -> None:
-    """The list of one table's runs, and one of them."""
+    """The list of one table's runs, one of them, its figure, and a sweep."""
     store = f"sqlite:///{database}"
     client = MlflowClient(store)
-    tables = client.search_experiments(filter_string="name != 'Default'")
-    runs = client.search_runs([table.experiment_id for table in tables], "tags.outcome = 'finished'")
-    run = max(runs, key=lambda run: run.data.metrics["final/epochs"])  # one that has curves to show
+    experiments = [one.experiment_id for one in client.search_experiments(filter_string="name != 'Default'")]
+    runs = client.search_runs(experiments, "tags.outcome = 'finished' and tags.sweep IS NULL")
+    run = max(runs, key=lambda run: run.data.metrics.get("final/epochs", 0))  # one that has curves to show
+    (sweep, *_) = client.search_runs(experiments, "tags.chosen IS NOT NULL")
     host = ["--host", "127.0.0.1", "--port", str(PORT), "--workers", "1"]
     server = subprocess.Popen([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, *host])
     try:
@@ -46,6 +47,9 @@ def main(database: Path) -> None:
         only = quote(f"tags.variant = '{run.data.tags['variant']}'")
         picture(f"{place}?searchFilter={only}", FOLDER / "mlflow_runs.png")
         picture(f"{place}/{run.info.run_id}", FOLDER / "mlflow_run.png")
+        picture(f"{place}/{run.info.run_id}/model-metrics", FOLDER / "mlflow_curves.png")
+        picture(f"{place}/{run.info.run_id}/artifacts/figure.png", FOLDER / "mlflow_figure.png")
+        picture(f"experiments/{sweep.info.experiment_id}/runs", FOLDER / "mlflow_sweep.png")
     finally:
         server.terminate()
         server.wait()
