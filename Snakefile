@@ -44,6 +44,4 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
-
-
 include: "workflow/rules/ends.smk"

@@ -30,8 +30,8 @@ MISTAKES = {
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
     "model only in a scale": (
         PMNIST,
-        "lmu: {training: {learning_rate: 2.0e-3}}",
-        "legz: {label: x}",
+        "      lmu: {training:",
+        "      legz: {training:",
         ["(scale quick)", "'models.legz'", "'legs'"],
     ),
     "paper value of no row": (
