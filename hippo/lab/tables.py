@@ -1,6 +1,5 @@
 """A table from its trials: ours beside the paper's, with a verdict, in Markdown, CSV and LaTeX."""
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from hippo.lab.outcomes import collect, per_seed
 from hippo.lab.statistics import paper_value, statistics
 from hippo.lab.sweeps import choices
 from hippo.lab.tasks import Column
+from hippo.lab.tex import symbols, tex
 
 tabulate_module.MIN_PADDING = 0  # a table has to fit the width of a terminal
 
@@ -110,31 +110,14 @@ def latex(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -
     plan, parts = experiment.plan, []
     for section in sections(experiment, cells):
         form = {"tablefmt": "latex_booktabs", "disable_numparse": True, "colalign": section.alignment}
-        parts.append(_tex(plan.variants[section.variant].label) + r"\\[0.5ex]")
-        parts.append(_symbols(tabulate(section.lines, section.headers, **form)) + r"\\[1.5ex]")
+        parts.append(tex(plan.variants[section.variant].label) + r"\\[0.5ex]")
+        parts.append(symbols(tabulate(section.lines, section.headers, **form)) + r"\\[1.5ex]")
     about = " ".join(essential(experiment, outcomes))
-    caption = _tex(f"{plan.title}, {experiment.scale} scale, {data(outcomes)}. {about}")
+    caption = tex(f"{plan.title}, {experiment.scale} scale, {data(outcomes)}. {about}")
     label = rf"\label{{tab:{experiment.name}}}"
     return "\n".join(
         [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}{label}", *parts, r"\end{table}", ""]
     )
-
-
-TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-TEX |= {character: "\\" + character for character in "&%$#_{}"}
-
-
-def _tex(text: str) -> str:
-    """`text` as LaTeX prints it literally."""
-    return _symbols("".join(TEX.get(character, character) for character in text))
-
-
-def _symbols(text: str) -> str:
-    """Greek letters and signs as mathematics, whatever the document's encoding and font."""
-    signs = {"±": r"$\pm$", "−": "$-$", "·": r"$\cdot$", "×": r"$\times$", "→": r"$\to$", "—": "---", "–": "--"}
-    for character in {c for c in text if "GREEK SMALL" in unicodedata.name(c, "")}:
-        signs[character] = f"$\\{unicodedata.name(character).split()[-1].lower()}$"
-    return "".join(signs.get(character, character) for character in text)
 
 
 def notes(experiment: Experiment, outcomes: pd.DataFrame, trials: Path) -> list[str]:

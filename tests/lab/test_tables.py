@@ -160,10 +160,13 @@ def test_the_latex_table_has_booktabs_and_every_number(tmp_path):
     assert r"GRU $\theta$=1\_000 \& more" in text
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-base")
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex: install texlive-latex-base and texlive-latex-recommended"
+)
 def test_the_latex_table_compiles(tmp_path):
     variants = {"a": {"label": "50 % of {x} → α_1 ~ 2^3 #\\"}}
-    plan = write_plan(tmp_path, title="Mackey–Glass & co.", variants=variants)
+    models = {"legs": {"label": "LegS, Δ ≥ ½ ☃"}, "gru": {"label": "[1] θ < 2"}, "lstm": {"label": "* LSTM | ό"}}
+    plan = write_plan(tmp_path, title="Mackey–Glass & co.", variants=variants, models=models)
     finish_all(plan, tmp_path / "trials")
     write_table(plan, tmp_path / "trials", tmp_path / "demo.md")
     document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{demo}\end{document}"
