@@ -279,7 +279,7 @@ def explain(table, model):
 @click.argument("one", type=FOLDER)
 @click.argument("other", type=FOLDER)
 def compare(one, other):
-    """Print what differs between two results folders, ONE and OTHER, number by number."""
+    """Print what differs between two results folders, ONE and OTHER: numbers, verdicts, settings, data, versions."""
     from hippo.lab.comparing import compare
 
     click.echo(compare(one, other))

@@ -101,29 +101,6 @@ def test_durations_are_in_words():
     assert [duration(s) for s in (12.4, 61, 3600 * 5 + 130)] == ["12 s", "1 min 1 s", "5 h 2 min"]
 
 
-def test_compare_tells_numbers_and_settings_that_differ(quick, tmp_path):
-    assert "0 differ" in hippo("compare", "results/quick", "results/quick")
-    other = tmp_path / "other"
-    other.mkdir()
-    changed = write_plan(other, training={"epochs": 3, "learning_rate": 0.01})
-    finish_all(changed, other / "quick/trials", legs=0.7)
-    write_table(changed, other / "quick/trials", other / "quick/tables/demo.md")
-    words = hippo("compare", "results/quick", "other/quick")
-    line = next(line for line in words.splitlines() if line.startswith("demo/a/legs"))
-    assert line.split()[1:5] == ["test_accuracy", "90.1", "70.1", "-20"]
-    assert "1 differ" in words
-    assert "training.learning_rate: 0.001 in A, 0.01 in B (demo/a/gru/seed0 and 8 more)" in words
-
-
-def test_compare_refuses_what_it_cannot_read(quick, tmp_path):
-    assert "name one of them" in hippo("compare", "results", "results/quick", code=1)
-    assert "no tables" in hippo("compare", "results/quick", "nowhere", code=1)
-    old = tmp_path / "old/tables"
-    old.mkdir(parents=True)
-    (old / "demo.csv").write_text("model,accuracy\nlegs,0.9\n")
-    assert "written by another version" in hippo("compare", "results/quick", "old", code=1)
-
-
 def test_compare_and_tables_say_so_where_scales_are_mixed(quick, tmp_path):
     smoke = write_plan(tmp_path, scale="smoke", scales={"smoke": {"training": {"epochs": 1}}})
     finish_all(smoke, tmp_path / "results/smoke/trials")
