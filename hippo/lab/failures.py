@@ -27,16 +27,19 @@ def failure(folder: Path, digest: str) -> dict | None:
 
 
 def alive(process: dict, gone: tuple[str, ...] = ()) -> bool:
-    """Whether `process` (host, pid) may still run: on another host it may, unless that is one of `gone`."""
-    if process.get("host") in gone:
+    """Whether `process` (host, pid) may still run: on another host it may, unless that is one of `gone`.
+
+    One that lacks either, or whose number is none, is no process.
+    """
+    host, pid = process.get("host"), str(process.get("pid"))
+    if not host or host in gone or not pid.isdecimal():
         return False
-    if process.get("host") != platform.node():
+    if host != platform.node():
         return True
-    pid = int(process["pid"])
     try:
-        os.kill(pid, 0)
+        os.kill(int(pid), 0)
     except PermissionError:
         return True
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    return pid != os.getpid()
+    return int(pid) not in (0, os.getpid())  # 0 stands for this process's own group

@@ -1,5 +1,6 @@
 """How far the trials of a scale are, as a table for the terminal."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +15,8 @@ def list_trials(experiments: list[Experiment], trials: Path) -> str:
     """A line per trial that was started: status, epoch k of n, time left at the pace so far; then the counts."""
     lines, waiting = [], 0
     for experiment in experiments:
-        outcomes = collect(experiment, trials)
-        for trial, status in zip(experiment.trials(), outcomes["status"], strict=True):
+        found = collect(experiment, trials).reindex(columns=["status"])["status"].fillna("damaged")
+        for trial, status in zip(experiment.trials(), found, strict=True):
             folder = trials / trial.name
             if status == "missing" and not (folder / "trial.yaml").exists():
                 waiting += 1
@@ -38,14 +39,24 @@ def _state(trial: Trial, folder: Path, status: str) -> tuple[str, str, str]:
         status = "running"
     elif status == "missing":
         status = "stopped" if (folder / "run.json").exists() else "starting"
+    done, pace = _progress(folder / "history.csv")
     total = trial.training.get("epochs", 1)
+    if status == "finished" and (epochs := read_json(folder / "metrics.json").get("epochs")):
+        done = total = epochs  # one of what takes none, whatever the training settings say
+    epoch = "" if done is None else f"{done} of {total}"
+    known = status == "running" and done is not None and math.isfinite(pace)
+    return status, epoch, duration(pace * (total - done)) if known else ""
+
+
+def _progress(history: Path) -> tuple[int | None, float]:
+    """Epochs done, None where the file cannot tell, and the mean seconds of one, NaN where it does not say."""
     try:
-        history = pd.read_csv(folder / "history.csv")
-    except (OSError, pd.errors.EmptyDataError):
-        return status, f"0 of {total}", ""
-    done = int(history["epoch"].iloc[-1])
-    remaining = history["seconds"].mean() * (total - done)
-    return status, f"{done} of {total}", duration(remaining) if status == "running" else ""
+        rows = pd.read_csv(history)
+        return int(rows["epoch"].iloc[-1]), float(rows["seconds"].mean()) if "seconds" in rows else math.nan
+    except FileNotFoundError:
+        return 0, math.nan
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        return None, math.nan
 
 
 def duration(seconds: float) -> str:

@@ -31,6 +31,16 @@ def test_a_process_of_another_machine_may_live_unless_it_is_said_gone(over):
     assert not alive({"host": "another", "pid": over}, gone=("another",))
 
 
+@pytest.mark.parametrize("pid", [None, "none", "", -1, 0, 1.5, 10**30])
+def test_what_names_no_process_is_over(pid):
+    assert not alive({"host": HERE, "pid": pid})
+
+
+def test_a_process_without_host_or_number_is_none():
+    assert not alive({}) and not alive({"host": HERE}) and not alive({"host": "another"})
+    assert not alive({"pid": os.getppid()})
+
+
 def test_why_a_trial_has_no_outcome(tmp_path, over):
     assert failure(tmp_path, "settings") is None  # never started
     run = {"identity": "settings-data", "host": HERE, "pid": over}

@@ -89,6 +89,53 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
         assert "6 finished, 1 running, 1 stopped, 1 not started" in words
 
 
+def line_of(trial: str) -> list[str]:
+    """Status, epoch and time left of one trial in the list of all."""
+    words = hippo("runs")
+    assert "demo/a/lstm/seed2  finished  3 of 3" in words  # whatever is wrong with another
+    return next(line.split()[1:] for line in words.splitlines() if line.split()[:1] == [trial])
+
+
+def test_a_finished_trial_did_all_its_epochs_however_many_were_set(quick, tmp_path):
+    folder = finish(quick, tmp_path / "results/quick/trials", "gru", 0, epochs=1)
+    (folder / "history.csv").write_text("epoch,seconds\n1,2.0\n")
+    assert line_of("demo/a/gru/seed0") == "finished 1 of 1".split()
+    (folder / "history.csv").unlink()
+    assert line_of("demo/a/gru/seed0") == "finished 1 of 1".split()
+
+
+@pytest.mark.parametrize(
+    "history", ["", "epoch,seconds\n", "seconds\n2.0\n", "epoch,seconds\nfirst,2\n", 'epoch\n"', b"\xff"]
+)
+def test_a_damaged_history_leaves_the_epoch_empty(quick, tmp_path, history):
+    path = tmp_path / "results/quick/trials/demo/a/gru/seed0/history.csv"
+    path.write_bytes(history if isinstance(history, bytes) else history.encode())
+    assert line_of("demo/a/gru/seed0") == ["finished"]
+    (path.parent / "metrics.json").unlink()
+    (path.parent / "run.json").write_text(json.dumps({"host": platform.node(), "pid": os.getppid()}))
+    assert line_of("demo/a/gru/seed0") == ["running"]
+
+
+@pytest.mark.parametrize("history", ["epoch\n2\n", "epoch,seconds\n1,\n2,\n"])
+def test_a_history_without_seconds_leaves_the_time_left_empty(quick, tmp_path, history):
+    folder = tmp_path / "results/quick/trials/demo/a/gru/seed0"
+    (folder / "metrics.json").unlink()
+    (folder / "history.csv").write_text(history)
+    (folder / "run.json").write_text(json.dumps({"host": platform.node(), "pid": os.getppid()}))
+    assert line_of("demo/a/gru/seed0") == "running 2 of 3".split()
+
+
+def test_a_trial_whose_process_or_outcome_is_damaged_has_its_line(quick, tmp_path):
+    folder = tmp_path / "results/quick/trials/demo/a/gru/seed0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({key: metrics[key] for key in ("trial", "dataset")}))
+    assert line_of("demo/a/gru/seed0") == "damaged 3 of 3".split()
+    (folder / "metrics.json").unlink()
+    run = {"identity": f"{metrics['trial']}-data"}
+    (folder / "run.json").write_text(json.dumps(run))
+    assert line_of("demo/a/gru/seed0") == "killed 3 of 3".split()
+
+
 def test_the_report_is_of_every_experiment_that_has_a_table(quick, tmp_path):
     write_plan(tmp_path / "config/experiments", name="never_made", title="Never made")
     assert "results/quick/report.html" in hippo("report")
