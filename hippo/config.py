@@ -29,8 +29,10 @@ ConfigType = TypeVar("ConfigType", bound=Config)
 
 
 def closest(name: str, valid) -> str:
-    """A clause naming the valid name nearest to `name`, or all valid names when none is near."""
+    """A clause naming the valid name nearest to `name`, or all valid names when none is near, or that there is none."""
     valid = sorted(str(v) for v in valid)
+    if not valid:
+        return "there is none to choose from"
     match = get_close_matches(str(name), valid, n=1, cutoff=0.5)
     return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
 

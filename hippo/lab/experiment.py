@@ -305,13 +305,20 @@ class _EachKeyOnce(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _beside(path: Path) -> str:
+    """What to name instead of an absent YAML file."""
+    if not path.parent.is_dir():
+        return f"nor is there a folder {path.parent}; start in the project's folder, or name another file"
+    present = [p.name for p in path.parent.glob("*.yaml")]
+    return closest(path.name, present) if present else f"there is no YAML file in {path.parent}; name another file"
+
+
 def read_yaml(path: Path) -> dict:
     """The mapping in a YAML file; ConfigError if it is absent, not YAML or not a mapping."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
     except FileNotFoundError:
-        present = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        raise ConfigError(f"{path}: no such file; {closest(path.name, present)}") from None
+        raise ConfigError(f"{path}: no such file; {_beside(path)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

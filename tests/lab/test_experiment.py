@@ -1,10 +1,12 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from hippo.config import ConfigError
+from hippo.config import ConfigError, closest
 from hippo.lab import experiment
 
 PLAN = {
@@ -85,9 +87,26 @@ def test_unknown_names_of_a_trial_are_answered_with_the_closest(tmp_path):
         load(tmp_path).trial("a", "legz", 0)
 
 
-def test_every_scale_of_every_shipped_experiment_is_valid():
-    from pathlib import Path
+def test_an_absent_file_is_answered_with_what_stands_beside_it(tmp_path):
+    load(tmp_path)
+    (tmp_path / "empty").mkdir()
+    answers = {
+        "plam.yaml": "plam.yaml: no such file; did you mean 'plan.yaml'",
+        "other.txt": "other.txt: no such file; valid: plan.yaml",
+        "empty/plan.yaml": f"no such file; there is no YAML file in {tmp_path}/empty; name another file",
+        "absent/plan.yaml": f"no such file; nor is there a folder {tmp_path}/absent; start in the project's",
+    }
+    for name, answer in answers.items():
+        with pytest.raises(ConfigError, match=re.escape(answer)):
+            experiment.load(tmp_path / name, "quick")
 
+
+def test_where_nothing_is_valid_nothing_is_listed():
+    assert closest("pmnist", []) == "there is none to choose from"
+    assert closest("pmnist", ["adding"]) == "valid: adding" and closest("admin", ["adding"]).startswith("did you mean")
+
+
+def test_every_scale_of_every_shipped_experiment_is_valid():
     files = sorted((Path(__file__).parents[2] / "config/experiments").glob("*.yaml"))
     assert files
     for path in files:
@@ -102,8 +121,6 @@ def test_reading_experiments_does_not_import_torch():
         "load('config/experiments/reconstruction.yaml', 'quick');"
         "heavy = {'torch', 'mlflow', 'sktime', 'pandas'} & set(sys.modules); assert not heavy, heavy"
     )
-    from pathlib import Path
-
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
