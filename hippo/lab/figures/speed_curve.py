@@ -9,15 +9,23 @@ from hippo.config import ConfigError
 from hippo.files import write_text
 from hippo.lab.experiment import Experiment
 from hippo.lab.outcomes import collect
-from hippo.lab.style import drawn, legend, looks
+from hippo.lab.style import drawn, legend, looks, say
 
 SPEED = re.compile(r"speed_(?P<factor>[\d.]+)_accuracy")
 
 
 def speed_curve(experiment: Experiment, trials: Path, out: Path) -> None:
-    """Write `out`.csv, .png and .svg: mean accuracy in percent over the seeds at every factor of speed."""
+    """Write `out`.csv, .png and .svg: mean accuracy in percent over the seeds at every factor of speed.
+
+    ConfigError for an experiment whose datasets have no other speeds.
+    """
+    if not any(getattr(options, "speeds", ()) for options in experiment.datasets.values()):
+        raise ConfigError(f"{experiment.where}: no trial is judged at other speeds; see dataset option speeds")
     curve = measured(experiment, collect(experiment, trials))
     write_text(out.with_suffix(".csv"), curve.to_csv(index=False))
+    if curve.empty:
+        with drawn(out, 1.2) as (_, ((axis,),)):
+            return say(axis, "no finished trial was judged at other speeds")
     styles = looks(experiment.models)
     ticks, count = [0.25, 0.5, 1, 2, 4], len(experiment.datasets)
     with drawn(out, 1.8 * count + 0.13 * len(experiment.models) / 2 + 0.3, count, sharex=True) as (figure, axes):
@@ -35,10 +43,6 @@ def speed_curve(experiment: Experiment, trials: Path, out: Path) -> None:
 def measured(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     """One row per variant, model and speed: mean and standard deviation in percent, finished seeds."""
     found = {key: float(match["factor"]) for key in outcomes if (match := SPEED.fullmatch(key))}
-    if not found:
-        raise ConfigError(
-            f"{experiment.where}: no finished trial was judged at other speeds; see dataset option speeds"
-        )
     finished = outcomes[outcomes["status"] == "finished"]
     long = finished.melt(["variant", "row", "seed"], list(found), "speed", "accuracy")
     long["speed"], long["accuracy"] = long["speed"].map(found), 100 * long["accuracy"]
