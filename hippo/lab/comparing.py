@@ -117,7 +117,8 @@ def _changed(rows: pd.DataFrame) -> pd.DataFrame:
     """Which of mean, std, finished and verdict differ in each row."""
     one, other = (rows[[f"{key}_{side}" for key in ASPECTS]].set_axis(ASPECTS, axis=1) for side in "ab")
     changed = (one != other) & ~(one.isna() & other.isna())
-    changed["std"] = ~np.isclose(one["std"], other["std"], rtol=1e-9, equal_nan=True)  # about another mean it rounds
+    rounding = 1e-12 * one["mean"].abs()  # the same deviation about another mean rounds to other bits
+    changed["std"] = ~np.isclose(one["std"], other["std"], rtol=0, atol=rounding, equal_nan=True)
     changed.loc[rows["metric"].isin(TIMED), ["mean", "std"]] = False
     return changed
 

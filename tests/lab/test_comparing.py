@@ -67,6 +67,12 @@ def test_each_aspect_of_a_number_is_compared(pair, changed, line, numbers):
     assert f"6 numbers in both, {numbers} differ" in words
 
 
+def test_small_deviations_of_small_numbers_are_compared(pair):
+    for folder, std in zip(pair, (1e-9, 2e-9), strict=True):
+        change(folder / "tables/demo.csv", "legs", "validation_accuracy", mean=1e-6, std=std)
+    assert told(compare(*pair)) == ["legs validation_accuracy, std 1e-09 2e-09 +1e-09".split()]
+
+
 def test_finished_seeds_are_told_once_for_a_row(pair):
     change(pair[1] / "tables/demo.csv", "legs", finished=1)
     words = compare(*pair)
