@@ -1,8 +1,10 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.axes import Axes
 from mlflow import MlflowClient
 
 from hippo.config import ConfigError
@@ -46,7 +48,7 @@ def finish(experiment, trials, row, seed, status="finished", source="MNIST", sta
 
 def sweep(experiment, tmp_path) -> tuple[str, pd.DataFrame]:
     write_sweep(experiment, tmp_path / "trials", tmp_path / "out")
-    assert (tmp_path / "out.png").stat().st_size > 5000 and (tmp_path / "out.svg").exists()
+    assert (tmp_path / "out.png").exists() and (tmp_path / "out.svg").exists()
     return (tmp_path / "out.md").read_text(), pd.read_csv(tmp_path / "out.csv")
 
 
@@ -65,6 +67,29 @@ def test_validation_chooses_and_test_does_not(experiment, tmp_path):
     page, curve = sweep(experiment, tmp_path)
     assert list(curve.loc[curve["chosen"], "value"]) == [200, 200]
     assert "**80.0**" in page and "**99" not in page and "end of the grid" not in page
+
+
+def test_the_figure_shows_every_value_and_rings_the_chosen(experiment, tmp_path, monkeypatch):
+    for row in experiment.points:
+        for seed in (0, 1):
+            finish(experiment, tmp_path / "trials", row, seed)
+    curves, rings, errorbar, plot = {}, [], Axes.errorbar, Axes.plot
+
+    def noted(axis, x, y, deviation, label, **look):
+        curves[label] = list(zip(x, y, strict=True))
+        return errorbar(axis, x, y, deviation, label=label, **look)
+
+    def ringed(axis, x, y, *style, **look):
+        rings.extend(zip(x, y, strict=True) if look.get("ms") == 8 else ())
+        return plot(axis, x, y, *style, **look)
+
+    monkeypatch.setattr(Axes, "errorbar", noted)
+    monkeypatch.setattr(Axes, "plot", ringed)
+    sweep(experiment, tmp_path)
+    expected = [(value, 100 * validation) for value, (validation, _) in SCORES.items()]
+    assert list(curves) == ["LegT", "LMU"]
+    np.testing.assert_allclose([curves["LegT"], curves["LMU"]], [expected, expected])
+    np.testing.assert_allclose(rings, [(200, 80)] * 2)
 
 
 def test_half_a_sweep_chooses_nothing(experiment, tmp_path):
