@@ -20,6 +20,8 @@ def record(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
 
     A metric's step is the place of the value in the grid. A store that is away loses nothing but this copy.
     """
+    if store.tracking_uri() == store.EMBEDDED and not store.DATABASE.exists():
+        return  # nothing was tracked here
     try:
         with store.required():
             client = store.connect()

@@ -229,3 +229,14 @@ def test_trials_of_a_sweep_are_nested_under_one_run(experiment, tmp_path, monkey
         run.start(resumed=False)
         parents[row] = MlflowClient(store.EMBEDDED).get_run(run.id).data.tags["mlflow.parentRunId"]
     assert parents["legt.theta-20"] == parents["legt.theta-200"] != parents["narrow.theta-20"]
+    for row in experiment.points:
+        for seed in (0, 1):
+            finish(experiment, tmp_path / "trials", row, seed)
+    for _ in range(2):  # what is there already is not put there twice
+        sweep(experiment, tmp_path)
+    client = MlflowClient(store.EMBEDDED)
+    parent = client.get_run(parents["legt.theta-20"])
+    assert parent.data.tags["chosen"] == "200" and parent.data.tags["values"] == "20, 200, 784"
+    curve = client.get_metric_history(parent.info.run_id, "validation_accuracy")
+    assert [(point.step, point.value) for point in curve] == [(0, 0.5), (1, 0.8), (2, 0.7)]
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"out.png", "out.csv"}
