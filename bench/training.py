@@ -51,6 +51,7 @@ def training(model: str, form: str, hidden: int, length: int):
     from torch.nn.functional import cross_entropy
 
     from hippo.nn import build_model
+    from hippo.nn.adam import Adam
     from tests.nn import naive
 
     options = {"theta": float(length)} if model == "lmu" else {}
@@ -63,7 +64,7 @@ def training(model: str, form: str, hidden: int, length: int):
         "naive": lambda: naive.FORMS[model](cell, inputs)[:, -1],
         "stock": lambda: cell(inputs)[0][:, -1],
     }.get(form, lambda: cell(inputs))
-    optimiser = torch.optim.Adam([*cell.parameters(), *network.head.parameters()])
+    optimiser = Adam([{"params": [*cell.parameters(), *network.head.parameters()], "lr": 1e-3}])
 
     def step():
         optimiser.zero_grad()
@@ -74,7 +75,7 @@ def training(model: str, form: str, hidden: int, length: int):
 
 
 def products(form: str, hidden: int, length: int):
-    """The products of the LegS cell's step and nothing else, by torch: the time no engine on them goes below."""
+    """The products of the LegS cell's step and nothing else, by torch: no engine on these goes below."""
     import torch
 
     dtype = getattr(torch, form.split()[1])

@@ -38,6 +38,10 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
             raise ValueError(f"sequences have {sequences.shape[2]} channels; fitted on {self.n_features_in_}")
         channels, times = sequences, None
         if self.timestamps:
+            if sequences.shape[2] < 2:
+                raise ValueError(
+                    "sequences have one channel; with timestamps it is their times, and one more is needed"
+                )
             channels, times = sequences[:, :, :-1], sequences[:, :, -1]
             times = np.repeat(times, channels.shape[2], axis=0)
         signals = np.swapaxes(channels, 1, 2).reshape(-1, sequences.shape[1])
@@ -46,8 +50,10 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
     @staticmethod
     def _sequences(X) -> np.ndarray:
         array = np.asarray(X, dtype=np.float64)
-        if array.ndim != 3:
-            raise ValueError(f"sequences must have shape (samples, length, channels), got {array.shape}")
+        if array.ndim != 3 or 0 in array.shape[1:]:
+            raise ValueError(
+                f"sequences must have shape (samples, length, channels), none of them 0, got {array.shape}"
+            )
         return array
 
 

@@ -76,7 +76,8 @@ class CharacterTrajectories(DatasetConfig):
 
     def _part(self, number: int, name: str, values: np.ndarray, letters: np.ndarray) -> Part:
         hz, ts = (self.train_hz, self.train_ts) if name == "train" else (self.eval_hz, self.eval_ts)
-        rng = np.random.default_rng([self.split_seed, number])
+        # Not [split_seed, 0], which is the stream of the split: seeds are padded with zeros.
+        rng = np.random.default_rng([self.split_seed, number + 1])
         kept = kept_indices(*values.shape[:2], hz, None if self.uniform else rng)
         inputs = np.take_along_axis(values, kept[:, :, None], axis=1).astype(np.float32)
         times = (kept * ts).astype(np.float32) if self.timestamps else None

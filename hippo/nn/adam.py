@@ -13,7 +13,7 @@ class Adam:
     """Moves the parameters of `groups` ({"params": tensors, "lr": rate}) against their gradients; β = (0.9, 0.999).
 
     Equal to `torch.optim.Adam(groups, fused=True)`, bit for bit. A parameter that got no gradient is passed over.
-    ValueError for a parameter in two groups.
+    ValueError for a parameter that stands there twice.
     """
 
     BETAS, EPSILON = (0.9, 0.999), 1e-8
@@ -22,7 +22,7 @@ class Adam:
         self.groups = [(list(group["params"]), group["lr"]) for group in groups]
         every = [parameter for parameters, _ in self.groups for parameter in parameters]
         if len(set(every)) < len(every):
-            raise ValueError("a parameter stands in two groups; each belongs to one")
+            raise ValueError("a parameter stands in the groups twice; each belongs there once")
         self.moments = [[_Moments(parameter) for parameter in parameters] for parameters, _ in self.groups]
 
     def zero_grad(self) -> None:
@@ -54,17 +54,18 @@ class Adam:
             )
 
     def state_dict(self) -> dict:
-        """Moments and step counts, as tensors in lists."""
+        """Moments and step counts, as tensors in lists; they go on changing with every step."""
         return {"moments": [[vars(moments) for moments in group] for group in self.moments]}
 
     def load_state_dict(self, saved: dict) -> None:
-        """Go on from `saved`; ValueError where its shapes are of another model."""
+        """Go on from `saved`; ValueError, and nothing changed, where it is not of these parameters."""
+        expected = [[tuple(parameter.shape) for parameter in parameters] for parameters, _ in self.groups]
+        found = [[tuple(moments["first"].shape) for moments in group] for group in saved.get("moments", [])]
+        if found != expected:
+            raise ValueError(f"saved moments have shapes {found}, expected {expected}: they are of another model")
         for group, others in zip(self.moments, saved["moments"], strict=True):
             for moments, other in zip(group, others, strict=True):
                 for name, value in vars(moments).items():
-                    if value.shape != other[name].shape:
-                        shapes = f"{tuple(other[name].shape)}, expected {tuple(value.shape)}"
-                        raise ValueError(f"saved moments have shape {shapes}: they are of another model")
                     value.copy_(other[name])
 
 

@@ -61,7 +61,7 @@ def last(hidden: Tensor, lengths: Tensor | None) -> Tensor:
     """The entry of `hidden` (batch, length, units) at each sample's last step, (batch, units)."""
     if lengths is None:
         return hidden[:, -1]
-    return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
+    return hidden[torch.arange(len(hidden), device=hidden.device), lengths.long() - 1]
 
 
 def elapsed_shares(times: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -81,6 +81,7 @@ def intervals(times: Tensor, lengths: Tensor | None = None) -> Tensor:
 
     ValueError where time runs backwards, or is not finite.
     """
+    times = times if times.is_floating_point() else times.double()  # differences of unsigned integers would wrap
     elapsed = times.diff(dim=1)
     if lengths is not None:
         inside = torch.arange(1, times.shape[1], device=times.device) < lengths.unsqueeze(1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hippo.config import ConfigError
+from hippo.nn.cell import intervals
 from hippo.nn.engine.cell import UnrolledCell
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.models import ModelConfig
@@ -51,16 +52,27 @@ class SequenceModel(nn.Module):
         ValueError for a wrong shape.
         """
         self._check(inputs, times, lengths)
+        inside = None
+        if lengths is not None:
+            lengths = lengths.long()
+            inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths.unsqueeze(1)
         if self.embedding is not None:
-            inputs = self.embedding(inputs)
+            inputs = self._embedded(inputs if inside is None else inputs.where(inside, 0))
         if self.times_as_channel:
+            intervals(times, lengths)  # refuses what the cells that take times refuse
             inputs = torch.cat([inputs, times.to(inputs.dtype).unsqueeze(2)], dim=2)
             times = None
-        if lengths is not None:  # whatever stands in the padding, even NaN, whose gradient would be NaN
-            inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths.unsqueeze(1)
+        if inside is not None:  # whatever stands in the padding, even NaN, whose gradient would be NaN
             inputs = inputs.where(inside.unsqueeze(2), 0)
         hidden = self.cell(inputs, times, lengths, sequence=self.return_sequence)
         return self.head(self.dropout(hidden))
+
+    def _embedded(self, inputs: Tensor) -> Tensor:
+        """Integers (batch, length) as vectors; ValueError for one that there is none for."""
+        low, high = (int(end) for end in inputs.aminmax()) if inputs.numel() else (0, 0)
+        if not 0 <= low <= high < self.input_size:
+            raise ValueError(f"inputs span {low} to {high}; expected 0 to {self.input_size - 1}")
+        return self.embedding(inputs)
 
     def parameter_groups(self, learning_rate: float) -> list[dict]:
         """Groups for an optimiser: parameters of the cell may learn at a share of the rate."""
@@ -84,7 +96,7 @@ class SequenceModel(nn.Module):
             raise ValueError("times require a gradient, which cells do not give: pass times.detach()")
         if lengths is None:
             return
-        if lengths.is_floating_point():
+        if lengths.is_floating_point() or lengths.dtype == torch.bool:
             raise ValueError(f"lengths are {lengths.dtype}; expected integers")
         if lengths.shape != inputs.shape[:1]:
             raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({len(inputs)},)")

@@ -1,3 +1,5 @@
+from math import cos, exp, sin, tanh
+
 import pytest
 import torch
 
@@ -21,6 +23,59 @@ def test_equals_the_library_with_gradients(name):
     torch.testing.assert_close(hidden, expected, atol=1e-13, rtol=1e-12)
     for g, w in zip(got, wanted, strict=True):
         torch.testing.assert_close(g, w, atol=1e-11, rtol=1e-11)
+
+
+def sigmoid(a: float) -> float:
+    return 1 / (1 + exp(-a))
+
+
+def stepped_by_hand(name: str, values: dict, inputs: list[float], step) -> None:
+    """The cell with these weights against `step` (state, input) of numbers, from a state of zeros."""
+    cell = (
+        build_model(name, 1, 2, hidden_size=len(next(iter(values.values()))) // getattr(step, "gates", 1)).double().cell
+    )
+    cell.load_state_dict({key: torch.tensor(value, dtype=double) for key, value in values.items()})
+    expected, state = [], [0.0] * cell.hidden_size
+    for x in inputs:
+        state = step(state, x)
+        expected.append(state)
+    hidden = cell(torch.tensor(inputs, dtype=double).view(1, -1, 1), sequence=True)
+    torch.testing.assert_close(hidden[0], torch.tensor(expected, dtype=double), atol=1e-14, rtol=1e-14)
+
+
+def test_mgu_by_hand():
+    """Zhou et al. 2016, equations 7 to 9: one gate that forgets and resets."""
+
+    def step(state, x):
+        (h,) = state
+        f = sigmoid(0.3 * x + 0.5 * h + 0.1 + 0.02)
+        new = tanh(-0.4 * x - 0.6 * (f * h) + 0.2 + 0.03)
+        return [(1 - f) * h + f * new]
+
+    step.gates = 2
+    values = {
+        "weight_ih": [[0.3], [-0.4]],
+        "weight_hh": [[0.5], [-0.6]],
+        "bias_ih": [0.1, 0.2],
+        "bias_hh": [0.02, 0.03],
+    }
+    stepped_by_hand("mgu", values, [0.5, -1.0, 2.0, 0.1], step)
+
+
+def test_exprnn_by_hand():
+    """Two units: exp of a skew matrix is a rotation by its entry, and modReLU shrinks what is not below its bias."""
+    angle, (w, v), (b, d) = 0.7, (0.9, -0.8), (-0.2, 0.1)
+
+    def mod_relu(z, bias):
+        return (1 if z > 0 else -1) * max(abs(z) + bias, 0.0)
+
+    def step(state, x):
+        h, g = state
+        turned = cos(angle) * h + sin(angle) * g, -sin(angle) * h + cos(angle) * g
+        return [mod_relu(w * x + turned[0], b), mod_relu(v * x + turned[1], d)]
+
+    values = {"bias": [b, d], "weight_ih": [[w], [v]], "skew": [[0.0, angle], [0.0, 0.0]]}
+    stepped_by_hand("exprnn", values, [0.5, -1.0, 0.05, 2.0], step)
 
 
 @pytest.mark.parametrize("name", LIBRARY)

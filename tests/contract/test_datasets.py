@@ -10,6 +10,8 @@ from hippo import registry
 from hippo.config import Config
 from hippo.data.dataset import NOT_ASKED, Dataset
 from hippo.data.sources import Sources
+from hippo.lab.experiment import load
+from tests.workspace import ROOT
 
 # Options that make a dataset small; a dataset of another package is tested as it is.
 SMALL = {
@@ -52,6 +54,16 @@ def test_parts_are_arrays_that_fit_each_other(options, dataset):
 def test_no_sample_is_in_two_parts(dataset):
     seen = [{sample.tobytes() for sample in part.inputs} for part in dataset.parts.values()]
     assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+@pytest.mark.parametrize("name", ["adding", "copying", "mackey_glass"])
+@pytest.mark.parametrize("scale", ["quick", "paper"])
+def test_no_sample_of_a_table_is_in_two_parts(name, scale):
+    """With the options that the experiment files state: few enough possible samples would be drawn again."""
+    for variant in load(ROOT / f"config/experiments/{name}.yaml", scale).datasets.values():
+        parts = variant.model_copy(update={"train_samples": min(variant.train_samples, 5000)}).parts()
+        seen = [{sample.tobytes() for sample in part.inputs} for part in parts.values()]
+        assert sum(map(len, seen)) == len(set.union(*seen))
 
 
 def test_the_same_options_make_the_same_dataset(options, dataset):

@@ -58,11 +58,13 @@ def test_saved_and_loaded_it_goes_on_as_before():
 
 def test_what_it_cannot_serve_is_refused():
     one = torch.zeros(3, requires_grad=True)
-    with pytest.raises(ValueError, match="stands in two groups"):
+    with pytest.raises(ValueError, match="stands in the groups twice"):
         Adam([{"params": [one], "lr": 0.1}, {"params": [one], "lr": 0.2}])
     saved = Adam([{"params": [torch.zeros(1, requires_grad=True)], "lr": 0.1}]).state_dict()
-    with pytest.raises(ValueError, match=r"shape \(1,\), expected \(3,\)"):
+    with pytest.raises(ValueError, match=r"shapes \[\[\(1,\)\]\], expected \[\[\(3,\)\]\]"):
         Adam([{"params": [one], "lr": 0.1}]).load_state_dict(saved)
+    with pytest.raises(ValueError, match="of another model"):
+        Adam([{"params": [one], "lr": 0.1}]).load_state_dict(torch.optim.Adam([one]).state_dict())
 
 
 def test_training_does_not_load_the_compiler():

@@ -121,3 +121,36 @@ def test_gradients_of_times_are_not_lost_silently():
 def test_an_empty_batch_has_no_answers():
     lengths = torch.zeros(0, dtype=torch.long)
     assert build_model("gru", 3, 2, hidden_size=4)(torch.zeros(0, 5, 3), lengths=lengths).shape == (0, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64])
+def test_lengths_may_be_of_any_integer_type(dtype):
+    model = build_model("ode_rnn", 1, 2, hidden_size=4)  # whose cell picks the last step itself
+    inputs, lengths = torch.randn(4, 4, 1), torch.tensor([4, 3, 3, 2])
+    assert torch.equal(model(inputs, lengths=lengths.to(dtype)), model(inputs, lengths=lengths))
+    with pytest.raises(ValueError, match="lengths are torch.bool; expected integers"):
+        model(inputs, lengths=lengths > 2)
+
+
+def test_embedded_padding_may_be_any_integer_and_the_rest_may_not():
+    model = build_model("gru", 5, 2, hidden_size=4, embedding_size=3)
+    padded = torch.tensor([[1, 2, 3], [4, -100, 77]])
+    answers = model(padded, lengths=torch.tensor([3, 1]))
+    torch.testing.assert_close(answers[1], model(padded[1:, :1])[0])
+    with pytest.raises(ValueError, match="inputs span -100 to 77; expected 0 to 4"):
+        model(padded)
+
+
+@pytest.mark.parametrize("times", [[0.0, float("nan"), 1.0], [5.0, 3.0, 1.0], [-1.0, 0.0, 1.0]])
+@pytest.mark.parametrize("name", ["gru", "legs", "gru_d"])
+def test_times_that_run_backwards_are_refused_by_every_model(name, times):
+    model = build_model(name, 1, 2, hidden_size=4, timestamps=True)
+    with pytest.raises(ValueError, match="times are negative, decrease or are not finite"):
+        model(torch.randn(1, 3, 1), times=torch.tensor([times]))
+
+
+@pytest.mark.parametrize("name", ["legs", "gru_d"])
+def test_unsigned_times_that_run_backwards_are_refused_too(name):
+    model = build_model(name, 1, 2, hidden_size=4, timestamps=True)
+    with pytest.raises(ValueError, match="decrease"):
+        model(torch.randn(1, 4, 1), times=torch.tensor([[0, 2, 1, 3]], dtype=torch.uint8))

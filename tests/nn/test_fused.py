@@ -113,8 +113,11 @@ def test_bfloat16_rounds_alike_on_every_instruction_set(case):
             backend().compiled.choose(isa)
             got = run(case, precision="bfloat16")
             # Sums in another order fall to the other side of a rounding now and then: measured up to 2e-4. Weights left
-            # unrounded in one of them would be seen: 1e-3 for the RNN.
+            # unrounded in one of them would be seen: 1e-3 for the RNN. Gradients of gated cells with several products
+            # differ by up to 1.6e-3 so, which is less than what unrounded weights do to them only for the others.
             assert distance(got[0], want[0]) < 5e-4
+            if case[0] in ("legs", "lagt", "rnn", "gru_d"):
+                assert distance(got[1], want[1]) < 1e-4
     finally:
         backend().compiled.choose(backend().name)
 

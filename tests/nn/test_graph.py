@@ -11,7 +11,8 @@ from hippo.nn.device import resolve_device
 from hippo.nn.engine import graph
 
 double = torch.float64
-MODELS = {"legs": {}, "lagt": {}, "lmu": {"theta": 9.0}, "gru": {}, "lstm": {}, "mgu": {}, "rnn": {}, "exprnn": {}}
+MODELS = {"legs": {}, "lagt": {}, "fout": {"theta": 9.0}, "rand": {"step": 0.5}, "lmu": {"theta": 9.0}}
+MODELS |= dict.fromkeys(("gru", "lstm", "mgu", "rnn", "exprnn"), {})
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
