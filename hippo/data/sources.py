@@ -91,7 +91,7 @@ class Sources:
         offline: bool = False,
     ):
         self.data_dir = _data_folder(data_dir)
-        self.cache = _cache_folder(cache)
+        self.cache = cache_folder(cache)
         self.require_real = require_real
         self.offline = offline
 
@@ -233,7 +233,8 @@ def _data_folder(data_dir: Path | str | None) -> Path | None:
     return folder
 
 
-def _cache_folder(cache: Path | str | None) -> Path:
+def cache_folder(cache: Path | str | None = None) -> Path:
+    """Where fetched files are kept: `cache`, else HIPPO_CACHE_DIR, else the user's cache folder."""
     from platformdirs import user_cache_path
 
     return Path(cache or os.environ.get("HIPPO_CACHE_DIR") or user_cache_path("hippo")).expanduser()

@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from textwrap import fill
@@ -14,6 +15,7 @@ from hippo.config import ConfigError
 
 WIDTH = 100
 NEEDED, COMFORTABLE = 0.2, 5.0  # GB free in a folder
+IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn"}  # packages whose module has another name
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ def examine(results: Path, lock: Path, data_dir: Path | None) -> Iterator[Findin
         "kernels": _kernels,
         "threads": _threads,
         "versions": lambda: _versions(lock),
+        "imports": _imports,
         "data": lambda: _data(data_dir),
         "tracking": _tracking,
         "results": lambda: _space(results),
@@ -45,6 +48,9 @@ def examine(results: Path, lock: Path, data_dir: Path | None) -> Iterator[Findin
             yield Finding(name, *check())
         except (OSError, ValueError) as error:  # ConfigError and DataError among them
             yield Finding(name, "problem", " ".join(str(error).split()))
+        except Exception as error:  # whatever a broken package may raise
+            words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            yield Finding(name, "problem", f"cannot be checked, see imports: {words}")
 
 
 def _compiler() -> tuple[str, str]:
@@ -94,6 +100,25 @@ def _required() -> list[str]:
     return [re.match(r"[A-Za-z0-9_.-]+", line)[0] for line in stated]
 
 
+def _imports() -> tuple[str, str]:
+    """Whether every package that is needed, and is installed, can be used."""
+    packages = [name for name in _required() if _installed(name)]
+    failures = {name: _import_failure(IMPORTED_AS.get(name, name)) for name in packages}
+    broken = [f"{name} ({words})" for name, words in failures.items() if words]
+    if broken:
+        return "problem", f"installed but broken: {'; '.join(broken)}; run make clean env"
+    return "ok", f"{len(packages)} packages work"
+
+
+def _import_failure(module: str) -> str:
+    """Why `module` cannot be imported, shortened; nothing if it can."""
+    try:
+        import_module(module)
+    except Exception as error:  # whatever a broken package may raise
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return ""
+
+
 def _installed(name: str) -> str | None:
     try:
         return version(name).partition("+")[0]
@@ -127,9 +152,9 @@ def _tracking() -> tuple[str, str]:
 
 
 def _cache() -> tuple[str, str]:
-    from hippo.data.sources import Sources
+    from hippo.data.sources import cache_folder
 
-    return _space(Sources().cache)
+    return _space(cache_folder())
 
 
 def _space(folder: Path) -> tuple[str, str]:

@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 
 import pytest
@@ -41,7 +44,8 @@ def examine(*flags: str) -> tuple[dict[str, tuple[str, str]], int]:
 
 def test_every_check_has_its_line_and_nothing_is_made(tmp_path):
     found, _ = examine()
-    assert list(found) == ["compiler", "kernels", "threads", "versions", "data", "tracking", "results", "cache"]
+    checks = ["compiler", "kernels", "threads", "versions", "imports", "data", "tracking", "results", "cache"]
+    assert list(found) == checks
     assert {state for state, _ in found.values()} <= {"ok", "warning", "problem"}
     assert not list(tmp_path.iterdir())
 
@@ -54,6 +58,13 @@ def test_data_that_is_not_here_is_a_warning_that_names_it():
 def test_a_data_folder_that_does_not_exist_is_a_problem(tmp_path):
     found, status = examine("--data-dir", str(tmp_path / "nowhere"))
     assert found["data"][0] == "problem" and "nowhere" in found["data"][1] and status == 1
+
+
+def test_a_named_data_folder_that_does_not_exist_is_one_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("HIPPO_DATA_DIR", str(tmp_path / "nowhere"))
+    found, _ = examine()
+    assert [check for check, (_, words) in found.items() if "nowhere" in words] == ["data"]
+    assert found["data"][0] == "problem" and found["cache"][0] != "problem"
 
 
 def test_a_missing_compiler_is_a_warning(monkeypatch):
@@ -93,6 +104,38 @@ def test_a_missing_dependency_is_a_problem(monkeypatch):
     monkeypatch.setattr(doctor, "_installed", lambda name: None if name == "torch" else "1")
     found, status = examine("--lock", str(ROOT / "requirements.lock"))
     assert found["versions"] == ("problem", "not installed: torch; run make env") and status == 1
+
+
+def test_every_needed_package_is_imported():
+    """All that pyproject.toml names: each has a version here, so that none is passed over."""
+    words = f"{len(doctor._required())} packages work"
+    assert len(doctor._required()) > 15 and examine()[0]["imports"] == ("ok", words)
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "words"),
+    [("torch", OSError, "libfound.so: no such file"), ("mlflow", AttributeError, "numpy has no attribute float")],
+)
+def test_a_package_that_is_installed_but_broken_is_a_problem(tmp_path, broken, error, words):
+    """In a process of its own, with a package before the others that fails as one without its libraries does."""
+    (tmp_path / "path" / broken).mkdir(parents=True)
+    (tmp_path / "path" / broken / "__init__.py").write_text(f"raise {error.__name__}({words!r})")
+    paths = os.pathsep.join([str(tmp_path / "path"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "hippo.cli", "doctor"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    assert f"problem imports installed but broken: {broken} ({error.__name__}: {words})" in said
+    assert "run make clean env" in said and " cache " in said  # to the last check
+
+
+def test_a_check_that_needs_a_broken_package_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # as Python marks what cannot be imported
+    monkeypatch.delitem(sys.modules, "hippo.lab.store", raising=False)
+    found, status = examine()
+    assert found["imports"][0] == found["tracking"][0] == "problem" and status == 1
+    assert "mlflow (ModuleNotFoundError" in found["imports"][1]
+    assert "cannot be checked, see imports" in found["tracking"][1]
 
 
 def test_a_tracking_store_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch):
