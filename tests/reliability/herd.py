@@ -1,13 +1,13 @@
 """`python herd.py N command …`: N processes of `hippo`, `{}` being the number of each, that start at one instant.
 
-What they import is imported once and before: on two cores, importing it in each would let them come one by one.
+They are forks of this one, which has imported what they need: 32 processes that import it themselves would take more
+than a minute of two cores, and come to the store one by one.
 """
 
 import os
 import sys
 
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-import torch._dynamo  # noqa: F401
 
 import hippo.lab.trial  # noqa: F401
 from hippo.cli import main

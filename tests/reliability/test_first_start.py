@@ -1,4 +1,8 @@
-"""Many trials at one instant, and no tracking store at all before them."""
+"""Many trials at one instant, and no tracking store at all before them.
+
+What is tried is the store under processes that want it at once. They are forks of one process (herd.py): starting
+an interpreter and importing, which each trial of a workflow does for itself, is not part of it.
+"""
 
 import sys
 from pathlib import Path

@@ -8,13 +8,13 @@ from mlflow import MlflowClient
 
 from tests.reliability.laboratory import stop, wait_for
 
-MEASURED_AGAIN = {"host", "pid"}  # of the process that brought the run into the store
+OF_THE_IMPORT = {"host", "pid", "imported_from"}  # the process that brought the run into the store, its older name
 
 
 def told(run) -> tuple:
     """What a run says of its trial."""
     tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
-    return run.data.metrics, run.data.params, {k: v for k, v in tags.items() if k not in MEASURED_AGAIN}
+    return run.data.metrics, run.data.params, {k: v for k, v in tags.items() if k not in OF_THE_IMPORT}
 
 
 def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_path, monkeypatch, figure):
@@ -25,7 +25,7 @@ def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_pa
     shutil.rmtree(laboratory.folder)
 
     monkeypatch.chdir(moved.folder)
-    client = MlflowClient(f"sqlite:///{moved.folder}/mlruns/mlflow.db")  # MLflow keeps one store per address
+    client = MlflowClient(f"sqlite:///{moved.folder}/mlruns/mlflow.db")
     run = client.get_run(before.info.run_id)
     assert told(run) == told(before)
     listed = {file.path for file in client.list_artifacts(run.info.run_id)}
@@ -35,11 +35,17 @@ def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_pa
         assert artifact.read() == (moved.place() / "history.csv").read_text()
 
     shutil.rmtree(moved.folder / "mlruns")
+    left = {path.name: path.read_bytes() for path in moved.place().iterdir()}
     done = moved.run("hippo", "runs", "import", "results/smoke/trials")
     assert done.returncode == 0, done.stderr
-    (made,) = moved.runs()
+    # By the address above, MLflow would still read the database that was removed.
+    again = f"sqlite:///{moved.folder}/./mlruns/mlflow.db"
+    (made,) = moved.runs(again)
+    assert made.info.run_id != before.info.run_id
     assert made.info.status == "FINISHED" and told(made) == told(before)
-    assert moved.steps() == list(range(1, moved.epochs + 1))
+    assert moved.steps(uri=again) == list(range(1, moved.epochs + 1))
+    assert made.data.tags["imported_from"] == before.info.run_id
+    assert {path.name: path.read_bytes() for path in moved.place().iterdir()} == left
     figure("store made again from trial folders alone: the same metrics, parameters and tags")
 
 

@@ -1,4 +1,7 @@
-"""What logging and checkpoints cost beside training. Measured and told; a busy machine fails no test."""
+"""What logging and checkpoints cost beside training. Measured and told; a busy machine fails no test.
+
+That logging keeps to its share is tested in tests/lab/test_tracking.py, on a clock that no machine disturbs.
+"""
 
 import time
 

@@ -79,10 +79,11 @@ def test_training_outlives_its_tracking_server(tmp_path, server, figure):
     assert len(laboratory.steps(uri=server.uri, run=before["1"])) < laboratory.epochs
 
     deliver = ("hippo", "runs", "import", "results/smoke/trials")
-    for said in ("finished, run", "in the store already"):
+    for said in (f"finished, run {before['1']}", "finished, in the store already"):
         done = laboratory.run(*deliver, env=env)
         assert done.returncode == 0, done.stderr
-        assert f"seed1: {said}" in done.stdout or "seed1: finished, in the store already" in done.stdout
+        assert "seed0: finished, in the store already\n" in done.stdout
+        assert f"seed1: {said}\n" in done.stdout
         runs = laboratory.runs(server.uri)
         assert {run.data.tags["seed"]: run.info.run_id for run in runs} == before
         assert {run.info.status for run in runs} == {"FINISHED"}
