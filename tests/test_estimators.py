@@ -48,5 +48,5 @@ def test_it_is_a_scikit_learn_transformer():
         features.transform(sequences())
     with pytest.raises(ValueError, match="2 channels; fitted on 3"):
         features.fit(sequences()).transform(sequences(channels=2))
-    with pytest.raises(ValueError, match=r"shape \(samples, length, channels\), got \(5, 40\)"):
+    with pytest.raises(ValueError, match=r"shape \(samples, length, channels\), none of them 0, got \(5, 40\)"):
         features.fit(sequences()[..., 0])

@@ -68,7 +68,7 @@ class TrackedRun:
         """Take over the store's run of what is in the folder, or make one that began when the trial did.
 
         A run so made supersedes older ones alone. Where the store has one that is not known to be older, it is itself
-        superseded. The folder of a trial that has its outcome is not written to. Processes of the hosts `gone` are.
+        superseded. The folder of a trial that has its outcome is not written to. `gone` are hosts without processes.
         """
         with store.required():
             experiment, runs = self._runs()

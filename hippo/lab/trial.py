@@ -1,12 +1,14 @@
 """One trial from its resolved options to its folder: trial.yaml, history.csv and, when it has ended, metrics.json."""
 
+import fcntl
 import logging
-from contextlib import nullcontext, suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import torch
 import yaml
-from filelock import FileLock, Timeout
 
 from hippo import kernels
 from hippo.config import ConfigError
@@ -33,14 +35,26 @@ def run_trial(trial: Trial, dataset_path: Path, folder: Path, interruption: Inte
     process is at work on the trial. `interruption` notes signals, where the caller does already.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
+        return _run(trial, dataset_path, folder, interruption)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the trial's folder for this process, by a lock on the folder itself that ends with the process."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            with nullcontext(interruption) if interruption else Interruption() as interruption:
-                return _run(trial, dataset_path, folder, interruption)
-    except Timeout:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         other = read_json(folder / "run.json")
         who = f"process {other['pid']} on {other['host']}" if {"pid", "host"} <= other.keys() else "another process"
         raise ConfigError(f"{folder}: {who} is training this trial; wait for it, or end it") from None
+    except OSError as error:  # a file system that locks no folders
+        log.info("%s: cannot be locked: %s", folder, error)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _run(trial: Trial, dataset_path: Path, folder: Path, interruption: Interruption) -> dict:
