@@ -149,12 +149,16 @@ def table(experiment, scale, trials, out, partial):
 def sweep(experiment, scale, trials, out, partial):
     """Show what each value of a swept setting gave, and which one is chosen."""
     from hippo.lab.experiment import load
+    from hippo.lab.figures.sweep import sweep_figure
+    from hippo.lab.sweep_runs import record
     from hippo.lab.sweeps import write_sweep
 
     plan = load(experiment, scale)
     if not plan.plan.sweep:
         raise ConfigError(f"{experiment}: states no sweep; `hippo table` makes its table")
-    write_sweep(plan, trials, out)
+    curve = write_sweep(plan, trials, out)
+    sweep_figure(plan, curve, out)
+    record(plan, curve, out)
     _written(out, partial)
 
 

@@ -9,23 +9,17 @@ from hippo.files import write_text
 from hippo.lab.experiment import Experiment, load, word
 from hippo.lab.notes import about_commits, about_trials, about_versions, bullet, data
 from hippo.lab.outcomes import collect, per_seed
-from hippo.lab.style import drawn, legend, looks
-from hippo.lab.sweep_runs import record
 from hippo.lab.tasks import Column
 
 
-def write_sweep(experiment: Experiment, trials: Path, out: Path) -> None:
-    """Write `out`.csv, `out`_seeds.csv (every trial), .md, .png and .svg from the trial folders under `trials`.
-
-    The curve is put on the sweep's tracked runs too.
-    """
+def write_sweep(experiment: Experiment, trials: Path, out: Path) -> pd.DataFrame:
+    """Write `out`.csv, `out`_seeds.csv (every trial) and .md from the trial folders under `trials`; the curve."""
     outcomes = collect(experiment, trials)
     curve = sweep_curve(experiment, outcomes)
     write_text(out.with_suffix(".csv"), curve.to_csv(index=False))
     write_text(out.with_name(f"{out.stem}_seeds.csv"), per_seed(outcomes).to_csv(index=False))
-    draw(experiment, curve, out)
-    record(experiment, curve, out)
     write_text(out.with_suffix(".md"), markdown(experiment, outcomes, curve))
+    return curve
 
 
 def sweep_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -107,10 +101,11 @@ def notes(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -
 def _ordered(experiment: Experiment) -> bool:
     """Whether the values are numbers in order, so that the grid has ends."""
     values = experiment.plan.sweep.values
-    return _numeric(values) and values in (sorted(values), sorted(values, reverse=True))
+    return numeric(values) and values in (sorted(values), sorted(values, reverse=True))
 
 
-def _numeric(values: list) -> bool:
+def numeric(values: list) -> bool:
+    """Whether a grid is of numbers, and not of words or switches."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
@@ -124,27 +119,3 @@ def text(cell: dict, column: Column) -> str:
 
 def _cell(cell: dict, column: Column) -> str:
     return f"**{text(cell, column)}**" if cell["chosen"] else text(cell, column)
-
-
-def draw(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None:
-    """Validation score over the swept value, a panel per variant, a line per model, the chosen values ringed."""
-    column, models = experiment.task.columns[0], list(curve["label"].unique())
-    styles = looks(models)
-    values, count = experiment.plan.sweep.values, len(experiment.datasets)
-    places = dict(zip(values, values if _numeric(values) else range(len(values)), strict=True))
-    with drawn(out, 1.8 * count + 0.13 * len(models) / 2 + 0.3, count, sharex=True, sharey=True) as (figure, axes):
-        for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
-            for model, line in curve[curve["variant"] == variant].groupby("label", sort=False):
-                look = styles[model]
-                deviation = line[f"{column.metric}_std"].fillna(0)
-                axis.errorbar(line["value"].map(places), line[column.metric], deviation, label=model, **look)
-                chosen = line[line["chosen"]]
-                ring = {"ms": 8, "mfc": "none", "mec": look["color"], "clip_on": False}
-                axis.plot(chosen["value"].map(places), chosen[column.metric], "o", **ring)
-            axis.set(title=about.label, ylabel=column.label)
-            if _numeric(values) and min(values) > 0:
-                axis.set_xscale("log")
-            axis.set_xticks(list(places.values()), list(map(word, values)), minor=False)
-            axis.minorticks_off()
-        axes[-1, 0].set_xlabel(experiment.plan.sweep.label)
-        legend(figure, axes)

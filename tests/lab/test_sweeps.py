@@ -10,6 +10,8 @@ from mlflow import MlflowClient
 from hippo.config import ConfigError
 from hippo.lab import origin, plans, store, tracking
 from hippo.lab.experiment import load
+from hippo.lab.figures.sweep import sweep_figure
+from hippo.lab.sweep_runs import record
 from hippo.lab.sweeps import write_sweep
 
 SWEEP = {
@@ -47,7 +49,9 @@ def finish(experiment, trials, row, seed, status="finished", source="MNIST", sta
 
 
 def sweep(experiment, tmp_path) -> tuple[str, pd.DataFrame]:
-    write_sweep(experiment, tmp_path / "trials", tmp_path / "out")
+    curve = write_sweep(experiment, tmp_path / "trials", tmp_path / "out")
+    sweep_figure(experiment, curve, tmp_path / "out")
+    record(experiment, curve, tmp_path / "out")
     assert (tmp_path / "out.png").exists() and (tmp_path / "out.svg").exists()
     return (tmp_path / "out.md").read_text(), pd.read_csv(tmp_path / "out.csv")
 

@@ -6,8 +6,8 @@ from torch.nn.functional import hardshrink
 
 from hippo.nn.engine import fused
 
-# Input products of this many steps at a time pass through float32 on their way to a bfloat16 tape.
-SLAB = 64
+# Numbers of input products that pass at a time through float32 on their way to a bfloat16 tape: what a cache holds.
+SLAB = 2**18
 
 # Name of a buffer -> its shape and type.
 Buffers = dict[str, tuple[tuple[int, ...], torch.dtype]]
@@ -149,8 +149,11 @@ class Recurrence:
         if out.dtype == self.working:
             torch.mm(x.flatten(0, 1), weight.t(), out=out.flatten(0, 1))
             return
-        for part, slab in zip(x.split(SLAB), out.split(SLAB), strict=True):
-            slab.copy_(part @ weight.t())
+        steps = max(1, SLAB // out[0].numel())
+        product = weight.new_empty(min(steps, len(x)) * out.shape[1], out.shape[2])
+        for part, slab in zip(x.split(steps), out.split(steps), strict=True):
+            rows = part.flatten(0, 1)
+            slab.copy_(torch.mm(rows, weight.t(), out=product[: len(rows)]).view_as(slab))
 
     def outer(self, left: Tensor, right: Tensor) -> Tensor:
         """Sum over steps and samples of left ⊗ right, (left columns, right columns), in the working type."""
