@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from mlflow import MlflowClient
 PORT = 5057
 FOLDER = Path(__file__).parent / "images"
 FLAGS = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars".split()
-FLAGS += "--disable-component-update --disable-sync --window-size=1400,800 --virtual-time-budget=60000".split()
+FLAGS += "--disable-component-update --disable-sync --window-size=1800,800 --virtual-time-budget=60000".split()
 
 
 def picture(route: str, out: Path) -> None:
@@ -32,10 +33,13 @@ def main(database: Path) -> None:
     client = MlflowClient(store)
     experiments = [one.experiment_id for one in client.search_experiments(filter_string="name != 'Default'")]
     runs = client.search_runs(experiments, "tags.outcome = 'finished' and tags.sweep IS NULL")
-    run = max(runs, key=lambda run: run.data.metrics.get("final/epochs", 0))  # one that has curves to show
-    (sweep, *_) = client.search_runs(experiments, "tags.chosen IS NOT NULL")
+    table, _ = Counter(run.info.experiment_id for run in runs).most_common(1)[0]
+    trained = [run for run in runs if run.info.experiment_id == table and run.data.metrics["final/epochs"] > 1]
+    run = trained[0]  # one that has curves to show
+    (sweep, *_) = client.search_runs(experiments, "tags.chosen != 'nothing yet'")
     host = ["--host", "127.0.0.1", "--port", str(PORT), "--workers", "1"]
-    server = subprocess.Popen([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, *host])
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, *host]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(60):
             try:
@@ -47,9 +51,11 @@ def main(database: Path) -> None:
         only = quote(f"tags.variant = '{run.data.tags['variant']}'")
         picture(f"{place}?searchFilter={only}", FOLDER / "mlflow_runs.png")
         picture(f"{place}/{run.info.run_id}", FOLDER / "mlflow_run.png")
-        picture(f"{place}/{run.info.run_id}/model-metrics", FOLDER / "mlflow_curves.png")
         picture(f"{place}/{run.info.run_id}/artifacts/figure.png", FOLDER / "mlflow_figure.png")
-        picture(f"experiments/{sweep.info.experiment_id}/runs", FOLDER / "mlflow_sweep.png")
+        figure = next(file.path for file in client.list_artifacts(sweep.info.run_id) if file.path.endswith(".png"))
+        place = f"experiments/{sweep.info.experiment_id}/runs/{sweep.info.run_id}"
+        picture(place, FOLDER / "mlflow_sweep.png")
+        picture(f"{place}/artifacts/{figure}", FOLDER / "mlflow_sweep_figure.png")
     finally:
         server.terminate()
         server.wait()

@@ -29,5 +29,6 @@ def sweep_figure(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None
                 axis.set_xscale("log")
             axis.set_xticks(list(places.values()), list(map(word, values)), minor=False)
             axis.minorticks_off()
+            axis.tick_params(axis="x", rotation=0 if len(values) < 7 else 45)
         axes[-1, 0].set_xlabel(experiment.plan.sweep.label)
         legend(figure, axes)
