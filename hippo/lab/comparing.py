@@ -10,7 +10,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from hippo.config import ConfigError
-from hippo.lab.experiment import SCALES, read_yaml
+from hippo.lab.experiment import SCALES, read_yaml, word
 from hippo.lab.failures import read_json
 from hippo.lab.outcomes import differences
 
@@ -93,7 +93,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _sweep(name: str, curve: pd.DataFrame) -> pd.DataFrame:
     """A sweep as cells of a table; only the first metric, by which it chooses, has a verdict."""
-    rows = [f"{model} at {value:g}" for model, value in zip(curve["model"], curve["value"], strict=True)]
+    rows = [f"{model} at {word(value)}" for model, value in zip(curve["model"], curve["value"], strict=True)]
     chosen = np.where(curve["chosen"], "chosen", "not chosen")
     about = {"experiment": name, "variant": curve["variant"], "model": rows, "scale": curve.get("scale")}
     about["finished"] = curve["finished"] + np.where(curve["diverged"] > 0, ", others diverged", "")

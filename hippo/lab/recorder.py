@@ -36,7 +36,7 @@ class Recorder:
     @property
     def earlier_commits(self) -> list[str]:
         """Commits of the source tree, other than now, at which the trial was trained before."""
-        return self._commits[:-1]
+        return [commit for commit in self._commits if commit != self.run.commit]
 
     def resume(self) -> dict | None:
         """The state that the trial was last saved in, if it was; to be asked once."""

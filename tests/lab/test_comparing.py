@@ -253,3 +253,10 @@ def test_long_names_and_values_fit_100_columns(tmp_path):
         (path.parent / "metrics.json").write_text(json.dumps(metrics))
     lines = compare(one, other).splitlines()[2:]
     assert len(lines) > 10 and max(map(len, lines)) <= 100
+
+
+def test_a_sweep_over_words_is_compared_too(sweeps):
+    for folder in sweeps:
+        curve = pd.read_csv(folder / "sweeps/rates.csv").assign(value=["float32", "bfloat16"])
+        curve.to_csv(folder / "sweeps/rates.csv", index=False)
+    assert "legs at bfloat16" in compare(*sweeps)
