@@ -28,10 +28,23 @@ struct OneStage {
     static constexpr bool has_c = false, has_bias = false, fades = false;
 };
 
-// Two products, of which the second sees `passed`; u.c carries part of the first one's gradient from stage to stage.
+// Two products, of which the second sees `passed`. They end in h' = (1 - g) h + g n with n = tanh(fresh).
 struct TwoStages {
     static constexpr int stages = 2;
     static constexpr bool has_c = false, has_bias = false, fades = false;
+
+    static void mix(Units& u, Floats gate, Floats& fresh) {
+        fresh = tanh(fresh);
+        u.h += gate * (fresh - u.h);
+    }
+
+    // Leaves the gradient of g in u.c, for the first stage.
+    static void mix_adjoint(Units& u, Floats gate, Floats& fresh) {
+        const Floats let_in = u.h * gate;
+        u.c = u.h * (fresh - u.h_before);
+        fresh = let_in * (1.0f - fresh * fresh);
+        u.h -= let_in;
+    }
 };
 
 // h' = tanh(W x + U h)
@@ -129,8 +142,7 @@ struct Mgu : TwoStages {
             gate = sigmoid(gate);
             u.passed = gate * u.h;
         } else {
-            fresh = tanh(fresh);
-            u.h += gate * (fresh - u.h);
+            mix(u, gate, fresh);
         }
     }
 
@@ -138,10 +150,7 @@ struct Mgu : TwoStages {
         auto& gate = u.z[0];
         auto& fresh = u.z[1];
         if (stage == 1) {
-            const Floats let_in = u.h * gate;
-            u.c = u.h * (fresh - u.h_before);
-            fresh = let_in * (1.0f - fresh * fresh);
-            u.h -= let_in;
+            mix_adjoint(u, gate, fresh);
         } else {
             u.h += u.passed * gate;
             gate = (u.c + u.passed * u.h_before) * gate * (1.0f - gate);
@@ -173,18 +182,14 @@ struct GruD : TwoStages {
             gate = sigmoid(gate);
             u.passed = reset * u.h;
         } else {
-            fresh = tanh(fresh);
-            u.h += gate * (fresh - u.h);
+            mix(u, gate, fresh);
         }
     }
 
     static void adjoint(Units& u, int stage) {
         auto& [reset, gate, fresh, fading] = u.z;
         if (stage == 1) {
-            const Floats let_in = u.h * gate;
-            u.c = u.h * (fresh - u.h_before);
-            fresh = let_in * (1.0f - fresh * fresh);
-            u.h -= let_in;
+            mix_adjoint(u, gate, fresh);
         } else {
             u.h += u.passed * reset;
             gate = u.c * gate * (1.0f - gate);
