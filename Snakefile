@@ -9,8 +9,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from hippo.config import ConfigError, closest
-from hippo.lab.freshness import stands
-from hippo.lab.plans import read_plans
+from hippo.lab.trials.up_to_date import stands
+from hippo.lab.plan.experiments import read_plans
 
 
 configfile: "config/config.yaml"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from baselines.rnn import StackedCell
-from hippo.nn.engine.cell import with_bias
+from hippo.nn.cells.unrolled import with_bias
 from hippo.nn.engine.recurrence import Recurrence
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from hippo.nn.cell import intervals
-from hippo.nn.engine.cell import UnrolledCell, with_bias
+from hippo.nn.cells.cell import intervals
+from hippo.nn.cells.unrolled import UnrolledCell, with_bias
 from hippo.nn.engine.recurrence import Buffers, Recurrence
 
 

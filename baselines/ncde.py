@@ -7,7 +7,7 @@ import torchcde
 from torch import Tensor, nn
 
 from baselines.solver import Solver
-from hippo.nn.cell import Cell, intervals, last
+from hippo.nn.cells.cell import Cell, intervals, last
 
 
 class VectorField(nn.Module):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torchdiffeq import odeint
 
 from baselines.solver import Solver
-from hippo.nn.cell import Cell, intervals, last
+from hippo.nn.cells.cell import Cell, intervals, last
 
 
 class ODERNNCell(Cell):

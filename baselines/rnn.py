@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hippo.nn.engine.cell import UnrolledCell, with_bias
+from hippo.nn.cells.unrolled import UnrolledCell, with_bias
 from hippo.nn.engine.recurrence import Recurrence
 
 

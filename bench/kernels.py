@@ -13,7 +13,7 @@ import torch
 from bench.report import write_report
 from bench.timing import fastest
 from hippo import OnlineMemory, kernels, project, transition
-from hippo.discretization import discretize
+from hippo.operators.discretization import discretize
 
 ORDERS = (64, 256, 1024)
 STEPS = ((100, 256), (100, 512), (1, 256))

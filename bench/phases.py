@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from bench.training import BATCH, CLASSES
 from hippo.nn import build_model
 from hippo.nn.adam import Adam
-from hippo.nn.engine import fused
+from hippo.nn.engine import compiled as fused
 from hippo.nn.engine.recurrence import Recurrence
 
 HIDDEN, LENGTH = 512, 784

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hippo.lab.provenance import processor
+from hippo.lab.trials.provenance import processor
 
 
 def write_report(folder: Path, backend, projection: list, steps: list, others: list) -> str:

@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-# The workflow imports `hippo.lab.experiment` while it parses its DAG, so the public face loads on first use.
+# The workflow imports `hippo.lab.plan.experiment` while it parses its DAG, so the public face loads on first use.
 _HOME = {
-    "transition": "hippo.measures",
+    "transition": "hippo.operators.measures",
     "project": "hippo.memory",
     "reconstruct": "hippo.memory",
     "OnlineMemory": "hippo.memory",

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, PositiveInt
 
-from hippo.config import Config
+from hippo.config import Options
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 
-class ClassifierConfig(Config):
+class ClassifierOptions(Options):
     """Options of one classifier of sequences, registered in the entry-point group `hippo.classifiers`.
 
     What they describe is given timestamps, where the dataset has them, as the sequences' last channel.
@@ -21,7 +21,7 @@ class ClassifierConfig(Config):
         raise NotImplementedError
 
 
-class LegSRidge(ClassifierConfig):
+class LegSRidge(ClassifierOptions):
     """HiPPO-LegS coefficients of each channel, and a ridge classifier on them."""
 
     order: PositiveInt = Field(32, description="Coefficients of each channel.")

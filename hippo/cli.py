@@ -80,7 +80,7 @@ def fetch(dataset, out, data_dir, require_real_data):
 def prepare(experiment, scale, variant, out, data_dir, require_real_data):
     """Prepare one VARIANT of an experiment's dataset from fetched files."""
     from hippo.data.sources import Sources
-    from hippo.lab.experiment import load
+    from hippo.lab.plan.experiment import load
 
     plan = load(experiment, scale)
     if variant not in plan.datasets:
@@ -103,13 +103,13 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; by default what the experiment states.")
 def train(experiment, scale, variant, model, seed, data, out, threads):
     """Run one trial, tracked, and write its folder."""
-    from hippo.lab.experiment import load
+    from hippo.lab.plan.experiment import load
 
     trial = load(experiment, scale).trial(variant, model, seed)
     if not data.exists():
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
-    from hippo.lab.interruption import Interruption
-    from hippo.lab.trial import run_trial
+    from hippo.lab.training.interruption import Interruption
+    from hippo.lab.training.run_trial import run_trial
 
     with Interruption() as interruption:
         outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out, interruption)
@@ -132,8 +132,8 @@ partial_option = click.option("--partial", is_flag=True, help="Trials are missin
 @partial_option
 def table(experiment, scale, trials, out, partial):
     """Make one table, Markdown, CSV and LaTeX, from its finished trials."""
-    from hippo.lab.origin import find
-    from hippo.lab.tables import write_table
+    from hippo.lab.reporting.explain import find
+    from hippo.lab.reporting.tables import write_table
 
     write_table(find(str(experiment), scale), trials, out)
     _written(out, partial)
@@ -148,10 +148,10 @@ def table(experiment, scale, trials, out, partial):
 @partial_option
 def sweep(experiment, scale, trials, out, partial):
     """Show what each value of a swept setting gave, and which one is chosen."""
-    from hippo.lab.experiment import load
-    from hippo.lab.figures.sweep import sweep_figure
-    from hippo.lab.sweep_runs import record
-    from hippo.lab.sweeps import write_sweep
+    from hippo.lab.plan.experiment import load
+    from hippo.lab.reporting.figures.sweep import sweep_figure
+    from hippo.lab.results.sweeps import write_sweep
+    from hippo.lab.tracking.sweep_runs import record
 
     plan = load(experiment, scale)
     if not plan.plan.sweep:
@@ -184,9 +184,9 @@ def drawing(name, module, function):
     def command(experiment, scale, trials, out):
         from importlib import import_module
 
-        from hippo.lab.experiment import load
+        from hippo.lab.plan.experiment import load
 
-        getattr(import_module(f"hippo.lab.figures.{module}"), function)(load(experiment, scale), trials, out)
+        getattr(import_module(f"hippo.lab.reporting.figures.{module}"), function)(load(experiment, scale), trials, out)
 
 
 drawing("learning-curves", "learning", "learning_curves")
@@ -200,7 +200,7 @@ drawing("speed-curve", "speed_curve", "speed_curve")
 @click.option("--out", type=FILE, required=True, help="The figure; its .csv, .png and .svg are written.")
 def figure_memory_errors(cycles, out):
     """Draw the memories' error against their order and against the signal's length, up to ten million samples."""
-    from hippo.lab.figures.reconstruction import memory_errors
+    from hippo.lab.reporting.figures.reconstruction import memory_errors
 
     memory_errors(cycles, out)
 
@@ -209,7 +209,7 @@ def figure_memory_errors(cycles, out):
 @click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
 def figure_basis_functions(out):
     """Draw the first basis functions of each measure."""
-    from hippo.lab.figures.basis import basis_functions
+    from hippo.lab.reporting.figures.basis import basis_functions
 
     basis_functions(out)
 
@@ -221,7 +221,7 @@ def figure_kernel_speed(measured, out):
     """Draw the speed of the kernels that `make bench` MEASURED."""
     import pandas as pd
 
-    from hippo.lab.figures.kernels import kernel_speed
+    from hippo.lab.reporting.figures.kernels import kernel_speed
 
     kernel_speed(pd.read_csv(measured), out)
 
@@ -236,9 +236,9 @@ def report(experiments, scale, results, out):
 
     It opens offline.
     """
-    from hippo.lab.experiment import load
-    from hippo.lab.origin import made
-    from hippo.lab.report import write_report
+    from hippo.lab.plan.experiment import load
+    from hippo.lab.reporting.explain import made
+    from hippo.lab.reporting.report import write_report
 
     results = results or Path("results", scale)
     plans = [load(path, scale) for path in experiments or made(results)]
@@ -253,7 +253,7 @@ def report(experiments, scale, results, out):
 @click.option("--since", type=float, default=0, help="Only jobs that ended after this time, in seconds since 1970.")
 def times(benchmarks, since):
     """Print how long jobs took, from the folders of their BENCHMARKS."""
-    from hippo.lab.timing import time_table
+    from hippo.lab.reporting.timing import time_table
 
     click.echo(time_table(benchmarks, since))
 
@@ -264,7 +264,7 @@ def times(benchmarks, since):
 @click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
 def show(name, scale, results):
     """Print the table NAME, or its file, with verdicts, from the trials that there are."""
-    from hippo.lab.origin import find, show
+    from hippo.lab.reporting.explain import find, show
 
     click.echo(show(find(name, scale), (results or Path("results", scale)) / "trials"))
 
@@ -274,7 +274,7 @@ def show(name, scale, results):
 @click.argument("model")
 def explain(table, model):
     """Print settings, seeds, runs and command behind the row MODEL of TABLE, say results/quick/tables/pmnist.md."""
-    from hippo.lab.origin import explain
+    from hippo.lab.reporting.explain import explain
 
     click.echo(explain(table, model))
 
@@ -284,7 +284,7 @@ def explain(table, model):
 @click.argument("other", type=FOLDER)
 def compare(one, other):
     """Print what differs between two results folders, ONE and OTHER: numbers, verdicts, settings, data, versions."""
-    from hippo.lab.comparing import compare
+    from hippo.lab.reporting.diff import compare
 
     click.echo(compare(one, other))
 
@@ -304,8 +304,8 @@ def runs(context, scale):
 @click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
 def runs_list(names, scale, results):
     """List the trials of the tables NAMES, or of all: status, epoch, time left."""
-    from hippo.lab.listing import list_trials
-    from hippo.lab.origin import EXPERIMENTS, find
+    from hippo.lab.reporting.explain import EXPERIMENTS, find
+    from hippo.lab.reporting.listing import list_trials
 
     plans = [find(name, scale) for name in names or sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))]
     click.echo(list_trials(plans, (results or Path("results", scale)) / "trials"))
@@ -317,7 +317,7 @@ def runs_list(names, scale, results):
 def runs_init(experiments, out):
     """Make the MLflow store and one experiment per table, before parallel trials need them."""
     from hippo.files import write_json
-    from hippo.lab.store import create_store, tracking_uri
+    from hippo.lab.tracking.store import create_store, tracking_uri
 
     ids = create_store(list(experiments))
     click.echo(f"{tracking_uri()}: {', '.join(ids)}")
@@ -333,7 +333,7 @@ gone = click.option("--gone", metavar="HOST", multiple=True, help="Another machi
 @gone
 def runs_import(trials, gone):
     """Bring every trial under TRIALS into the store, each once: after a move, or a store that was away."""
-    from hippo.lab.runs import import_trials
+    from hippo.lab.tracking.import_runs import import_trials
 
     for line in import_trials(trials, gone):
         click.echo(line)
@@ -344,7 +344,7 @@ def runs_import(trials, gone):
 @gone
 def runs_reconcile(results, gone):
     """End runs that the store believes running though their process on this machine is gone."""
-    from hippo.lab.runs import reconcile
+    from hippo.lab.tracking.import_runs import reconcile
 
     for line in reconcile(results, gone):
         click.echo(line)
@@ -370,7 +370,7 @@ def doctor(data_dir, results, lock):
 @click.option("--check", is_flag=True, help="Only say whether the files on disk are up to date.")
 def schema(check):
     """Write the JSON schemas of the configuration files, from the definitions that validate them."""
-    from hippo.lab.schemas import stale, write
+    from hippo.lab.plan.schemas import stale, write
 
     if not check:
         write()

@@ -10,7 +10,7 @@ class ConfigError(ValueError):
     """A setting that cannot be used; the message names where it stands and what to write instead."""
 
 
-class Config(BaseModel):
+class Options(BaseModel):
     """Base of every block of options: immutable, and closed to keys that nothing reads."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
@@ -25,7 +25,7 @@ class Config(BaseModel):
         return value
 
 
-ConfigType = TypeVar("ConfigType", bound=Config)
+OptionsType = TypeVar("OptionsType", bound=Options)
 
 
 def closest(name: str, valid) -> str:
@@ -37,7 +37,7 @@ def closest(name: str, valid) -> str:
     return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
 
 
-def parse(cls: type[ConfigType], values, where: str) -> ConfigType:
+def parse(cls: type[OptionsType], values, where: str) -> OptionsType:
     """Validate the mapping `values` as a `cls`; ConfigError names `where`, the key and the closest valid key."""
     try:
         return cls.model_validate(values)
@@ -45,7 +45,7 @@ def parse(cls: type[ConfigType], values, where: str) -> ConfigType:
         raise ConfigError("\n".join(_describe(cls, item, where) for item in error.errors())) from None
 
 
-def _describe(cls: type[Config], item: dict, where: str) -> str:
+def _describe(cls: type[Options], item: dict, where: str) -> str:
     *parents, key = item["loc"] or ("",)
     path = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
@@ -57,7 +57,7 @@ def _describe(cls: type[Config], item: dict, where: str) -> str:
     return f"{where}: {subject}{message}"
 
 
-def _block(cls: type[Config], path: list) -> type[Config]:
+def _block(cls: type[Options], path: list) -> type[Options]:
     """The class of the block of options at `path` inside `cls`."""
     for key in path:
         field = cls.model_fields.get(key)

@@ -6,7 +6,7 @@
 
 LegS follows the published convention: the first input sets c = [f_0, 0, ..., 0], input number k >= 1 then takes
 the step ratio 1/k (or, with timestamps, (t_k - t_{k-1}) / t_k). Time-invariant measures start from c = 0, are
-normalised as in `hippo.measures`, and measure time in samples: theta is the length of the window (lagt and
+normalised as in `hippo.operators.measures`, and measure time in samples: theta is the length of the window (lagt and
 random: the time constant), so the step size is window / theta. Gu et al. 2020 (arXiv 2008.07669), section 2.
 """
 
@@ -16,10 +16,10 @@ from operator import index
 
 import numpy as np
 
-from hippo.discretization import method_alpha
 from hippo.kernels import LEAST_RATIO, first_nonfinite
 from hippo.kernels.arrays import FLOATS, detached, is_tensor
-from hippo.measures import SCALE_INVARIANT, check_order, find_measure
+from hippo.operators.discretization import method_alpha
+from hippo.operators.measures import SCALE_INVARIANT, check_order, find_measure
 from hippo.propagation import ScaleInvariant, TimeInvariant, time_invariant
 
 POINTS_AT_ONCE = 4096  # of the reconstruction: its basis (4096, order) stays in cache

@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 
 from hippo import kernels
-from hippo.discretization import discretize, method_alpha
-from hippo.measures import find_measure, transition
+from hippo.operators.discretization import discretize, method_alpha
+from hippo.operators.measures import find_measure, transition
 
 BLOCK = 1024  # samples that a time-invariant memory takes at once: a power of 4
 

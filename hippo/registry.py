@@ -1,13 +1,13 @@
 """Models and datasets found by entry point, so that another package can bring its own.
 
-What is registered is a torch-free block of options (`ModelConfig`, `DatasetConfig`): the workflow validates
+What is registered is a torch-free block of options (`ModelOptions`, `DatasetOptions`): the workflow validates
 hyperparameters while it parses its DAG, and only a job that trains imports the code behind them.
 """
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from hippo.config import Config, ConfigError, closest
+from hippo.config import ConfigError, Options, closest
 
 
 @cache
@@ -21,7 +21,7 @@ def names(group: str) -> list[str]:
     return list(_registered(group))
 
 
-def find(group: str, name: str, where: str) -> type[Config]:
+def find(group: str, name: str, where: str) -> type[Options]:
     """The registered option class called `name`; ConfigError names `where` and the closest registered name."""
     if name not in names(group):
         kind = group.removesuffix("s")

@@ -6,10 +6,10 @@ import numpy as np
 from pydantic import Field
 
 from hippo.data.dataset import Dataset, Part
-from hippo.data.drawn import Drawn
+from hippo.data.synthetic import SyntheticDataset
 
 
-class Adding(Drawn):
+class Adding(SyntheticDataset):
     """Numbers uniform on [0, 1], of which one in each half of the sequence is marked; the answer is their sum.
 
     inputs (samples, length, 2) float32: the number, and 1 where it is marked; targets (samples, 1) float32. Always
@@ -25,7 +25,7 @@ class Adding(Drawn):
         return Dataset(self.parts(), classes=None, source=f"adding task, seed {self.seed}")
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """As `Drawn.part`."""
+        """As `SyntheticDataset.part`."""
         rng = np.random.default_rng(seed)
         numbers = rng.uniform(size=(samples, self.length)).astype(np.float32)
         half = self.length // 2

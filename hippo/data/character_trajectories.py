@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from hippo.data.dataset import Dataset, DatasetConfig, Part
+from hippo.data.dataset import Dataset, DatasetOptions, Part
 
 log = logging.getLogger(__name__)
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 
 
-class CharacterTrajectories(DatasetConfig):
+class CharacterTrajectories(DatasetOptions):
     """Pen trajectories of 20 letters at 200 Hz, padded to 182 samples of x, y velocity and pen force.
 
     inputs (samples, length, 3) float32, each channel normalised by the train part. train_hz, eval_hz: share

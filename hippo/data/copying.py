@@ -4,10 +4,10 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from hippo.data.dataset import NOT_ASKED, Dataset, Part
-from hippo.data.drawn import Drawn
+from hippo.data.synthetic import SyntheticDataset
 
 
-class Copying(Drawn):
+class Copying(SyntheticDataset):
     """Symbols to be repeated, in order, once `length` steps have passed.
 
     inputs (samples, length + symbols, alphabet + 2) float32, one-hot: a symbol of the alphabet, a blank, or at the
@@ -32,7 +32,7 @@ class Copying(Drawn):
         return Dataset(self.parts(), classes=self.alphabet, source=f"copying task, seed {self.seed}")
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """As `Drawn.part`."""
+        """As `SyntheticDataset.part`."""
         rng = np.random.default_rng(seed)
         symbols = rng.integers(0, self.alphabet, size=(samples, self.symbols))
         places = np.tile(np.arange(self.length), (samples, 1))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hippo.config import Config
+from hippo.config import Options
 from hippo.data.sources import DataError
 from hippo.files import atomic
 
@@ -92,7 +92,7 @@ class Dataset:
         return dataset
 
 
-class DatasetConfig(Config):
+class DatasetOptions(Options):
     """Options of one dataset; `build` makes it from the sources.
 
     `task` is what its trials do: classification, regression or reconstruction. One that `may_stand_in` has a

@@ -6,14 +6,14 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from hippo.data.dataset import Dataset, Part
-from hippo.data.drawn import Drawn
+from hippo.data.synthetic import SyntheticDataset
 
 DECAY, GAIN, POWER = 0.1, 0.2, 10
 SUBSTEPS = 10  # of the solver per sample
 SETTLING = 500  # samples until a random history has fallen onto the attractor
 
 
-class MackeyGlass(Drawn):
+class MackeyGlass(SyntheticDataset):
     """Trajectories of x' = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, of which x is asked `horizon` steps ahead.
 
     inputs (samples, length, 1) float32, one sample per unit of time, less 1, near their mean; targets (samples,
@@ -34,7 +34,7 @@ class MackeyGlass(Drawn):
         return Dataset(self.parts(), classes=None, source=f"Mackey–Glass equation, seed {self.seed}")
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """As `Drawn.part`."""
+        """As `SyntheticDataset.part`."""
         history = np.random.default_rng(seed).uniform(0.2, 1.4, size=(samples, 1))
         x = trajectories(history, self.tau, SETTLING + self.length + self.horizon, SUBSTEPS)[:, SETTLING:] - 1
         x = x.astype(np.float32)[:, :, None]

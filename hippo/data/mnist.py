@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, NonNegativeInt
 
-from hippo.data.dataset import Dataset, DatasetConfig, Part
+from hippo.data.dataset import Dataset, DatasetOptions, Part
 from hippo.data.places import Mirror, UnavailableError, Wheel
 from hippo.data.sources import DamagedError, RawData, content
 
@@ -23,7 +23,7 @@ PICKLE = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 Permutation = Literal["bit-reversal", "numpy-92916", "none"]
 
 
-class SequentialMNIST(DatasetConfig):
+class SequentialMNIST(DatasetOptions):
     """Permuted MNIST: 784 steps of one pixel, 10 classes.
 
     inputs (samples, 784, 1) uint8, to be scaled by 1/255. Validation is a tenth of the chosen train images.

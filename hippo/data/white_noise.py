@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from hippo.data.dataset import Dataset, DatasetConfig, Part
+from hippo.data.dataset import Dataset, DatasetOptions, Part
 
 
-class WhiteNoise(DatasetConfig):
+class WhiteNoise(DatasetOptions):
     """One signal of `samples` steps with a flat spectrum of `cycles` harmonics of its whole length.
 
     The one part "test" holds inputs (1, samples, 1) float32 of zero mean and unit RMS; the input is its own

@@ -142,7 +142,7 @@ def _data(data_dir: Path | None) -> tuple[str, str]:
 
 
 def _tracking() -> tuple[str, str]:
-    from hippo.lab.store import DATABASE, EMBEDDED, connect, tracking_uri
+    from hippo.lab.tracking.store import DATABASE, EMBEDDED, connect, tracking_uri
 
     if tracking_uri() != EMBEDDED or DATABASE.exists():
         connect()

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from hippo.config import ConfigError
-from hippo.nn.cell import intervals
-from hippo.nn.engine.cell import UnrolledCell
+from hippo.nn.cells.cell import intervals
+from hippo.nn.cells.unrolled import UnrolledCell
 from hippo.nn.engine.options import EngineOptions
-from hippo.nn.models import ModelConfig
+from hippo.nn.options import ModelOptions
 
 
 class SequenceModel(nn.Module):
@@ -21,7 +21,7 @@ class SequenceModel(nn.Module):
 
     def __init__(
         self,
-        options: ModelConfig,
+        options: ModelOptions,
         input_size: int,
         output_size: int,
         *,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hippo import registry
-from hippo.config import Config
+from hippo.config import Options
 from hippo.data.dataset import NOT_ASKED, Dataset
 from hippo.data.sources import Sources
-from hippo.lab.experiment import load
+from hippo.lab.plan.experiment import load
 from tests.workspace import ROOT
 
 # Options that make a dataset small; a dataset of another package is tested as it is.
@@ -25,7 +25,7 @@ SMALL = {
 
 
 @pytest.fixture(scope="module", params=registry.names("datasets"))
-def options(request) -> Config:
+def options(request) -> Options:
     return registry.find("datasets", request.param, "test")(**SMALL.get(request.param, {}))
 
 

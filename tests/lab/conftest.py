@@ -10,7 +10,7 @@ def database(tmp_path_factory):
 @pytest.fixture
 def tracking(database, tmp_path, monkeypatch):
     """A tracking store with an experiment for this test alone; the test runs in an empty folder."""
-    from hippo.lab import store
+    from hippo.lab.tracking import store
     from tests.lab.tracked import Store
 
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from hippo.lab.experiment import Experiment, load
+from hippo.lab.plan.experiment import Experiment, load
 
 PLAN = {
     "title": "A table",

@@ -131,7 +131,7 @@ def test_a_package_that_is_installed_but_broken_is_a_problem(tmp_path, broken, e
 
 def test_a_check_that_needs_a_broken_package_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)  # as Python marks what cannot be imported
-    monkeypatch.delitem(sys.modules, "hippo.lab.store", raising=False)
+    monkeypatch.delitem(sys.modules, "hippo.lab.tracking.store", raising=False)
     found, status = examine()
     assert found["imports"][0] == found["tracking"][0] == "problem" and status == 1
     assert "mlflow (ModuleNotFoundError" in found["imports"][1]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from hippo.lab.experiment import Trial
-from hippo.lab.tracking import TrackedRun
+from hippo.lab.plan.experiment import Trial
+from hippo.lab.tracking.run import TrackedRun
 
 HERE = platform.node()
 LIVING = os.getppid()

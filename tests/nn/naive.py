@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from hippo.measures import transition
+from hippo.operators.measures import transition
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ import torch
 
 from hippo.kernels import backend
 from hippo.nn import build_model
-from hippo.nn.engine import fused
+from hippo.nn.engine import compiled as fused
 
 pytestmark = pytest.mark.skipif(backend().compiled is None, reason=f"no compiled kernels: {backend().reason}")
 

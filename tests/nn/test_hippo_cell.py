@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from hippo.nn import build_model
-from hippo.nn.cell import elapsed_shares
+from hippo.nn.cells.cell import elapsed_shares
 from tests.nn import naive
 
 double = torch.float64

@@ -9,7 +9,7 @@ import sys
 
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
-import hippo.lab.trial  # noqa: F401
+import hippo.lab.training.run_trial  # noqa: F401
 from hippo.cli import main
 
 if __name__ == "__main__":

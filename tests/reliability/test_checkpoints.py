@@ -9,7 +9,7 @@ import torch
 
 from hippo.data.dataset import Dataset
 from hippo.data.sources import DataError
-from hippo.lab.checkpoints import Checkpoints
+from hippo.lab.trials.checkpoints import Checkpoints
 from tests.reliability.laboratory import stop, wait_for
 
 DAMAGES = 300
@@ -91,7 +91,7 @@ def test_a_damaged_checkpoint_is_not_among_the_two_that_are_kept(tmp_path):
 def test_a_state_of_another_format_is_not_gone_on_from(tmp_path, monkeypatch, caplog):
     kept = Checkpoints(tmp_path, "settings-data")
     kept.save({"epoch": 1})
-    monkeypatch.setattr("hippo.lab.checkpoints.FORMAT", -1)
+    monkeypatch.setattr("hippo.lab.trials.checkpoints.FORMAT", -1)
     assert kept.load() is None and "another version of hippo-lab" in caplog.text
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from hippo.lab.checkpoints import Checkpoints
+from hippo.lab.trials.checkpoints import Checkpoints
 from tests.reliability.laboratory import wait_for
 
 NAMESPACE = ("unshare", "--map-root-user", "--mount")

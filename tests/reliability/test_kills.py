@@ -41,7 +41,7 @@ def test_a_trial_killed_again_and_again_ends_as_if_nothing_had_happened(undistur
 
 def test_a_signal_loses_no_step(laboratory, figure):
     """What a signal stops inside an epoch goes on inside that epoch, at the step after."""
-    from hippo.lab.checkpoints import Checkpoints
+    from hippo.lab.trials.checkpoints import Checkpoints
 
     with laboratory.living() as life:
         while laboratory.rows() < 2:

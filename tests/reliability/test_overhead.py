@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hippo.data.sources import Sources
-from hippo.lab.experiment import load
+from hippo.lab.plan.experiment import load
 from tests.workspace import ROOT, Workspace
 
 
@@ -17,8 +17,8 @@ from tests.workspace import ROOT, Workspace
 def test_the_cost_of_logging_is_told(tmp_path, monkeypatch, figure):
     from dataclasses import replace
 
-    from hippo.lab.recorder import Recorder
-    from hippo.lab.trial import run_trial
+    from hippo.lab.training.recorder import Recorder
+    from hippo.lab.training.run_trial import run_trial
 
     workspace = Workspace(tmp_path / "workspace")
     monkeypatch.chdir(workspace.folder)

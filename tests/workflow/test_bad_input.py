@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from hippo.config import ConfigError
-from hippo.lab.plans import read_plans
+from hippo.lab.plan.experiments import read_plans
 
 PMNIST = "config/experiments/pmnist.yaml"
 MISTAKES = {

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from hippo.lab.experiment import load
+from hippo.lab.plan.experiment import load
 from tests.workspace import Workspace
 
 EXPERIMENTS = ("pmnist", "timescale", "reconstruction")

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from hippo.config import Config
+from hippo.config import Options
 
 
-class EngineOptions(Config):
+class EngineOptions(Options):
     """Settings that change a model's speed, memory and rounding, never what it computes."""
 
     precision: Literal["float32", "bfloat16"] = Field(

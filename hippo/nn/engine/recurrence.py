@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-from hippo.nn.engine import fused
+from hippo.nn.engine import compiled as fused
 
 # Numbers of input products that pass at a time through float32 on their way to a bfloat16 tape: what a cache holds.
 SLAB = 2**18

@@ -1,0 +1,1 @@
+"""Experiment files, their schema and validation, and trial specifications."""

@@ -1,0 +1,1 @@
+"""Collected outcomes of an experiment, their statistics and verdicts."""

@@ -1,0 +1,1 @@
+"""Contents of a trial folder: checkpoints, provenance, outcome."""

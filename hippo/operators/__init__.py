@@ -1,0 +1,1 @@
+"""Measures, time dynamics and discretization of the HiPPO operators."""

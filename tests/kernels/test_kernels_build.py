@@ -1,0 +1,120 @@
+"""The compiled module as it is built: what it shares between instruction sets, and what it does when resources end."""
+
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pybind11
+import pytest
+
+from hippo import kernels
+
+ROOT = Path(__file__).parents[2]
+needs_compiled = pytest.mark.skipif(kernels.backend().compiled is None, reason="no compiled kernels here")
+
+
+def instruction_sets():
+    """Name, vector width and flags of each, as CMakeLists.txt builds it."""
+    calls = re.findall(r"^\s*add_instruction_set\((\w+) (\d+)(.*)\)", (ROOT / "CMakeLists.txt").read_text(), re.M)
+    return [(name, width, flags.split()) for name, width, flags in calls]
+
+
+@pytest.mark.skipif(not (shutil.which("c++") and shutil.which("nm")), reason="needs a compiler and nm")
+@pytest.mark.skipif(kernels.backend().compiled is None, reason="this compiler does not build the kernels")
+@pytest.mark.parametrize(("name", "width", "flags"), instruction_sets(), ids=lambda v: v if isinstance(v, str) else "")
+def test_instruction_sets_share_no_code(tmp_path, name, width, flags):
+    """A weak symbol of one object may serve them all, on processors that do not run it; inlining only hides that."""
+    built = tmp_path / "isa.o"
+    definitions = [f"-DHIPPO_ISA={name}", f"-DHIPPO_VECTOR_BYTES={width}"]
+    command = ["c++", "-std=c++17", "-O0", "-fPIC", "-Wno-psabi", *definitions, *flags]
+    subprocess.run([*command, "-c", ROOT / "csrc" / "isa.cpp", "-o", built], check=True)
+    listed = subprocess.run(["nm", "-C", "--defined-only", built], capture_output=True, text=True, check=True).stdout
+    visible = {line.split(maxsplit=2)[2] for line in listed.splitlines() if line.split()[1] in "TDBRWVu"}
+    assert visible - {"DW.ref.__gxx_personality_v0"} == {f"hippo::{name}_kernels()"}
+
+
+@pytest.mark.skipif(not shutil.which("cmake"), reason="needs cmake")
+def test_a_compiler_that_is_too_old_is_named(tmp_path):
+    """One that has no __builtin_shufflevector, as GCC before 12."""
+    command = ["cmake", "-S", ROOT, "-B", tmp_path, f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
+    command += [f"-DPython_EXECUTABLE={sys.executable}", "-DCMAKE_CXX_FLAGS=-D__builtin_shufflevector=unknown_function"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert re.search(r"need\s+__builtin_shufflevector:\s+GCC\s+12\s+or\s+newer", result.stderr)
+
+
+def run(code, **options):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
+
+
+@needs_compiled
+def test_memory_that_cannot_be_had_is_an_error():
+    code = """
+import resource, numpy as np
+from hippo import kernels
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
+state = np.zeros((1, 300_000_000), dtype=np.float32)
+try:
+    kernels.legs_step(state, np.ones(1), 0.5)
+except MemoryError as error:
+    print(type(error).__name__, kernels.legs_step(state[:, :4].copy(), np.ones(1), 0.5))
+"""
+    result = run(code)
+    assert result.stdout == "MemoryError None\n", result.stderr
+
+
+CELL = """
+import torch
+from types import SimpleNamespace
+from hippo.kernels import backend
+from hippo.nn import build_model
+from hippo.nn.engine import compiled as fused
+compiled = backend().compiled
+"""
+
+
+@needs_compiled
+@pytest.mark.parametrize("threads", [1, 4])
+def test_memory_that_a_thread_cannot_have_is_an_error(threads):
+    code = f"""{CELL}
+names = "steps inputs channels order first share_stride gated bfloat16 adjoint alpha".split()
+sizes = dict.fromkeys(names, 1) | {{"batch": 4, "hidden": 2**44, "bfloat16": 0}}  # more than addresses reach
+try:
+    compiled.legs_cell(sizes, {{}}, {threads})
+except MemoryError as error:
+    print(type(error).__name__)
+"""
+    result = run(code)
+    assert result.stdout == "MemoryError\n", result.stderr
+
+
+@needs_compiled
+@pytest.mark.skipif(sys.platform != "linux", reason="takes stacks from threads as Linux does")
+def test_rows_of_a_thread_that_cannot_be_had_are_the_callers():
+    code = f"""{CELL}
+import resource, threading
+torch.manual_seed(0)
+model, inputs = build_model("legs", 2, 3, hidden_size=24), torch.randn(7, 20, 2)
+
+def hidden(threads):
+    cell = lambda sizes, arrays, _: compiled.legs_cell(sizes, arrays, threads)
+    fused.backend = lambda: SimpleNamespace(compiled=SimpleNamespace(legs_cell=cell))
+    with torch.no_grad():
+        return model.cell(inputs, sequence=True)
+
+alone = hidden(1)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 40, resource.RLIM_INFINITY))
+try:
+    threading.Thread(target=print).start()
+except RuntimeError:
+    print("no threads")
+print(torch.equal(hidden(3), alone))
+"""
+    stack, most = 1 << 42, resource.getrlimit(resource.RLIMIT_STACK)[1]
+    if most != resource.RLIM_INFINITY:
+        pytest.skip("stacks are limited here")
+    result = run(code, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (stack, most)))
+    assert result.stdout == "no threads\nTrue\n", result.stderr

@@ -1,0 +1,262 @@
+"""What `hippo compare` says of two folders that differ in what the test changed, and in nothing else."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from hippo.cli import main
+from hippo.config import ConfigError
+from hippo.lab.reporting.diff import compare
+from hippo.lab.reporting.tables import write_table
+from tests.lab.outcomes import finish, finish_all, write_plan
+
+
+def results(folder: Path, experiment, **scores) -> Path:
+    """A folder of results: every trial finished, and the table made."""
+    finish_all(experiment, folder / "trials", **scores)
+    write_table(experiment, folder / "trials", folder / "tables/demo.md")
+    return folder
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two equal folders."""
+    one = results(tmp_path / "one", write_plan(tmp_path))
+    return one, Path(shutil.copytree(one, tmp_path / "other"))
+
+
+def change(table: Path, row: str, of: str | None = None, **values) -> None:
+    """Write `values` into the lines of one row, or into that `of` a metric."""
+    cells = pd.read_csv(table, dtype={"verdict": object})
+    lines = (cells["model"] == row) & (of is None or cells["metric"] == of)
+    assert lines.any()
+    for key, value in values.items():
+        cells.loc[lines, key] = value
+    cells.to_csv(table, index=False)
+
+
+def told(words: str) -> list[list[str]]:
+    """The lines of the tables in what compare says, as words."""
+    return [line.split() for line in words.splitlines() if line.startswith(("gru ", "legs ", "lstm ", "long"))]
+
+
+def test_equal_folders_differ_in_nothing(pair):
+    one, other = pair
+    assert compare(one, other).splitlines() == [f"A {one}", f"B {other}", "", "6 numbers in both, 0 differ"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "line", "numbers"),
+    [
+        ({"mean": 70.1}, "legs test_accuracy 90.1 70.1 -20", 1),
+        ({"std": 0.3}, "legs test_accuracy, std 0.1 0.3 +0.2", 1),
+        ({"verdict": "below"}, "legs test_accuracy, verdict reproduced below", 1),
+        ({"verdict": None}, "legs test_accuracy, verdict reproduced —", 1),
+        ({"mean": None}, "legs test_accuracy 90.1 —", 1),
+    ],
+)
+def test_each_aspect_of_a_number_is_compared(pair, changed, line, numbers):
+    change(pair[1] / "tables/demo.csv", "legs", "test_accuracy", **changed)
+    words = compare(*pair)
+    assert told(words) == [line.split()] and "demo/a" in words.splitlines()
+    assert f"6 numbers in both, {numbers} differ" in words
+
+
+def test_small_deviations_of_small_numbers_are_compared(pair):
+    for folder, std in zip(pair, (1e-9, 2e-9), strict=True):
+        change(folder / "tables/demo.csv", "legs", "validation_accuracy", mean=1e-6, std=std)
+    assert told(compare(*pair)) == ["legs validation_accuracy, std 1e-09 2e-09 +1e-09".split()]
+
+
+def test_finished_seeds_are_told_once_for_a_row(pair):
+    change(pair[1] / "tables/demo.csv", "legs", finished=1)
+    words = compare(*pair)
+    assert told(words) == ["legs finished 3 of 3 1 of 3".split()]
+    assert "6 numbers in both, 2 differ" in words  # both numbers of the row are of other seeds
+
+
+def test_what_is_timed_differs_by_its_verdict_alone(pair):
+    for folder in pair:
+        change(folder / "tables/demo.csv", "lstm", "validation_accuracy", metric="steps_per_second", verdict="above")
+    change(pair[1] / "tables/demo.csv", "lstm", "steps_per_second", mean=7.0, std=2.0)
+    assert "6 numbers in both, 0 differ" in compare(*pair)
+    change(pair[1] / "tables/demo.csv", "lstm", "steps_per_second", verdict="below")
+    assert told(compare(*pair)) == ["lstm steps_per_second, verdict above below".split()]
+
+
+def test_rows_of_one_folder_alone_are_named(pair):
+    table = pair[0] / "tables/demo.csv"
+    cells = pd.read_csv(table)
+    cells[cells["model"] != "gru"].to_csv(table, index=False)
+    words = compare(*pair)
+    assert "4 numbers in both, 0 differ" in words and "only in B: demo/a/gru" in words.splitlines()
+
+
+def test_settings_that_differ_are_said_once_for_all_trials(tmp_path, pair):
+    (tmp_path / "changed").mkdir()
+    changed = write_plan(tmp_path / "changed", training={"epochs": 3, "learning_rate": 0.01})
+    words = compare(pair[0], results(tmp_path / "third", changed, legs=0.7))
+    assert told(words) == [  # and the deviations, equal but for the rounding of their last bit, are no difference
+        "legs test_accuracy 90.1 70.1 -20".split(),
+        "legs test_accuracy, verdict reproduced below".split(),
+    ]
+    assert "6 numbers in both, 1 differ" in words
+    assert "training.learning_rate: 0.001 in A, 0.01 in B (demo/a/gru/seed0 and 8 more)" in words.splitlines()
+
+
+def test_where_the_numbers_come_from_is_compared(tmp_path, pair):
+    one, other = pair
+    stand_in = {"source": "pen strokes drawn by hippo-lab", "stand_in": True, "digest": "1"}
+    made = {"dataset": stand_in, "versions": {"hippo-lab": "0.2.0"}, "commit": 40 * "d", "kernels": "twin"}
+    experiment = write_plan(tmp_path)
+    for trial in experiment.trials():
+        finish(experiment, other / "trials", trial.row, trial.seed, **made)
+    finish(experiment, other / "trials", "lstm", 2, **made, device="NVIDIA H100")
+    expected = f"""
+        data: MNIST (real) in A, pen strokes drawn by hippo-lab in B (demo/a/gru/seed0 and 8 more)
+        hippo-lab: 0.1.0 in A, 0.2.0 in B (demo/a/gru/seed0 and 8 more)
+        kernels: None in A, twin in B (demo/a/gru/seed0 and 8 more)
+        commit: {40 * "c"}-dirty in A, {40 * "d"} in B (demo/a/gru/seed0 and 8 more)
+        device: None in A, NVIDIA H100 in B (demo/a/lstm/seed2)
+    """
+    behind = compare(one, other).split("differ\n")[1]
+    assert " ".join(behind.split()) == " ".join(expected.split())
+
+
+def test_data_of_one_name_and_other_content_differ(tmp_path, pair):
+    dataset = {"source": "MNIST (real)", "stand_in": False, "digest": "1"}
+    finish(write_plan(tmp_path), pair[1] / "trials", "legs", 0, dataset=dataset)
+    assert compare(*pair).splitlines()[-1] == "digest of the data: 0 in A, 1 in B (demo/a/legs/seed0)"
+
+
+@pytest.mark.parametrize("content", ["", "training: {epochs: 3", "- 3", "a: 1\na: 2", b"\xff"])
+def test_damaged_settings_are_a_note_and_no_end(pair, content):
+    for seed in (0, 1):
+        path = pair[1] / f"trials/demo/a/legs/seed{seed}/trial.yaml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    words = compare(*pair)
+    assert "6 numbers in both, 0 differ" in words
+    assert words.splitlines()[-1] == (
+        "DAMAGED in B: trial.yaml; settings are not compared (demo/a/legs/seed0 and 1 more)"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"status"', "{}"])
+def test_a_damaged_outcome_is_a_note_and_an_absent_one_is_none(pair, content):
+    (pair[0] / "trials/demo/a/legs/seed0/metrics.json").write_text(content)
+    (pair[0] / "trials/demo/a/legs/seed1/metrics.json").unlink()  # the table says so
+    assert compare(*pair).splitlines()[4:] == [
+        "DAMAGED in A: metrics.json; data and versions are not compared (demo/a/legs/seed0)"
+    ]
+
+
+HEADER = "experiment,scale,variant,model,metric,mean,std,finished,seeds,verdict\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (HEADER, "a header without any row"),
+        ("", "or damaged"),
+        ("model,accuracy\nlegs,0.9\n", "written by another version"),
+        (HEADER + "demo,quick,a,legs,test_accuracy,90.1,0.1,3", "or damaged"),  # the disk was full
+        (HEADER + "demo,quick,a,legs,test_accuracy,ninety,0.1,3,3,\n", "or damaged"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(pair, content, reason):
+    table = pair[1] / "tables/demo.csv"
+    table.write_text(content)
+    with pytest.raises(ConfigError, match=f"{table}: .*{reason}.*make it again"):
+        compare(*pair)
+
+
+def test_folders_without_numbers_are_refused(tmp_path, pair):
+    results(tmp_path / "results/quick", write_plan(tmp_path))
+    for folder, reason in ((tmp_path / "results", "name one of them, such as"), (tmp_path / "nowhere", "no tables")):
+        with pytest.raises(ConfigError, match=reason):
+            compare(pair[0], folder)
+
+
+SWEEP = {"block": "training", "key": "learning_rate", "label": "rate", "values": [0.001, 0.01]}
+
+
+@pytest.fixture
+def sweeps(tmp_path):
+    """Two folders of one sweep: in the other one, validation chooses another rate for LegS."""
+    experiment = write_plan(tmp_path, name="rates", paper=None, sweep=SWEEP, models={"legs": {"label": "LegS"}})
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder, (slow, fast) in zip(folders, ((0.5, 0.6), (0.5, 0.4)), strict=True):
+        for seed in range(3):
+            finish(experiment, folder / "trials", "legs.learning_rate-0.001", seed, validation_accuracy=slow)
+            finish(experiment, folder / "trials", "legs.learning_rate-0.01", seed, validation_accuracy=fast)
+        made = ["sweep", experiment.where, "--trials", folder / "trials", "--out", folder / "sweeps/rates.md"]
+        assert CliRunner().invoke(main, list(map(str, made))).exit_code == 0
+        (folder / "sweeps/rates_seeds.csv").write_text("folder,seed\n")  # not of the sweep's columns
+    return folders
+
+
+def test_sweeps_are_compared_and_what_they_choose(sweeps):
+    words = compare(*sweeps)
+    assert "rates/a" in words.splitlines() and "4 numbers in both, 2 differ" in words
+    assert told(words) == [
+        "legs at 0.001 validation_accuracy, verdict not chosen chosen".split(),
+        "legs at 0.01 validation_accuracy 60 40 -20".split(),
+        "legs at 0.01 validation_accuracy, verdict chosen not chosen".split(),
+    ]
+    assert "0 differ" in compare(sweeps[0], sweeps[0])
+
+
+def test_seeds_of_a_sweep_that_diverged_are_not_those_that_are_missing(sweeps):
+    path = sweeps[1] / "sweeps/rates.csv"
+    shutil.copy(sweeps[0] / "sweeps/rates.csv", path)
+    curve = pd.read_csv(path)
+    curve.loc[curve["value"] == 0.001, "diverged"] = 2
+    curve.to_csv(path, index=False)
+    assert "3 of 3, others" in compare(*sweeps) and "2 differ" in compare(*sweeps)
+
+
+def test_a_sweep_may_say_its_scale(sweeps):
+    for folder, scale in zip(sweeps, ("quick", "paper"), strict=True):
+        curve = pd.read_csv(folder / "sweeps/rates.csv").assign(scale=scale)
+        curve.to_csv(folder / "sweeps/rates.csv", index=False)
+    assert "ANOTHER SCALE: A is quick, B is paper" in compare(*sweeps)
+    curve.drop(columns="scale").to_csv(sweeps[1] / "sweeps/rates.csv", index=False)
+    words = compare(*sweeps)
+    assert "SCALE" not in words and "2 differ" in words  # of one, the scale is not known
+    curve.drop(columns="chosen").to_csv(sweeps[1] / "sweeps/rates.csv", index=False)
+    with pytest.raises(ConfigError, match="rates.csv: written by another version"):
+        compare(*sweeps)
+
+
+def test_long_names_and_values_fit_100_columns(tmp_path):
+    long = "long-name-of-a-model-that-nobody-would-want-to-type"
+    models = {long: {"label": "L", "model": "legs"}, "gru": {"label": "GRU"}}
+    experiment = write_plan(tmp_path, models=models, paper=None)
+    one = results(tmp_path / "one", experiment)
+    other = Path(shutil.copytree(one, tmp_path / "other"))
+    table = other / "tables/demo.csv"
+    change(
+        table, long, "test_accuracy", mean=-1.234567e-5, std=1.234567e-5, verdict="of another scale and stand-in data"
+    )
+    change(table, long, "validation_accuracy", metric="last_validation_accuracy_of_a_part", mean=1)
+    change(one / "tables/demo.csv", long, "validation_accuracy", metric="last_validation_accuracy_of_a_part")
+    for path in (other / "trials").rglob("trial.yaml"):
+        made = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump({**made, "dataset": {"name": "mnist", "permutation": "word " * 40}}))
+        metrics = json.loads((path.parent / "metrics.json").read_text())
+        metrics["dataset"]["source"] = "a long description of where the recordings come from " * 4
+        (path.parent / "metrics.json").write_text(json.dumps(metrics))
+    lines = compare(one, other).splitlines()[2:]
+    assert len(lines) > 10 and max(map(len, lines)) <= 100
+
+
+def test_a_sweep_over_words_is_compared_too(sweeps):
+    for folder in sweeps:
+        curve = pd.read_csv(folder / "sweeps/rates.csv").assign(value=["float32", "bfloat16"])
+        curve.to_csv(folder / "sweeps/rates.csv", index=False)
+    assert "legs at bfloat16" in compare(*sweeps)

@@ -1,0 +1,192 @@
+"""What is drawn, read from the axes that were saved: each line against the numbers that the test wrote."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import image
+from matplotlib.collections import FillBetweenPolyCollection, LineCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.polynomial import legendre
+
+from hippo.config import ConfigError
+from hippo.lab.reporting.figures.basis import basis_functions
+from hippo.lab.reporting.figures.kernels import kernel_speed
+from hippo.lab.reporting.figures.learning import learning_curves
+from hippo.lab.reporting.figures.ranks import ranks
+from hippo.lab.reporting.figures.reconstruction import signals
+from hippo.lab.reporting.figures.speed_curve import speed_curve
+from hippo.lab.reporting.plot_style import STYLE, WIDTH, lines
+from hippo.operators.measures import MEASURES
+from tests.lab.outcomes import finish, finish_all, write_plan
+
+LETTERS = {"name": "character_trajectories", "options": {"speeds": [0.5, 1.0, 2.0]}}
+NOISE = {
+    "task": "reconstruction",
+    "dataset": {"name": "white_noise"},
+    "models": {"legs": {"label": "LegS", "model": "memory"}},
+    "training": {},
+    "seeds": 1,
+    "paper": None,
+}
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Calls a figure's function, checks both of its files, and returns what was saved: the figure and its axes."""
+    saved, save = {}, Figure.savefig
+
+    def savefig(self, path, *, format, **how):
+        saved[format] = self
+        save(self, path, format=format, **how)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+
+    def draw(function, *arguments):
+        out = tmp_path / "figure.png"
+        function(*arguments, out)
+        assert image.imread(out).shape[1] == pytest.approx(WIDTH * STYLE["savefig.dpi"], abs=2)  # 8 cm
+        assert out.with_suffix(".svg").read_text().startswith("<?xml")
+        assert saved["png"] is saved["svg"]
+        return saved["png"], saved["png"].axes
+
+    return draw
+
+
+def named(axis) -> dict:
+    """The lines of an axis that its legend names."""
+    return {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
+
+
+def legend_of(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, draw):
+    variants = {key: {"label": f"variant {key}"} for key in "ab"}
+    experiment, trials = write_plan(tmp_path, variants=variants), tmp_path / "trials"
+    labels = [model.label for model in experiment.plan.models.values()]
+    finish_all(experiment, trials)
+    for seed, scores in enumerate(((0.1, 0.2), (0.3, 0.4), (0.2, 0.9))):
+        folder = finish(experiment, trials, "gru", seed, variant="b")
+        rows = "".join(f"{epoch},{score}\n" for epoch, score in enumerate(scores, start=1))
+        (folder / "history.csv").write_text(f"epoch,validation_accuracy\n{rows}")
+    figure, axes = draw(learning_curves, experiment, trials)
+    assert [axis.get_title() for axis in axes] == ["variant a", "variant b"] and legend_of(figure) == labels
+    for axis in axes:
+        bands = [band for band in axis.collections if isinstance(band, FillBetweenPolyCollection)]
+        assert len(bands) == 3 and list(named(axis)) == labels
+        for (label, line), band in zip(named(axis).items(), bands, strict=True):
+            changed = axis is axes[1] and label.startswith("GRU")
+            epochs = [1, 2] if changed else [1, 2, 3]
+            mean = [20, 50] if changed else [37, 42, 47]  # 30 + 5 an epoch, 2 more for each seed
+            low, high = ([10, 20], [30, 90]) if changed else ([35, 40, 45], [39, 44, 49])
+            np.testing.assert_allclose(line.get_xydata(), np.column_stack([epochs, mean]))
+            edge = {(x, y) for x, y in band.get_paths()[0].vertices.round(6)}
+            assert edge == {*zip(epochs, low, strict=True), *zip(epochs, high, strict=True)}
+            assert to_rgb(band.get_facecolor()[0]) == to_rgb(line.get_color())
+
+
+def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, draw):
+    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    finish_all(experiment, trials)
+    finish(experiment, trials, "legs", 0, trial="another")
+    _, (axis,) = draw(learning_curves, experiment, trials)
+    drawn = {label: list(line.get_ydata().round(6)) for label, line in named(axis).items()}
+    assert (drawn["LegS"], drawn["LSTM"]) == ([38, 43, 48], [37, 42, 47])  # LegS without the lowest of three seeds
+
+
+def test_figures_without_any_trial_say_so(tmp_path, draw):
+    letters = {"dataset": LETTERS, "variants": {key: {"label": key} for key in "ab"}}
+    plans = {
+        learning_curves: (write_plan(tmp_path), "no trial has ended an epoch"),
+        ranks: (write_plan(tmp_path), "0 pairs of variant and seed for 0 models:\nranks need 2 and 3"),
+        speed_curve: (write_plan(tmp_path, **letters), "no finished trial was judged at other speeds"),
+        signals: (write_plan(tmp_path, **NOISE), "no finished trial"),
+    }
+    for function, (experiment, words) in plans.items():
+        _, axes = draw(function, experiment, tmp_path / "trials")
+        assert [text.get_text() for axis in axes for text in axis.texts] == [words]
+        assert not axes[0].axison and not any(axis.lines or axis.collections for axis in axes)
+
+
+def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(tmp_path, draw):
+    experiment, trials = write_plan(tmp_path, dataset=LETTERS), tmp_path / "trials"
+    accuracy = {"legs": (0.5, 0.9, 0.7), "gru": (0.2, 0.8, 0.1)}  # at half, same and double speed; lstm never ran
+    for row, at_speeds in accuracy.items():
+        for seed, more in enumerate((-0.05, 0, 0.05)):  # whose sample deviation is 0.05
+            numbers = zip(("0.5", "1", "2"), at_speeds, strict=True)
+            finish(experiment, trials, row, seed, **{f"speed_{s}_accuracy": a + more for s, a in numbers})
+    figure, (axis,) = draw(speed_curve, experiment, trials)
+    drawn = {bar.get_label(): bar.lines for bar in axis.containers}
+    labels = {row: experiment.plan.models[row].label for row in accuracy}
+    assert list(drawn) == legend_of(figure) == list(labels.values())
+    for row, at_speeds in accuracy.items():
+        line, _, (bars,) = drawn[labels[row]]
+        assert isinstance(bars, LineCollection)
+        np.testing.assert_allclose(line.get_xydata(), np.column_stack([[0.5, 1, 2], np.multiply(at_speeds, 100)]))
+        np.testing.assert_allclose([np.ptp(bar[:, 1]) / 2 for bar in bars.get_segments()], 5)
+    table = pd.read_csv(tmp_path / "figure.csv")
+    assert len(table) == 6 and (table["seeds"] == 3).all()
+
+
+def test_a_speed_curve_needs_other_speeds(tmp_path):
+    with pytest.raises(ConfigError, match="see dataset option speeds"):
+        speed_curve(write_plan(tmp_path), tmp_path / "trials", tmp_path / "curve.png")
+
+
+def test_ranks_show_every_model_at_its_mean_rank(tmp_path, draw):
+    experiment = write_plan(tmp_path)
+    finish_all(experiment, tmp_path / "trials", gru=0.4)
+    _, (axis,) = draw(ranks, experiment, tmp_path / "trials")
+    points = [line for line in axis.lines if len(line.get_xdata()) == 1]
+    assert [point.get_xdata()[0] for point in points] == [1.5, 1.5, 3.0]  # two equal ones share first and second
+    labels = [experiment.plan.models[row].label for row in ("legs", "lstm", "gru")]
+    for text, label, point in zip(axis.texts, labels, points, strict=True):
+        assert text.get_text().startswith(label) and text.xy == (point.get_xdata()[0], point.get_ydata()[0])
+    (bar,) = [line for line in axis.lines if len(line.get_xdata()) == 2]
+    assert list(bar.get_xdata()) == [1.5, 3.0]  # 1.91, the critical difference, is more than 1.5
+
+
+def test_basis_functions_are_those_of_each_measure(draw):
+    """LegS's are the Legendre polynomials, orthonormal on the past as a share of it; 0 is now."""
+    figure, axes = draw(basis_functions)
+    assert len(axes) == sum(measure.basis is not None for measure in MEASURES.values())
+    assert legend_of(figure) == [f"n = {n}" for n in range(5)]
+    assert [len(named(axis)) for axis in axes] == [5] * len(axes)
+    legs = next(axis for axis in axes if axis.get_title().startswith("LegS"))
+    for n, line in enumerate(named(legs).values()):
+        age = line.get_xdata()
+        expected = np.sqrt(2 * n + 1) * legendre.legval(1 - 2 * age, [0] * n + [1])
+        np.testing.assert_allclose(line.get_ydata(), expected, atol=1e-12)
+        assert (age[0], age[-1]) == (0, 1)
+
+
+def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(draw):
+    rows = [(d, n, m, k * 1e8 / n) for d in ("float32", "float64") for n in (64, 256)
+            for m, k in (("bilinear", 1), ("zoh", 2), ("update bilinear", 3))]  # fmt: skip
+    measured = pd.DataFrame(rows, columns=["dtype", "order", "method", "steps_per_second"])
+    figure, axes = draw(kernel_speed, measured)
+    assert [axis.get_title() for axis in axes] == ["float32", "float64"]
+    assert legend_of(figure) == ["bilinear", "zoh"]
+    for axis in axes:
+        for line, times in zip(named(axis).values(), (1, 2), strict=True):
+            np.testing.assert_allclose(line.get_xydata(), [[64, times * 1e8 / 64], [256, times * 1e8 / 256]])
+
+
+def test_signals_show_both_ends_and_what_each_model_makes_of_them(tmp_path, draw):
+    experiment, trials = write_plan(tmp_path, **NOISE), tmp_path / "trials"
+    folder = finish(experiment, trials, "legs", 0, mse=0.25, optimal_mse=0.2, steps_per_second=1.0)
+    sample = np.arange(1001)
+    points = pd.DataFrame({"sample": sample, "signal": np.sin(sample), "reconstructed": np.cos(sample)})
+    points.to_csv(folder / "reconstruction.csv", index=False)
+    figure, axes = draw(signals, experiment, trials)
+    assert legend_of(figure) == ["signal", "reconstructed"] and axes[0].get_ylabel() == "LegS\nMSE 0.25"
+    for axis, shown in zip(axes, (sample[:81], sample[-81:]), strict=True):
+        for line, wave in zip(named(axis).values(), (np.sin, np.cos), strict=True):
+            np.testing.assert_allclose(line.get_xydata(), np.column_stack([shown / 1e6, wave(shown)]))
+
+
+def test_lines_differ_without_their_colour():
+    looks = [(look["linestyle"], look["marker"]) for look, _ in zip(lines(), range(12), strict=False)]
+    assert len(set(looks)) == 12

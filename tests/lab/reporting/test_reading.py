@@ -1,0 +1,173 @@
+"""What a person reads in the terminal: show, runs, compare, explain."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from hippo.cli import main
+from hippo.lab.reporting.listing import duration
+from hippo.lab.reporting.tables import write_table
+from tests.lab.outcomes import finish, finish_all, write_plan
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """An experiment among config/experiments, its trials finished, its table written."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "config/experiments"
+    folder.mkdir(parents=True)
+    experiment = write_plan(folder)
+    finish_all(experiment, tmp_path / "results/quick/trials")
+    write_table(experiment, tmp_path / "results/quick/trials", tmp_path / "results/quick/tables/demo.md")
+    return experiment
+
+
+def hippo(*words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_show_prints_the_table_with_verdicts_within_100_columns(quick):
+    page = hippo("show", "demo")
+    assert "reproduced" in page and "above" in page and "90.1 ± 0.1" in page
+    assert max(map(len, page.splitlines()[1:])) <= 100  # but for the title
+    assert "did you mean 'demo.yaml'" in hippo("show", "dem", code=1)
+
+
+def test_shipped_tables_fit_100_columns(tmp_path):
+    from hippo.lab.plan.experiment import load
+    from hippo.lab.reporting.explain import EXPERIMENTS, show
+
+    for name in ("pmnist", "timescale", "missing", "reconstruction", "mackey_glass"):
+        page = show(load(EXPERIMENTS / f"{name}.yaml", "paper"), tmp_path)
+        lines = [line for line in page.splitlines() if line.startswith("|")]
+        grown = 3 * max(line.count("—") for line in lines)  # "98.3 ± 0.1" where "—" stands under "test, %"
+        assert max(map(len, lines)) + grown <= 100, name
+
+
+def test_explain_names_settings_seeds_runs_and_command_of_one_cell(quick):
+    words = hippo("explain", "results/quick/tables/demo.md", "LegS")
+    assert "test, %: 90.1 ± 0.1, paper 90.0, difference +0.1: reproduced" in words
+    assert f"seed 2: finished, run run-legs-2, commit {40 * 'c'}-dirty, results/quick/trials/demo/a/legs/seed2" in words
+    settings = yaml.safe_load(words.split("\n\n")[3])
+    assert settings["model"] == quick.trial("a", "legs", 0).model and settings["training"]["epochs"] == 3
+    target = "results/quick/trials/demo/a/legs/seed0/metrics.json"
+    assert f"snakemake --cores all --forcerun train -- {target} " in words
+    assert hippo("explain", "results/quick/tables/demo.md", "legs") == words
+
+
+def test_explain_names_the_closest_row_and_refuses_what_is_no_table(quick):
+    assert "did you mean 'legs'" in hippo("explain", "results/quick/tables/demo.md", "legz", code=1)
+    assert "expected something like" in hippo("explain", "demo.md", "legs", code=1)
+
+
+def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
+    trials = tmp_path / "results/quick/trials"
+    running, stopped, absent = (trials / quick.trial("a", "gru", seed).name for seed in range(3))
+    for folder in (running, stopped):
+        (folder / "metrics.json").unlink()
+        (folder / "history.csv").write_text("epoch,seconds\n1,40\n2,80\n")
+    process = {"pid": os.getppid(), "host": platform.node()}
+    over = subprocess.Popen([sys.executable, "-c", ""])
+    over.wait()
+    (running / "run.json").write_text(json.dumps(process))
+    (stopped / "run.json").write_text(json.dumps({**process, "pid": over.pid}))
+    shutil.rmtree(absent)
+    for words in (hippo("runs"), hippo("runs", "list", "demo")):
+        lines = {line.split()[0]: line.split(None, 1)[1] for line in words.splitlines() if line.startswith("demo/")}
+        assert lines["demo/a/gru/seed0"].split() == ["running", "2", "of", "3", "1", "min", "0", "s"]
+        assert lines["demo/a/gru/seed1"].split() == ["stopped", "2", "of", "3"]
+        assert lines["demo/a/legs/seed0"].split() == ["finished", "3", "of", "3"]
+        assert "6 finished, 1 running, 1 stopped, 1 not started" in words
+
+
+def line_of(trial: str) -> list[str]:
+    """Status, epoch and time left of one trial in the list of all."""
+    words = hippo("runs")
+    assert "demo/a/lstm/seed2  finished  3 of 3" in words  # whatever is wrong with another
+    return next(line.split()[1:] for line in words.splitlines() if line.split()[:1] == [trial])
+
+
+def test_a_finished_trial_did_all_its_epochs_however_many_were_set(quick, tmp_path):
+    folder = finish(quick, tmp_path / "results/quick/trials", "gru", 0, epochs=1)
+    (folder / "history.csv").write_text("epoch,seconds\n1,2.0\n")
+    assert line_of("demo/a/gru/seed0") == "finished 1 of 1".split()
+    (folder / "history.csv").unlink()
+    assert line_of("demo/a/gru/seed0") == "finished 1 of 1".split()
+
+
+@pytest.mark.parametrize(
+    "history", ["", "epoch,seconds\n", "seconds\n2.0\n", "epoch,seconds\nfirst,2\n", 'epoch\n"', b"\xff"]
+)
+def test_a_damaged_history_leaves_the_epoch_empty(quick, tmp_path, history):
+    path = tmp_path / "results/quick/trials/demo/a/gru/seed0/history.csv"
+    path.write_bytes(history if isinstance(history, bytes) else history.encode())
+    assert line_of("demo/a/gru/seed0") == ["finished"]
+    (path.parent / "metrics.json").unlink()
+    (path.parent / "run.json").write_text(json.dumps({"host": platform.node(), "pid": os.getppid()}))
+    assert line_of("demo/a/gru/seed0") == ["running"]
+
+
+@pytest.mark.parametrize("history", ["epoch\n2\n", "epoch,seconds\n1,\n2,\n"])
+def test_a_history_without_seconds_leaves_the_time_left_empty(quick, tmp_path, history):
+    folder = tmp_path / "results/quick/trials/demo/a/gru/seed0"
+    (folder / "metrics.json").unlink()
+    (folder / "history.csv").write_text(history)
+    (folder / "run.json").write_text(json.dumps({"host": platform.node(), "pid": os.getppid()}))
+    assert line_of("demo/a/gru/seed0") == "running 2 of 3".split()
+
+
+def test_a_trial_whose_process_or_outcome_is_damaged_has_its_line(quick, tmp_path):
+    folder = tmp_path / "results/quick/trials/demo/a/gru/seed0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({key: metrics[key] for key in ("trial", "dataset")}))
+    assert line_of("demo/a/gru/seed0") == "damaged 3 of 3".split()
+    (folder / "metrics.json").unlink()
+    run = {"identity": f"{metrics['trial']}-data"}
+    (folder / "run.json").write_text(json.dumps(run))
+    assert line_of("demo/a/gru/seed0") == "killed 3 of 3".split()
+
+
+def test_the_report_is_of_every_experiment_that_has_a_table(quick, tmp_path):
+    write_plan(tmp_path / "config/experiments", name="never_made", title="Never made")
+    assert "results/quick/report.html" in hippo("report")
+    page = (tmp_path / "results/quick/report.html").read_text()
+    assert "A table" in page and "Never made" not in page
+    assert "results/smoke: no table in it" in hippo("report", "--scale", "smoke", code=1)
+
+
+def test_durations_are_in_words():
+    assert [duration(s) for s in (12.4, 61, 3600 * 5 + 130)] == ["12 s", "1 min 1 s", "5 h 2 min"]
+
+
+def test_compare_and_tables_say_so_where_scales_are_mixed(quick, tmp_path):
+    smoke = write_plan(tmp_path, scale="smoke", scales={"smoke": {"training": {"epochs": 1}}})
+    finish_all(smoke, tmp_path / "results/smoke/trials")
+    write_table(smoke, tmp_path / "results/smoke/trials", tmp_path / "results/smoke/tables/demo.md")
+    assert "ANOTHER SCALE: A is quick, B is smoke" in hippo("compare", "results/quick", "results/smoke")
+    shutil.copytree(tmp_path / "results/smoke/trials", tmp_path / "results/quick/trials", dirs_exist_ok=True)
+    page = hippo("show", "demo")
+    assert "of another scale" in page and "reproduced" not in page.split("- Mean")[0] and "—" in page
+    assert "scale smoke, now quick" in page
+    shutil.copy("results/smoke/tables/demo.csv", "results/quick/tables/other.csv")
+    assert "several scales" in hippo("compare", "results/quick", "results/smoke", code=1)
+
+
+def test_trials_of_another_version_are_named_and_those_of_other_settings_left_out(quick, tmp_path):
+    trials = tmp_path / "results/quick/trials"
+    finish(quick, trials, "legs", 1, versions={"hippo-lab": "0.0.9"})
+    assert "MIXED: trials of several versions of hippo-lab: 0.0.9, 0.1.0." in hippo("show", "demo")
+    folder = finish(quick, trials, "legs", 1, trial="another digest")
+    known = yaml.safe_load((folder / "trial.yaml").read_text())
+    del known["training"]["learning_rate"]  # as an older version wrote it
+    (folder / "trial.yaml").write_text(yaml.safe_dump(known))
+    page = " ".join(hippo("show", "demo").split())
+    assert "a, legs, seed 1: outdated: made with training.learning_rate None, now 0.001" in page

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+from scipy import stats
+
+from hippo.config import ConfigError
+from hippo.lab.results.outcomes import collect
+from hippo.lab.results.verdicts import statistics
+from tests.lab.outcomes import PLAN, finish, finish_all, write_plan
+
+SMALLER = {"quick": {"models": {"gru": {"hyperparameters": {"hidden_size": 4}}}, "seeds": 2}}
+
+
+def cell(experiment, trials, row="legs", metric="test_accuracy"):
+    cells = statistics(experiment, collect(experiment, trials))
+    return cells[(cells["model"] == row) & (cells["metric"] == metric)].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "verdict"), [(0.9, "reproduced"), (0.887, "reproduced"), (0.88, "below"), (0.95, "above")]
+)
+def test_the_verdict_is_whether_the_mean_lies_within_the_tolerance(tmp_path, accuracy, verdict):
+    experiment = write_plan(tmp_path)
+    finish_all(experiment, tmp_path / "trials", legs=accuracy)
+    found = cell(experiment, tmp_path / "trials")
+    assert found["verdict"] == verdict and found["tolerance"] == 1.5
+    assert found["difference"] == pytest.approx(100 * accuracy + 0.1 - 90)
+
+
+def test_one_altered_trial_flips_the_verdict(tmp_path):
+    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    finish_all(experiment, trials)
+    assert cell(experiment, trials)["verdict"] == "reproduced"
+    path = trials / experiment.trial("a", "legs", 1).name / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "test_accuracy": 0.5}))
+    assert cell(experiment, trials)["verdict"] == "below"
+
+
+def test_a_scale_that_changes_what_a_row_depends_on_allows_it_no_verdict(tmp_path):
+    for scale, reason in (("quick", "scale too small"), ("paper", "above")):
+        experiment = write_plan(tmp_path, scale, scales=SMALLER)
+        finish_all(experiment, tmp_path / scale)
+        assert cell(experiment, tmp_path / scale, "gru")["verdict"] == reason
+        assert cell(experiment, tmp_path / scale, "legs")["verdict"] == "reproduced"  # nothing of it is smaller
+
+
+def test_shipped_memories_that_need_no_training_have_verdicts_at_the_quick_scale():
+    from hippo.lab.plan.experiment import load
+
+    quick = load("config/experiments/reconstruction.yaml", "quick")
+    assert not quick.reduced("white-noise", "legs") and quick.reduced("white-noise", "lstm")
+    assert load("config/experiments/reconstruction.yaml", "smoke").reduced("white-noise", "legs")
+    assert load("config/experiments/pmnist.yaml", "quick").reduced("bit-reversal", "legs")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": "diverged"}, "diverged"),
+        ({"trial": "of other settings"}, "outdated"),
+        ({"dataset": {"source": "strokes", "stand_in": True}}, "stand-in data"),
+    ],
+)
+def test_a_single_seed_is_reason_enough_for_no_verdict(tmp_path, changes, reason):
+    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    finish_all(experiment, trials)
+    finish(experiment, trials, "legs", 2, **changes)
+    assert cell(experiment, trials)["verdict"] == reason
+    assert cell(experiment, trials, "gru")["verdict"] == "above"
+
+
+def test_missing_and_failed_trials_are_reasons_too(tmp_path):
+    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    assert cell(experiment, trials)["verdict"] == "missing"
+    for seed in range(3):
+        trial = experiment.trial("a", "legs", seed)
+        (trials / trial.name).mkdir(parents=True)
+        failure = {"status": "failed", "reason": "OSError", "trial": trial.digest}
+        (trials / trial.name / "failure.json").write_text(json.dumps(failure))
+    assert cell(experiment, trials)["verdict"] == "failed"
+
+
+def test_a_share_is_a_tolerance_relative_to_the_papers_value(tmp_path):
+    experiment = write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": {"test_accuracy": "10%"}})
+    finish_all(experiment, tmp_path / "trials", legs=0.815, gru=0.56)
+    assert cell(experiment, tmp_path / "trials")["tolerance"] == pytest.approx(9.0)
+    assert cell(experiment, tmp_path / "trials")["verdict"] == "reproduced"
+    assert cell(experiment, tmp_path / "trials", "gru")["verdict"] == "above"
+
+
+def test_without_a_stated_tolerance_there_is_no_verdict(tmp_path):
+    experiment = write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": {}})
+    finish_all(experiment, tmp_path / "trials")
+    assert cell(experiment, tmp_path / "trials")["verdict"] == "no tolerance"
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "said"),
+    [
+        ({"test_acuracy": 1}, "did you mean 'test_accuracy'"),
+        ({"test_accuracy": "much"}, "much"),
+        ({"test_accuracy": -1}, "-1"),
+    ],
+)
+def test_a_wrong_tolerance_is_named(tmp_path, tolerance, said):
+    with pytest.raises(ConfigError, match=said):
+        write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": tolerance})
+
+
+def test_the_interval_is_students(tmp_path):
+    experiment = write_plan(tmp_path)
+    values = [0.91, 0.92, 0.96]
+    for seed, value in enumerate(values):
+        finish(experiment, tmp_path / "trials", "legs", seed, test_accuracy=value)
+    found = cell(experiment, tmp_path / "trials")
+    expected = stats.ttest_1samp([100 * v for v in values], 0).confidence_interval(0.95)
+    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))

@@ -1,0 +1,108 @@
+"""The tracking store itself: its database's mode and lock, and experiments that were deleted."""
+
+import logging
+import sqlite3
+from contextlib import closing
+
+import pytest
+from filelock import FileLock
+from mlflow.exceptions import MlflowException
+
+from hippo.config import ConfigError
+from hippo.lab.tracking import store
+from tests.lab.tracked import made_up, tracked
+
+
+def mode(database) -> str:
+    with closing(sqlite3.connect(database)) as opened:
+        return opened.execute("PRAGMA journal_mode").fetchone()[0]
+
+
+@pytest.fixture(params=["embedded", "absolute", "relative", "with a driver"])
+def uri(request, tmp_path, monkeypatch, database, tracking):
+    """A store in a database of MLflow's that is not in WAL mode, whoever named it, and how."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ("mlruns/mlflow.db" if request.param == "embedded" else "user.db")
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(database)) as made, closing(sqlite3.connect(path)) as copy:
+        made.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+    names = {
+        "embedded": "",
+        "absolute": f"sqlite:///{path}",
+        "relative": "sqlite:///user.db",
+        "with a driver": f"sqlite+pysqlite:///{path}",
+    }
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", names[request.param])
+    return path
+
+
+def test_every_sqlite_database_is_put_in_wal_mode(uri):
+    assert mode(uri) == "delete"
+    store.connect()
+    assert mode(uri) == "wal"
+
+
+def test_every_sqlite_database_is_made_by_one_process_at_a_time(uri, monkeypatch):
+    """Who waits too long for the others is told which lock it is."""
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
+    with FileLock(uri.with_suffix(".lock")), pytest.raises(ConfigError) as refused:
+        store.connect()
+    assert f"{uri.stem}.lock: held by another process" in str(refused.value)
+    assert store.connect().search_experiments()
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite://", "sqlite:///:memory:", "some/folder"])
+def test_what_is_no_sqlite_file_needs_no_lock(monkeypatch, uri):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert store._database() is None
+
+
+def test_a_sweeps_lock_is_given_up_waiting_for(tracking, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
+    place = {"of": "gru", "key": "learning_rate", "value": 0.5}
+    run = tracked(made_up(tracking.experiment).model_copy(update={"sweep": place}), tmp_path / "trial")
+    with FileLock("mlruns/sweeps.lock"), pytest.raises(ConfigError, match="sweeps.lock: held by another process"):
+        run.start(resumed=False)
+    run.start(resumed=False)
+
+
+def test_a_deleted_experiment_is_restored_with_its_runs(tracking, tmp_path, caplog):
+    """As a person deletes it in MLflow's page, which keeps its name taken."""
+    trial = made_up(tracking.experiment)
+    before = tracked(trial, tmp_path / "trial")
+    before.start(resumed=False)
+    before.stop([], "KILLED", "stopped")
+    identifier = tracking.client.get_experiment_by_name(tracking.experiment).experiment_id
+    tracking.client.delete_experiment(identifier)
+    with caplog.at_level(logging.WARNING):
+        again = tracked(trial, tmp_path / "trial")
+        again.start(resumed=True)
+    assert again.id == before.id and list(tracking.runs()) == [before.id]
+    assert tracking.experiment in caplog.text and "had been deleted: restored" in caplog.text
+
+
+def test_an_experiment_that_two_trials_restore_at_once_is_restored(tracking, monkeypatch):
+    identifier = store.experiment_id(tracking.client, tracking.experiment)
+    tracking.client.delete_experiment(identifier)
+    restore = tracking.client.restore_experiment
+
+    def late(which):
+        restore(which)  # by the other
+        restore(which)
+
+    monkeypatch.setattr(tracking.client, "restore_experiment", late)
+    assert store.experiment_id(tracking.client, tracking.experiment) == identifier
+
+
+def test_an_experiment_that_cannot_be_restored_is_an_error(tracking, monkeypatch):
+    identifier = store.experiment_id(tracking.client, tracking.experiment)
+    tracking.client.delete_experiment(identifier)
+
+    def refuse(_):
+        raise MlflowException("not yours")
+
+    monkeypatch.setattr(tracking.client, "restore_experiment", refuse)
+    monkeypatch.setattr(store, "connect", lambda: tracking.client)
+    with pytest.raises(ConfigError, match="not yours"):
+        store.create_store([tracking.experiment])

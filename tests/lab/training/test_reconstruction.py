@@ -1,0 +1,99 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.polynomial import legendre
+
+from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
+from hippo.lab.plan.experiment import Trial
+from hippo.lab.plan.tasks import LSTMOptions, MemoryOptions
+from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
+from hippo.lab.training.reconstruction import optimal_mse, reconstruct_by_memory, run
+from hippo.propagation import TimeInvariant
+from tests.lab.recorders import Rows, Stopped
+
+
+def midpoints(length: int) -> np.ndarray:
+    return (2 * np.arange(length) + 1) / length - 1
+
+
+def test_nothing_is_lost_of_a_polynomial():
+    signal = legendre.legval(midpoints(5000), np.random.default_rng(0).standard_normal(20))
+    assert optimal_mse(signal, order=20) < 1e-12  # rounding of a sum of squares near 1
+    assert optimal_mse(signal, order=19) > 1e-4
+
+
+def test_the_floor_is_the_least_squares_residual(monkeypatch):
+    """NumPy's own solver of the same problem, by orthogonal factors instead of normal equations."""
+    monkeypatch.setattr("hippo.lab.training.reconstruction.CHUNK", 700)  # several chunks, the last one short
+    signal = np.random.default_rng(1).standard_normal(3000)
+    basis = legendre.legvander(midpoints(3000), 29)
+    residual = signal - basis @ np.linalg.lstsq(basis, signal, rcond=None)[0]
+    assert optimal_mse(signal, order=30) == pytest.approx(np.mean(residual**2), rel=1e-10)
+
+
+def test_the_floor_of_white_noise_is_what_theory_expects():
+    """Averaged over draws: 60 of them leave a scatter of about a tenth (measured standard error 8 %)."""
+    found = [optimal_mse(WhiteNoise(samples=4000, cycles=12, seed=s).build().parts["test"].inputs[0, :, 0], 32)
+             for s in range(60)]  # fmt: skip
+    assert np.mean(found) == pytest.approx(expected_projection_error(12, 32), rel=0.35)
+
+
+def trial(measure: str) -> Trial:
+    return Trial(
+        experiment="e",
+        scale="quick",
+        variant="v",
+        row=measure,
+        seed=0,
+        task="reconstruction",
+        dataset={"name": "white_noise"},
+        model={"name": "memory", "measure": measure, "order": 64, "dtype": "float64"},
+        training={},
+        threads=1,
+    )
+
+
+@pytest.mark.parametrize("measure", ["legs", "lmu", "legt"])
+def test_a_memory_of_enough_units_comes_near_the_floor_and_never_below(measure, tmp_path):
+    dataset = WhiteNoise(samples=20_000, cycles=10, seed=0).build()
+    outcome = run(trial(measure), dataset, Rows(folder=tmp_path))
+    assert outcome["optimal_mse"] < 1e-6  # 64 units, 10 cycles: π units a cycle are enough
+    assert outcome["optimal_mse"] <= outcome["mse"] < 1e-3
+    assert outcome["steps_per_second"] > 0
+    drawn = pd.read_csv(tmp_path / "reconstruction.csv")
+    assert np.mean((drawn["signal"] - drawn["reconstructed"]) ** 2) == pytest.approx(outcome["mse"], rel=0.3, abs=1e-9)
+
+
+def test_a_trained_lstm_beats_the_mean_where_the_task_is_easy():
+    """Two cycles on 40 samples: four numbers to remember. The error of answering the mean is 1, the signals' power."""
+    options = LSTMOptions(hidden_size=24, order=8, length=40, steps=150, batch_size=32, learning_rate=1e-2)
+    signal = white_noise(40, 2, seed=99).astype(np.float32)
+    reconstructed, row = reconstruct_by_lstm(signal, options, cycles=2, entropy=5, recorder=Rows())
+    assert row["training_length_mse"] < 0.3
+    assert reconstructed.shape == signal.shape and row["parameters"] == 4 * 24 * (1 + 24 + 2) + 25 * 8
+
+
+def test_a_stopped_lstm_ends_as_one_that_was_not():
+    options = LSTMOptions(hidden_size=4, order=3, length=10, steps=6, batch_size=2)
+    signal = white_noise(40, 2, seed=99).astype(np.float32)
+
+    def read(recorder):
+        return reconstruct_by_lstm(signal, options, cycles=2, entropy=5, recorder=recorder)[0]
+
+    first = Rows(stop=4)
+    with pytest.raises(Stopped):
+        read(first)
+    np.testing.assert_array_equal(read(Rows(earlier=first)), read(Rows()))
+
+
+@pytest.mark.parametrize("length", [100, 4095])
+def test_no_matrix_is_made_while_the_clock_runs(monkeypatch, length):
+    made, seen = [], []
+    build = TimeInvariant._doubled
+    monkeypatch.setattr(TimeInvariant, "_doubled", lambda self, width: made.append(width) or build(self, width))
+    monkeypatch.setattr(
+        "hippo.lab.training.reconstruction.time.perf_counter", lambda: seen.append(len(made)) or len(seen)
+    )
+    options = MemoryOptions(measure="legt", order=7, dtype="float32")
+    reconstruct_by_memory(np.ones(length, dtype=np.float32), options)
+    assert seen[0] == seen[1] > 0
