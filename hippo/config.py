@@ -1,44 +1,104 @@
-"""Closed configuration: every option is declared once, and an unknown key fails with the closest valid one."""
+"""Blocks of options: every option is declared once, and an unknown key is an error that names the closest valid one."""
 
 from difflib import get_close_matches
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used; the message names where it stands and what to write instead."""
+    """A setting that cannot be used. The message names its place and what to write instead."""
+
+
+class _AddedLater:
+    """Type of `ADDED_LATER`."""
+
+
+ADDED_LATER = _AddedLater()
+"""Annotation of an option that was added after outcomes had been published.
+
+`Annotated[int, ADDED_LATER] = 1` leaves the option out of the settings digest while it has its default value, so that
+outcomes of earlier versions, which were trained without the option, stay up to date.
+"""
 
 
 class Options(BaseModel):
-    """Base of every block of options: immutable, and closed to keys that nothing reads."""
+    """Base of every block of options: immutable, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value, info):
+    def _reject_booleans_as_numbers(cls, value, info):
         annotation = cls.model_fields[info.field_name].annotation
         kinds = get_args(annotation) or (annotation,)
         if isinstance(value, bool) and {int, float} & set(kinds) and bool not in kinds:
             raise ValueError("expected a number, not true or false")
         return value
 
+    def digest_content(self) -> dict[str, Any]:
+        """Return the options that a settings digest is computed from.
+
+        Returns
+        -------
+        dict
+            All options as JSON values, without those marked `ADDED_LATER` that have their default value.
+        """
+        unchanged = {
+            name
+            for name, field in type(self).model_fields.items()
+            if ADDED_LATER in field.metadata and getattr(self, name) == field.get_default(call_default_factory=True)
+        }
+        return self.model_dump(mode="json", exclude=unchanged)
+
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 
 
 def closest(name: str, valid) -> str:
-    """A clause naming the valid name nearest to `name`, or all valid names when none is near, or that there is none."""
+    """Return a clause that suggests a valid name.
+
+    Parameters
+    ----------
+    name : str
+        The name that was not found.
+    valid : iterable of str
+        All valid names.
+
+    Returns
+    -------
+    str
+        The nearest valid name; all valid names if none is near; or that there are none.
+    """
     valid = sorted(str(v) for v in valid)
     if not valid:
-        return "there is none to choose from"
+        return "there are no valid names"
     match = get_close_matches(str(name), valid, n=1, cutoff=0.5)
     return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
 
 
 def parse(cls: type[OptionsType], values, where: str) -> OptionsType:
-    """Validate the mapping `values` as a `cls`; ConfigError names `where`, the key and the closest valid key."""
+    """Validate a mapping as a block of options.
+
+    Parameters
+    ----------
+    cls : type
+        Subclass of `Options`.
+    values : mapping
+        Values by option name.
+    where : str
+        Place of the mapping, for error messages: a file and a key.
+
+    Returns
+    -------
+    Options
+        An instance of `cls`.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or missing, or a value is out of range. The message names `where` and the key.
+    """
     try:
         return cls.model_validate(values)
     except ValidationError as error:
@@ -46,8 +106,10 @@ def parse(cls: type[OptionsType], values, where: str) -> OptionsType:
 
 
 def _describe(cls: type[Options], item: dict, where: str) -> str:
-    *parents, key = item["loc"] or ("",)
-    path = ".".join(str(part) for part in item["loc"])
+    """One validation error as a line of text."""
+    location = [part for part in item["loc"] if part != "[key]"]
+    *parents, key = location or ("",)
+    path = ".".join(str(part) for part in location)
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key {path!r}; {closest(key, _block(cls, parents).model_fields)}"
     if item["type"] == "missing":
