@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 from hippo.config import ConfigError, closest
 from hippo.lab.trials.up_to_date import stands
-from hippo.lab.plan.experiments import read_plans
+from hippo.lab.plan.experiments import read_experiments
 
 
 configfile: "config/config.yaml"
@@ -20,7 +20,7 @@ STARTED = time.time()
 # Jobs call `hippo` from this interpreter's environment, activated or not.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 try:
-    SETTINGS, FILES, TABLES, PLANS = read_plans(config)
+    SETTINGS, FILES, TABLES, PLANS = read_experiments(config)
 except ConfigError as error:
     raise WorkflowError(str(error))
 

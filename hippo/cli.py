@@ -80,14 +80,14 @@ def fetch(dataset, out, data_dir, require_real_data):
 def prepare(experiment, scale, variant, out, data_dir, require_real_data):
     """Prepare one VARIANT of an experiment's dataset from fetched files."""
     from hippo.data.sources import Sources
-    from hippo.lab.plan.experiment import load
+    from hippo.lab.plan.experiment import load_experiment
 
-    plan = load(experiment, scale)
+    plan = load_experiment(experiment, scale)
     if variant not in plan.datasets:
         raise ConfigError(f"{experiment}: no variant {variant!r}; {closest(variant, plan.datasets)}")
     options = plan.datasets[variant]
     dataset = options.build(Sources(data_dir, require_real=require_real_data))
-    dataset = replace(dataset, options={"name": plan.plan.dataset.name, **options.model_dump(mode="json")})
+    dataset = replace(dataset, options={"name": plan.spec.dataset.name, **options.model_dump(mode="json")})
     dataset.save(out)
     shapes = ", ".join(f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items())
     click.echo(f"{out}: {shapes}; {dataset.source}; sha256 {dataset.digest[:16]}")
@@ -103,9 +103,9 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; by default what the experiment states.")
 def train(experiment, scale, variant, model, seed, data, out, threads):
     """Run one trial, tracked, and write its folder."""
-    from hippo.lab.plan.experiment import load
+    from hippo.lab.plan.experiment import load_experiment
 
-    trial = load(experiment, scale).trial(variant, model, seed)
+    trial = load_experiment(experiment, scale).trial(variant, model, seed)
     if not data.exists():
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
     from hippo.lab.training.interruption import Interruption
@@ -148,13 +148,13 @@ def table(experiment, scale, trials, out, partial):
 @partial_option
 def sweep(experiment, scale, trials, out, partial):
     """Show what each value of a swept setting gave, and which one is chosen."""
-    from hippo.lab.plan.experiment import load
+    from hippo.lab.plan.experiment import load_experiment
     from hippo.lab.reporting.figures.sweep import sweep_figure
     from hippo.lab.results.sweeps import write_sweep
     from hippo.lab.tracking.sweep_runs import record
 
-    plan = load(experiment, scale)
-    if not plan.plan.sweep:
+    plan = load_experiment(experiment, scale)
+    if not plan.spec.sweep:
         raise ConfigError(f"{experiment}: states no sweep; `hippo table` makes its table")
     curve = write_sweep(plan, trials, out)
     sweep_figure(plan, curve, out)
@@ -184,9 +184,9 @@ def drawing(name, module, function):
     def command(experiment, scale, trials, out):
         from importlib import import_module
 
-        from hippo.lab.plan.experiment import load
+        from hippo.lab.plan.experiment import load_experiment
 
-        getattr(import_module(f"hippo.lab.reporting.figures.{module}"), function)(load(experiment, scale), trials, out)
+        getattr(import_module(f"hippo.lab.reporting.figures.{module}"), function)(load_experiment(experiment, scale), trials, out)
 
 
 drawing("learning-curves", "learning", "learning_curves")
@@ -236,12 +236,12 @@ def report(experiments, scale, results, out):
 
     It opens offline.
     """
-    from hippo.lab.plan.experiment import load
+    from hippo.lab.plan.experiment import load_experiment
     from hippo.lab.reporting.explain import made
     from hippo.lab.reporting.report import write_report
 
     results = results or Path("results", scale)
-    plans = [load(path, scale) for path in experiments or made(results)]
+    plans = [load_experiment(path, scale) for path in experiments or made(results)]
     if not plans:
         raise ConfigError(f"{results}: no table in it; make one with `snakemake --config scale={scale}`")
     write_report(plans, scale, results, out or results / "report.html")
@@ -370,11 +370,12 @@ def doctor(data_dir, results, lock):
 @click.option("--check", is_flag=True, help="Only say whether the files on disk are up to date.")
 def schema(check):
     """Write the JSON schemas of the configuration files, from the definitions that validate them."""
-    from hippo.lab.plan.schemas import stale, write
+    from hippo.lab.plan.schemas import outdated_schemas
+    from hippo.lab.plan.schemas import write_schemas
 
     if not check:
-        write()
-    elif paths := stale():
+        write_schemas()
+    elif paths := outdated_schemas():
         sys.exit(f"out of date: {', '.join(map(str, paths))}; run `hippo schema`")
 
 

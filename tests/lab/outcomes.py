@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from hippo.lab.plan.experiment import Experiment, load
+from hippo.lab.plan.experiment import Experiment, load_experiment
 
 PLAN = {
     "title": "A table",
@@ -26,7 +26,7 @@ PLAN = {
 def write_plan(folder: Path, scale: str = "quick", name: str = "demo", **changes) -> Experiment:
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump({**PLAN, **changes}, sort_keys=False))
-    return load(path, scale)
+    return load_experiment(path, scale)
 
 
 def finish(experiment: Experiment, trials: Path, row: str, seed: int, variant: str = "a", **changes) -> Path:
@@ -55,5 +55,5 @@ def finish(experiment: Experiment, trials: Path, row: str, seed: int, variant: s
 def finish_all(experiment: Experiment, trials: Path, **scores: float) -> None:
     """Every trial finished, with the test accuracy of its row; seeds differ by a thousandth."""
     for trial in experiment.trials():
-        accuracy = scores.get(trial.row, 0.9) + 0.001 * trial.seed
-        finish(experiment, trials, trial.row, trial.seed, trial.variant, test_accuracy=accuracy)
+        accuracy = scores.get(trial.model, 0.9) + 0.001 * trial.seed
+        finish(experiment, trials, trial.model, trial.seed, trial.variant, test_accuracy=accuracy)

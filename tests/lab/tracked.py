@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from hippo.lab.plan.experiment import Trial
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking.run import TrackedRun
 
 HERE = platform.node()
@@ -16,8 +16,8 @@ LIVING = os.getppid()
 DATA = {"digest": "d" * 64, "source": "made up", "stand_in": False}
 
 
-def made_up(experiment: str, epochs: int = 3, seed: int = 0, **training) -> Trial:
-    return Trial(
+def made_up(experiment: str, epochs: int = 3, seed: int = 0, **training) -> TrialSpec:
+    return TrialSpec(
         experiment=experiment,
         scale="smoke",
         variant="v",
@@ -35,16 +35,18 @@ def rows(epochs: int) -> list[dict]:
     return [{"epoch": epoch, "train_loss": 1 / epoch, "seconds": 0.5} for epoch in range(1, epochs + 1)]
 
 
-def tracked(trial: Trial, folder: Path) -> TrackedRun:
+def tracked(trial: TrialSpec, folder: Path) -> TrackedRun:
     folder.mkdir(parents=True, exist_ok=True)
     return TrackedRun(trial, DATA, identity(trial), folder)
 
 
-def identity(trial: Trial) -> str:
+def identity(trial: TrialSpec) -> str:
     return f"{trial.digest}-{DATA['digest'][:16]}"
 
 
-def left_behind(folder: Path, trial: Trial, run_id: str, process: dict | None = None, finished: bool = True) -> Path:
+def left_behind(
+    folder: Path, trial: TrialSpec, run_id: str, process: dict | None = None, finished: bool = True
+) -> Path:
     """The folder of a trial that ended, or was killed; with run.json where a `process` is told."""
     folder.mkdir(parents=True)
     (folder / "trial.yaml").write_text(yaml.safe_dump(trial.model_dump()))

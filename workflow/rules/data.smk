@@ -4,7 +4,7 @@ DATA = "data/{scale}/{experiment}/{variant}.npz"
 
 def dataset_of(wildcards):
     """The dataset name of an experiment."""
-    return PLANS[wildcards.experiment, wildcards.scale].plan.dataset.name
+    return PLANS[wildcards.experiment, wildcards.scale].spec.dataset.name
 
 
 def dataset_options(wildcards):

@@ -11,7 +11,7 @@ def unfinished():
 onerror:
     # A page waits for all of its trials; where one failed, what the others found is shown all the same.
     for scale, name in unfinished():
-        kind = "sweep" if PLANS[name, scale].plan.sweep else "table"
+        kind = "sweep" if PLANS[name, scale].spec.sweep else "table"
         shell(
             f"hippo {kind} {FILES[name]} --scale {scale} --trials results/{scale}/trials"
             f" --out results/{scale}/{kind}s/{name}.md --partial"

@@ -16,7 +16,7 @@ def figures(scale):
     names = ["basis_functions", *(["kernel_speed"] if Path(MEASURED).exists() else [])]
     for name in TABLES:
         experiment = PLANS[name, scale]
-        plan = experiment.plan
+        plan = experiment.spec
         if plan.sweep:
             continue
         names += [f"{name}_learning_curves"] if experiment.task.trained else []
@@ -55,7 +55,7 @@ for kind in ("learning_curves", "ranks", "signals", "speed_curve"):
         params:
             command=kind.replace("_", "-"),
             file=lambda w: FILES[w.experiment],
-            plan=lambda w: PLANS[w.experiment, w.scale].plan.model_dump_json(),
+            plan=lambda w: PLANS[w.experiment, w.scale].spec.model_dump_json(),
         shell:
             "hippo figure {params.command} {params.file} --scale {wildcards.scale}"
             " --trials results/{wildcards.scale}/trials --out {output[0]} > {log} 2>&1"

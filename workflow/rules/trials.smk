@@ -31,7 +31,7 @@ def trial_needs(wildcards):
 
 def asks(resource):
     """What a trial asks of the machine, from its experiment file."""
-    return lambda wildcards: getattr(PLANS[wildcards.experiment, wildcards.scale].plan.resources, resource)
+    return lambda wildcards: getattr(PLANS[wildcards.experiment, wildcards.scale].spec.resources, resource)
 
 
 rule store:

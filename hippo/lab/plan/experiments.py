@@ -1,60 +1,120 @@
-"""All that the Snakefile reads before any job starts: settings, experiment files, every experiment at every scale."""
+"""All experiments: found by name, loaded at every scale, and checked against each other."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan.experiment import SCALES, Experiment, load
+from hippo.lab.plan.experiment import Experiment, load_experiment
+from hippo.lab.plan.schema import SCALES
 from hippo.lab.plan.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
-# Targets by a table's name stand beside these rules.
-RULES = ("all", "fetch", "prepare", "store", "train", "table", "sweep", "sweeps", "report")
-RULES += ("learning_curves", "ranks", "signals", "speed_curve", "memory_errors", "basis_functions", "kernel_speed")
-
-Plans = dict[tuple[str, str], Experiment]
 
 
-def read_plans(config: dict, folder: Path = FOLDER) -> tuple[Settings, dict[str, Path], list[str], Plans]:
-    """Settings, every experiment file by name, the tables asked for, and each experiment at each scale.
+@dataclass(frozen=True)
+class Experiments:
+    """All experiment files, as the workflow reads them before any job starts.
 
-    ConfigError names the file, the key and what to write instead.
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the workflow.
+    files : dict of Path
+        Experiment files by name.
+    by_scale : dict of Experiment
+        Experiments by (name, scale).
+    requested : list of str
+        Names of the experiments that the settings ask for.
+    """
+
+    settings: Settings
+    files: dict[str, Path]
+    by_scale: dict[tuple[str, str], Experiment]
+    requested: list[str]
+
+    def __getitem__(self, key: tuple[str, str]) -> Experiment:
+        """Return the experiment (name, scale)."""
+        return self.by_scale[key]
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Return whether there is an experiment (name, scale)."""
+        return key in self.by_scale
+
+
+def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
+    """Read the settings and every experiment file in `folder` at every scale.
+
+    Raises
+    ------
+    ConfigError
+        The message names the file, the key and what to write instead.
     """
     settings = read_settings(config)
     files = {path.stem: path for path in sorted(Path(folder).glob("*.yaml"))}
     for name, path in files.items():
-        if name in RULES or not name.replace("_", "").replace("-", "").isalnum():
-            raise ConfigError(
-                f"{path}: a table cannot be called {name!r}; use letters, digits, - and _, and no rule's name"
-            )
-    plans = {(name, scale): load(path, scale) for name, path in files.items() for scale in SCALES}
-    for plan in plans.values():
-        check_choices(plan, {n: other for (n, scale), other in plans.items() if scale == plan.scale})
-    return settings, files, _chosen(settings, files, plans), plans
+        if not name.replace("_", "").replace("-", "").isalnum():
+            raise ConfigError(f"{path}: an experiment cannot be named {name!r}; use letters, digits, '-' and '_'")
+    loaded = {(name, scale): load_experiment(path, scale) for name, path in files.items() for scale in SCALES}
+    for experiment in loaded.values():
+        check_choices(experiment, {n: other for (n, scale), other in loaded.items() if scale == experiment.scale})
+    return Experiments(settings, files, loaded, _requested(settings, files, loaded))
+
+
+def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
+    """Load the experiment called `name`, or in the file `name`, with its sweeps checked.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such experiment (the message names the closest), or a setting is not valid.
+    """
+    path = Path(name)
+    if path.suffix != ".yaml":
+        path = folder / f"{name}.yaml"
+        if not path.exists() and folder.is_dir():
+            names = [found.stem for found in folder.glob("*.yaml")]
+            raise ConfigError(f"no experiment {name!r} in {folder}; {closest(name, names)}")
+    experiment = load_experiment(path, scale)
+    sweeps = {sweep for model in experiment.spec.models for sweep in experiment.chosen_by(model).values()}
+    files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
+    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in files.items() if file.exists()})
+    return experiment
 
 
 def check_choices(experiment: Experiment, others: dict[str, Experiment]) -> None:
-    """ConfigError unless every `chosen_by` names a sweep among `others`, of that model over that setting, and a value.
+    """Check that every `chosen_by` names a sweep of that model over that setting that has the stated value.
 
-    `others` are experiments at the same scale.
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment with `chosen_by`.
+    others : dict of Experiment
+        Experiments at the same scale, by name.
+
+    Raises
+    ------
+    ConfigError
+        If one does not.
     """
-    sweeps = {name: other for name, other in others.items() if other.plan.sweep}
-    for row, about in experiment.plan.models.items():
-        for key, name in about.chosen_by.items():
-            where = f"{experiment.where}: models.{row}.chosen_by.{key}"
-            if name not in sweeps or sweeps[name].plan.sweep.key != key:
-                raise ConfigError(f"{where}: {name!r} is no sweep over {key!r}; {closest(name, sweeps)}")
-            sweep, model = sweeps[name], about.model or row
-            models = {point.model for point in sweep.points.values()}
-            if model not in models:
-                raise ConfigError(f"{where}: {name} does not sweep {model!r}; {closest(model, models)}")
-            if (value := experiment.setting(row, key)) not in sweep.plan.sweep.values:
-                raise ConfigError(f"{where}: {value} is not among {sweep.plan.sweep.values}, the values of {name}")
+    sweeps = {name: other for name, other in others.items() if other.spec.sweep}
+    for model, entry in experiment.spec.models.items():
+        for key, name in experiment.chosen_by(model).items():
+            where = f"{experiment.where}: models.{model}.chosen_by.{key}"
+            if name not in sweeps or sweeps[name].spec.sweep.key != key:
+                raise ConfigError(f"{where}: {name!r} is not a sweep over {key!r}; {closest(name, sweeps)}")
+            sweep, registered = sweeps[name], entry.model or model
+            swept = {point.model for point in sweep.spec.models.values()}
+            if registered not in swept:
+                raise ConfigError(f"{where}: {name} does not sweep {registered!r}; {closest(registered, swept)}")
+            if (value := experiment.setting(model, key)) not in sweep.spec.sweep.values:
+                raise ConfigError(f"{where}: {value} is not among {sweep.spec.sweep.values}, the values of {name}")
 
 
-def _chosen(settings: Settings, files: dict[str, Path], plans: Plans) -> list[str]:
+def _requested(settings: Settings, files: dict[str, Path], loaded: dict[tuple[str, str], Experiment]) -> list[str]:
+    """Names of the experiments that the settings ask for."""
     if settings.experiments in (["all"], ["sweeps"]):
-        swept = settings.experiments == ["sweeps"]
-        return [name for name in files if bool(plans[name, settings.scale].plan.sweep) == swept]
+        sweeps = settings.experiments == ["sweeps"]
+        return [name for name in files if bool(loaded[name, settings.scale].spec.sweep) == sweeps]
     for name in settings.experiments:
         if name not in files:
             raise ConfigError(f"config/config.yaml: experiments: no table {name!r}; {closest(name, files)}")

@@ -1,28 +1,29 @@
-"""JSON schemas of the configuration files, from the same definitions that validate them: for editors and readers."""
+"""JSON schemas of the configuration files, generated from the classes that validate them; editors read them."""
 
 import json
 from pathlib import Path
 
 from hippo.files import write_text
-from hippo.lab.plan.experiment import Plan
+from hippo.lab.plan.schema import ExperimentSpec
 from hippo.lab.plan.settings import Settings
 
 FOLDER = Path("workflow/schemas")
-FILES = {FOLDER / "config.schema.json": Settings, FOLDER / "experiment.schema.json": Plan}
+FILES = {FOLDER / "config.schema.json": Settings, FOLDER / "experiment.schema.json": ExperimentSpec}
 
 
-def write() -> None:
+def write_schemas() -> None:
     """Write every schema."""
     for path, content in _contents().items():
         write_text(path, content)
 
 
-def stale() -> list[Path]:
-    """Schema files that do not say what the definitions say."""
+def outdated_schemas() -> list[Path]:
+    """Return the schema files whose content differs from what the classes define."""
     return [p for p, content in _contents().items() if not p.exists() or p.read_text(encoding="utf-8") != content]
 
 
 def _contents() -> dict[Path, str]:
+    """Text of every schema file."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {
         path: json.dumps({**dialect, **options.model_json_schema()}, indent=2, ensure_ascii=False) + "\n"

@@ -10,8 +10,10 @@ import pandas as pd
 from tabulate import tabulate
 
 from hippo.config import ConfigError
-from hippo.lab.plan.experiment import SCALES, format_value, read_yaml
+from hippo.lab.plan.schema import SCALES
+from hippo.lab.plan.yaml_files import read_yaml
 from hippo.lab.results.outcomes import setting_differences
+from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.trials.failures import read_json
 
 KEYS = ["experiment", "variant", "model", "metric"]

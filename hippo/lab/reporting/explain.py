@@ -6,12 +6,14 @@ import pandas as pd
 import yaml
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan.experiment import SCALES, Experiment, format_value, load
+from hippo.lab.plan.experiment import Experiment, load_experiment
 from hippo.lab.plan.experiments import check_choices
+from hippo.lab.plan.schema import SCALES
 from hippo.lab.reporting.tables import markdown, mean, theirs
 from hippo.lab.results import sweeps
 from hippo.lab.results.outcomes import collect
 from hippo.lab.results.verdicts import paper_value, statistics
+from hippo.lab.plan.sweep_points import format_value
 
 EXPERIMENTS = Path("config/experiments")
 
@@ -24,7 +26,7 @@ def settings(experiment: Experiment, variant: str, row: str) -> str:
 
 def rerun_command(experiment: Experiment, variant: str, row: str) -> str:
     """The command that trains the trials behind one cell again, and no others."""
-    names = [experiment.trial(variant, row, seed).name for seed in range(experiment.plan.seeds)]
+    names = [experiment.trial(variant, row, seed).name for seed in range(experiment.spec.seeds)]
     targets = " ".join(f"results/{experiment.scale}/trials/{name}/metrics.json" for name in names)
     return f"snakemake --cores all --forcerun train -- {targets}"
 
@@ -32,10 +34,10 @@ def rerun_command(experiment: Experiment, variant: str, row: str) -> str:
 def find(name: str, scale: str) -> Experiment:
     """The experiment called `name`, or in the file `name`, at `scale`; ConfigError names the closest."""
     path = Path(name) if name.endswith(".yaml") else EXPERIMENTS / f"{name}.yaml"
-    experiment = load(path, scale)
-    sweeps = {sweep for row in experiment.plan.models.values() for sweep in row.chosen_by.values()}
+    experiment = load_experiment(path, scale)
+    sweeps = {sweep for row in experiment.spec.models.values() for sweep in row.chosen_by.values()}
     files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
-    check_choices(experiment, {sweep: load(file, scale) for sweep, file in files.items() if file.exists()})
+    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in files.items() if file.exists()})
     return experiment
 
 
@@ -48,7 +50,7 @@ def made(results: Path) -> list[Path]:
 def show(experiment: Experiment, trials: Path) -> str:
     """The table or sweep of `experiment` from the trials that there are, as Markdown that fits a terminal."""
     outcomes = collect(experiment, trials)
-    if experiment.plan.sweep:
+    if experiment.spec.sweep:
         return sweeps.markdown(experiment, outcomes, sweeps.sweep_curve(experiment, outcomes))
     return markdown(experiment, outcomes, statistics(experiment, outcomes), trials)
 
@@ -59,17 +61,17 @@ def explain(table: Path, model: str) -> str:
     if table.parent.name not in ("tables", "sweeps") or results.name not in SCALES:
         raise ConfigError(f"{table}: no table's file; expected something like results/quick/tables/pmnist.md")
     experiment = find(table.stem, results.name)
-    keys = {key: key for key in experiment.plan.models} | {m.label: k for k, m in experiment.plan.models.items()}
+    keys = {key: key for key in experiment.spec.models} | {m.label: k for k, m in experiment.spec.models.items()}
     if model not in keys:
         raise ConfigError(f"{experiment.where}: no row {model!r}; {closest(model, keys)}")
     row = keys[model]
     outcomes = collect(experiment, results / "trials")
     cells = statistics(experiment, outcomes)
-    parts = [f"{experiment.plan.models[row].label} · {experiment.plan.title} · {experiment.scale} scale"]
-    for key, sweep in experiment.plan.models[row].chosen_by.items():
+    parts = [f"{experiment.spec.models[row].label} · {experiment.spec.title} · {experiment.scale} scale"]
+    for key, sweep in experiment.spec.models[row].chosen_by.items():
         chosen = sweeps.choices(experiment, sweep, results / "trials")[row]
         parts.append(_choice(experiment, row, key, sweep, chosen))
-    for variant, about in experiment.plan.variants.items():
+    for variant, about in experiment.spec.variants.items():
         here = (outcomes["variant"] == variant) & (outcomes["row"] == row)
         parts += ["", about.label, *_numbers(experiment, cells, variant, row), ""]
         parts += [_seed(results, trial) for _, trial in outcomes[here].iterrows()]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from hippo.lab.plan.experiment import Experiment, Trial
+from hippo.lab.plan.experiment import Experiment
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.outcomes import collect
 from hippo.lab.trials.failures import alive, read_json
 
@@ -32,7 +33,7 @@ def list_trials(experiments: list[Experiment], trials: Path) -> str:
     return f"{table}\n\n{total}"
 
 
-def _state(trial: Trial, folder: Path, status: str) -> tuple[str, str, str]:
+def _state(trial: TrialSpec, folder: Path, status: str) -> tuple[str, str, str]:
     """Status, epoch k of n, time left."""
     left = read_json(folder / "run.json")
     if status in ("missing", "killed") and left and alive(left):

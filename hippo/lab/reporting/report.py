@@ -9,7 +9,7 @@ import jinja2
 import pandas as pd
 
 from hippo.files import write_text
-from hippo.lab.plan.experiment import Experiment, format_value
+from hippo.lab.plan.experiment import Experiment
 from hippo.lab.reporting.explain import rerun_command, settings
 from hippo.lab.reporting.notes import data
 from hippo.lab.reporting.tables import mean, notes, theirs
@@ -18,6 +18,7 @@ from hippo.lab.results.outcomes import collect
 from hippo.lab.results.sweeps import notes as sweep_notes
 from hippo.lab.results.sweeps import sweep_curve, text
 from hippo.lab.results.verdicts import paper_value, statistics
+from hippo.lab.plan.sweep_points import format_value
 
 CAPTIONS = {
     "learning_curves": "Validation score after each epoch; the band runs from the lowest to the highest seed.",
@@ -36,8 +37,8 @@ def write_report(experiments: list[Experiment], scale: str, results: Path, out: 
     found = [(experiment, collect(experiment, results / "trials")) for experiment in experiments]
     trials = pd.concat([outcomes for _, outcomes in found], ignore_index=True)
     kept = results / "trials"
-    tables = [_Table(experiment, outcomes, kept) for experiment, outcomes in found if not experiment.plan.sweep]
-    sweeps = [_sweep(experiment, outcomes, results) for experiment, outcomes in found if experiment.plan.sweep]
+    tables = [_Table(experiment, outcomes, kept) for experiment, outcomes in found if not experiment.spec.sweep]
+    sweeps = [_sweep(experiment, outcomes, results) for experiment, outcomes in found if experiment.spec.sweep]
     verdicts = Counter(cell["verdict"] for table in tables for cell in table.judged())
     shared = [results / "figures" / f"{name}.svg" for name in ("memory_errors", "basis_functions", "kernel_speed")]
     page = jinja2.Environment(
@@ -68,7 +69,7 @@ class _Table:
 
     def __init__(self, experiment: Experiment, outcomes: pd.DataFrame, trials: Path):
         self.experiment, self.outcomes, self.cells = experiment, outcomes, statistics(experiment, outcomes)
-        self.name, self.title = experiment.name, experiment.plan.title
+        self.name, self.title = experiment.name, experiment.spec.title
         self.source, self.notes = data(outcomes), notes(experiment, outcomes, trials)
 
     def judged(self) -> list[dict]:
@@ -83,7 +84,7 @@ class _Table:
     def rows(self, variant: str) -> list[dict]:
         """Lines of one variant: label, numbers, and where they come from."""
         own = self.cells[self.cells["variant"] == variant].set_index(["model", "metric"])
-        return [self._row(variant, row, about.label, own) for row, about in self.experiment.plan.models.items()]
+        return [self._row(variant, row, about.label, own) for row, about in self.experiment.spec.models.items()]
 
     def _row(self, variant: str, row: str, label: str, own: pd.DataFrame) -> dict:
         numbers = []
@@ -105,13 +106,13 @@ class _Table:
 
     def _trial(self, trial: pd.Series) -> dict:
         shown = [(c, trial.get(c.metric)) for c in self.experiment.task.columns]
-        numbers = [f"{value * c.factor:{c.form}}" if pd.notna(value) else "—" for c, value in shown]
+        numbers = [f"{value * c.factor:{c.format}}" if pd.notna(value) else "—" for c, value in shown]
         return {**trial.where(trial.notna(), None).to_dict(), "numbers": numbers}
 
 
 def _sweep(experiment: Experiment, outcomes: pd.DataFrame, results: Path) -> dict:
     """A sweep as the template reads it: for each variant, a line per model with what each value gave."""
-    curve, column, plan = sweep_curve(experiment, outcomes), experiment.task.columns[0], experiment.plan
+    curve, column, plan = sweep_curve(experiment, outcomes), experiment.task.columns[0], experiment.spec
     variants = {}
     for variant, about in plan.variants.items():
         lines = curve[curve["variant"] == variant].groupby("label", sort=False)

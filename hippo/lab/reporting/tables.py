@@ -9,14 +9,15 @@ import tabulate as tabulate_module
 from tabulate import tabulate
 
 from hippo.files import write_text
-from hippo.lab.plan.experiment import Experiment, format_value
-from hippo.lab.plan.tasks import Column
+from hippo.lab.plan.experiment import Experiment
+from hippo.lab.plan.task import Column
 from hippo.lab.reporting.latex import symbols, tex
 from hippo.lab.reporting.notes import about_commits, about_trials, about_versions, bullet, data
 from hippo.lab.results.outcomes import collect, per_seed
 from hippo.lab.results.significance import friedman, least_p, mean_ranks, pairwise, scores
 from hippo.lab.results.sweeps import choices
 from hippo.lab.results.verdicts import paper_value, statistics
+from hippo.lab.plan.sweep_points import format_value
 
 tabulate_module.MIN_PADDING = 0  # a table has to fit the width of a terminal
 
@@ -48,7 +49,7 @@ class Section:
 
 def sections(experiment: Experiment, cells: pd.DataFrame) -> Iterator[Section]:
     """The printed tables: for each variant one, or one for each number that the paper prints of it."""
-    for variant in experiment.plan.variants:
+    for variant in experiment.spec.variants:
         own = cells[cells["variant"] == variant].set_index(["model", "metric"])
         columns = experiment.task.columns
         compared = [c for c in columns if own.xs(c.metric, level="metric")["paper"].notna().any()]
@@ -63,7 +64,7 @@ def _section(experiment, variant: str, cells: pd.DataFrame, shown: list[Column],
     for column in shown:
         headers += [column.label, *(("paper", "diff.", "verdict") if column in compared else ())]
     lines = []
-    for row, about in experiment.plan.models.items():
+    for row, about in experiment.spec.models.items():
         line = [about.label]
         for column in shown:
             cell = cells.loc[(row, column.metric)]
@@ -78,21 +79,21 @@ def mean(cell: pd.Series, column: Column) -> str:
     """Ours, with the standard deviation where there are several seeds."""
     if pd.isna(cell["mean"]):
         return "—"
-    spread = "" if pd.isna(cell["std"]) else f" ± {cell['std']:{column.form}}"
-    return f"{cell['mean']:{column.form}}{spread}"
+    spread = "" if pd.isna(cell["std"]) else f" ± {cell['std']:{column.format}}"
+    return f"{cell['mean']:{column.format}}{spread}"
 
 
 def theirs(cell: pd.Series, column: Column, value: float | None) -> tuple[str, str, str]:
     """The paper's value with the digits that it prints, ours less it, and the verdict."""
     if value is None:
         return "", "", ""
-    difference = "" if pd.isna(cell["difference"]) else f"{cell['difference']:+{column.form}}".replace("-", "−")
+    difference = "" if pd.isna(cell["difference"]) else f"{cell['difference']:+{column.format}}".replace("-", "−")
     return f"{value:,}", difference, cell["verdict"]
 
 
 def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame, trials: Path) -> str:
     """The table as a Markdown page: a section per variant, a line per model."""
-    plan = experiment.plan
+    plan = experiment.spec
     page = [f"# {plan.title} · {experiment.scale} scale · {data(outcomes)}", ""]
     before = None
     for section in sections(experiment, cells):
@@ -107,7 +108,7 @@ def markdown(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame
 
 def latex(experiment: Experiment, outcomes: pd.DataFrame, cells: pd.DataFrame) -> str:
     r"""The table for a paper: one `table` to be read by \input, with booktabs; it needs nothing else."""
-    plan, parts = experiment.plan, []
+    plan, parts = experiment.spec, []
     for section in sections(experiment, cells):
         form = {"tablefmt": "latex_booktabs", "disable_numparse": True, "colalign": section.alignment}
         parts.append(tex(plan.variants[section.variant].label) + r"\\[0.5ex]")
@@ -142,7 +143,7 @@ def essential(experiment: Experiment, outcomes: pd.DataFrame) -> list[str]:
 
 
 def _about_paper(experiment: Experiment) -> Iterator[str]:
-    if paper := experiment.plan.paper:
+    if paper := experiment.spec.paper:
         yield f"Paper: {paper.source}. {paper.note}".strip()
         stated = [
             f"{value if isinstance(value, str) else f'{value:g}'} ({experiment.task.column(metric).label})"
@@ -153,18 +154,18 @@ def _about_paper(experiment: Experiment) -> Iterator[str]:
 
 
 def _about_settings(experiment: Experiment) -> Iterator[str]:
-    plan = experiment.plan
+    plan = experiment.spec
     if experiment.task.trained:
         t = plan.training
         yield f"Epochs: {t.epochs}, batch {t.batch_size}, Adam at {t.learning_rate:g} unless a model says other."
-    if any(experiment.reduced(variant, row) for variant in plan.variants for row in plan.models):
+    if any(experiment.is_reduced(variant, row) for variant in plan.variants for row in plan.models):
         yield f"The {experiment.scale} scale is smaller than the paper's: compare the order, not the values."
 
 
 def _about_choices(experiment: Experiment, trials: Path) -> Iterator[str]:
     """Settings that a row says a sweep has chosen, and whether it has."""
     said: dict[tuple[str, str], list[str]] = {}
-    for row, about in experiment.plan.models.items():
+    for row, about in experiment.spec.models.items():
         for key, sweep in about.chosen_by.items():
             said.setdefault((key, sweep), []).append(row)
     for (key, sweep), rows in said.items():
@@ -176,17 +177,17 @@ def _about_choices(experiment: Experiment, trials: Path) -> Iterator[str]:
 
 def _choice(experiment: Experiment, row: str, value, chosen: list) -> str:
     but = f" (WHICH CHOOSES {', '.join(map(format_value, chosen))})" if chosen and chosen != [value] else ""
-    return f"{experiment.plan.models[row].label} {format_value(value)}{but}"
+    return f"{experiment.spec.models[row].label} {format_value(value)}{but}"
 
 
 def _about_ranks(experiment: Experiment, outcomes: pd.DataFrame) -> Iterator[str]:
     table, task = scores(experiment, outcomes), experiment.task
     if len(table) < 2 or table.shape[1] < 2:
         return
-    labels = {row: about.label for row, about in experiment.plan.models.items()}
+    labels = {row: about.label for row, about in experiment.spec.models.items()}
     ranks = ", ".join(f"{labels[row]} {rank:.3g}" for row, rank in mean_ranks(table, task.higher_is_better).items())
     yield f"Mean rank by {task.score} over {len(table)} pairs of variant and seed: {ranks}."
-    if without := [about.label for row, about in experiment.plan.models.items() if row not in table]:
+    if without := [about.label for row, about in experiment.spec.models.items() if row not in table]:
         yield f"Not ranked, having a number in less than half of the pairs: {', '.join(without)}."
     if dropped := outcomes[["variant", "seed"]].drop_duplicates().shape[0] - len(table):
         yield f"{dropped} pairs of variant and seed in which a ranked model has no number are left out."

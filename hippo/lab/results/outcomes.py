@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from hippo.lab.plan.experiment import Experiment, Trial
+from hippo.lab.plan.experiment import Experiment
 from hippo.lab.plan.tasks import TASKS
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.trials.failures import failure
 
 MISSING = {"status": "missing"}
@@ -31,8 +32,8 @@ def per_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes.reindex(columns=[*AXES, *numbers])
 
 
-def _outcome(trial: Trial, folder: Path) -> dict:
-    axes = {"variant": trial.variant, "row": trial.row, "seed": trial.seed, "folder": trial.name}
+def _outcome(trial: TrialSpec, folder: Path) -> dict:
+    axes = {"variant": trial.variant, "row": trial.model, "seed": trial.seed, "folder": trial.name}
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
@@ -48,7 +49,7 @@ def _outcome(trial: Trial, folder: Path) -> dict:
         return {**axes, "status": "damaged"}
 
 
-def _fault(trial: Trial, metrics: dict) -> str:
+def _fault(trial: TrialSpec, metrics: dict) -> str:
     """What an outcome lacks of what a table reads, or the empty string."""
     if metrics["status"] not in ("finished", "diverged"):
         return f"status is {metrics['status']!r}; expected finished or diverged"
@@ -60,7 +61,7 @@ def _fault(trial: Trial, metrics: dict) -> str:
     return ""
 
 
-def _mismatch(trial: Trial, folder: Path) -> dict:
+def _mismatch(trial: TrialSpec, folder: Path) -> dict:
     try:
         made = yaml.safe_load((folder / "trial.yaml").read_text(encoding="utf-8"))
         changed = setting_differences(made, trial.model_dump(mode="json"))

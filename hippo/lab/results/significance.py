@@ -25,8 +25,8 @@ def scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     table = finished.pivot(index=["variant", "seed"], columns="row", values=task.score)
     table *= task.column(task.score).factor
-    table = table.reindex(columns=[row for row in experiment.plan.models if row in table])
-    lines = len(experiment.plan.variants) * experiment.plan.seeds
+    table = table.reindex(columns=[row for row in experiment.spec.models if row in table])
+    lines = len(experiment.spec.variants) * experiment.spec.seeds
     return table.loc[:, table.notna().sum() * 2 >= lines].dropna()
 
 

@@ -6,10 +6,11 @@ import pandas as pd
 from tabulate import tabulate
 
 from hippo.files import write_text
-from hippo.lab.plan.experiment import Experiment, format_value, load
-from hippo.lab.plan.tasks import Column
+from hippo.lab.plan.experiment import Experiment, load_experiment
+from hippo.lab.plan.task import Column
 from hippo.lab.reporting.notes import about_commits, about_trials, about_versions, bullet, data
 from hippo.lab.results.outcomes import collect, per_seed
+from hippo.lab.plan.sweep_points import format_value
 
 
 def write_sweep(experiment: Experiment, trials: Path, out: Path) -> pd.DataFrame:
@@ -58,11 +59,11 @@ def choices(experiment: Experiment, name: str, trials: Path) -> dict[str, list]:
 
     A row is found in the sweep by its own name, else by its model's.
     """
-    sweep = load(experiment.path.with_name(f"{name}.yaml"), experiment.scale)
+    sweep = load_experiment(experiment.path.with_name(f"{name}.yaml"), experiment.scale)
     curve = sweep_curve(sweep, collect(sweep, trials))
     models = {point.place["of"]: point.model for point in sweep.points.values()}
     found = {}
-    for row, about in experiment.plan.models.items():
+    for row, about in experiment.spec.models.items():
         swept = [row] if row in models else [of for of, model in models.items() if model == (about.model or row)]
         found[row] = list(curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique())
     return found
@@ -70,7 +71,7 @@ def choices(experiment: Experiment, name: str, trials: Path) -> dict[str, list]:
 
 def markdown(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -> str:
     """The sweep as a page: a section per variant, a line per model, a column per value; the chosen one in bold."""
-    plan, deciding = experiment.plan, experiment.task.columns[0]
+    plan, deciding = experiment.spec, experiment.task.columns[0]
     page = [f"# {plan.title} · {experiment.scale} scale · {data(outcomes)}", ""]
     for variant, about in plan.variants.items():
         lines = []
@@ -90,7 +91,7 @@ def notes(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -
     without = curve.groupby(["variant", "label"], sort=False)["chosen"].any()
     names = [f"{variant}, {label}" for (variant, label), chosen in without.items() if not chosen]
     found += [f"Nothing is chosen where a trial is missing, or all diverged: {'; '.join(names)}."] if names else []
-    ends = {experiment.plan.sweep.values[0], experiment.plan.sweep.values[-1]} if _ordered(experiment) else set()
+    ends = {experiment.spec.sweep.values[0], experiment.spec.sweep.values[-1]} if _ordered(experiment) else set()
     edge = curve.loc[curve["chosen"] & curve["value"].isin(ends), "label"].unique()
     found += [f"Chosen at the end of the grid: {', '.join(edge)}. Values beyond it have not been tried."] * bool(
         len(edge)
@@ -100,7 +101,7 @@ def notes(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -
 
 def _ordered(experiment: Experiment) -> bool:
     """Whether the values are numbers in order, so that the grid has ends."""
-    values = experiment.plan.sweep.values
+    values = experiment.spec.sweep.values
     return numeric(values) and values in (sorted(values), sorted(values, reverse=True))
 
 
@@ -114,7 +115,7 @@ def text(cell: dict, column: Column) -> str:
     if not cell["finished"]:
         return cell["status"]
     part = "" if cell["finished"] == cell["seeds"] else f" ({cell['finished']}/{cell['seeds']})"
-    return f"{cell[column.metric]:{column.form}}{part}"
+    return f"{cell[column.metric]:{column.format}}{part}"
 
 
 def _cell(cell: dict, column: Column) -> str:

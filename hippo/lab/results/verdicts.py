@@ -17,7 +17,7 @@ def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (variant, row), trials in outcomes.groupby(["variant", "row"], sort=False):
         finished = trials[trials["status"] == "finished"]
-        reason = no_verdict(experiment, trials, experiment.reduced(variant, row))
+        reason = no_verdict(experiment, trials, experiment.is_reduced(variant, row))
         for metric in dict.fromkeys([*printed, *numbers]):
             values = finished.get(metric, pd.Series(dtype=float)).dropna() * experiment.task.column(metric).factor
             low, high = interval(values)
@@ -44,7 +44,7 @@ def beside_paper(experiment: Experiment, variant: str, row: str, metric: str, ou
     theirs = paper_value(experiment, variant, row, metric)
     if theirs is None:
         return dict.fromkeys(("paper", "difference", "tolerance", "verdict"))
-    stated = experiment.plan.paper.tolerance.get(metric)
+    stated = experiment.spec.paper.tolerance.get(metric)
     tolerance = abs(theirs) * float(stated.removesuffix("%")) / 100 if isinstance(stated, str) else stated
     difference = ours - theirs
     if not reason and tolerance is None:
@@ -65,5 +65,5 @@ def no_verdict(experiment: Experiment, trials: pd.DataFrame, reduced: bool) -> s
 
 def paper_value(experiment: Experiment, variant: str, row: str, metric: str) -> float | None:
     """The paper's value for one cell, in the table's units, or None where it prints none."""
-    paper = experiment.plan.paper
+    paper = experiment.spec.paper
     return paper.values.get(variant, {}).get(row, {}).get(metric) if paper else None

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from hippo.config import ConfigError, parse
-from hippo.lab.plan.experiment import Trial, read_yaml
+from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.plan.yaml_files import read_yaml
 from hippo.lab.tracking import store
 from hippo.lab.tracking.run import TrackedRun, named_run
 from hippo.lab.trials.failures import KILLED, alive, failure
@@ -73,7 +74,7 @@ class UnreadableError(Exception):
 class Left:
     """What a trial left in its folder: `process` is run.json, `metrics` its outcome; {} where it has none."""
 
-    trial: Trial
+    trial: TrialSpec
     process: dict
     metrics: dict
     rows: list[dict]
@@ -116,7 +117,7 @@ def _import(folder: Path, gone: tuple[str, ...]) -> tuple[str, bool]:
 
 def _read(folder: Path) -> Left:
     """UnreadableError, ConfigError or OSError where a file is damaged, or of a version that knew other keys."""
-    trial = parse(Trial, read_yaml(folder / "trial.yaml"), str(folder / "trial.yaml"))
+    trial = parse(TrialSpec, read_yaml(folder / "trial.yaml"), str(folder / "trial.yaml"))
     process = _json(folder / "run.json", {"run_id", "host", "pid", "dataset"})
     metrics = _json(folder / "metrics.json", {"status", "seconds", "dataset"})
     return Left(trial, process, metrics, _history(folder / "history.csv"))

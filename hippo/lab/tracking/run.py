@@ -16,7 +16,7 @@ from mlflow.entities import Dataset as TrackedDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 
 from hippo.files import write_json
-from hippo.lab.plan.experiment import Trial
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
 from hippo.lab.trials.failures import alive, read_json
 from hippo.lab.trials.provenance import git_commit
@@ -37,7 +37,7 @@ class TrackedRun:
     `commit` is that of the source tree, unless another is stated.
     """
 
-    def __init__(self, trial: Trial, data: dict, identity: str, folder: Path, commit: str | None = None):
+    def __init__(self, trial: TrialSpec, data: dict, identity: str, folder: Path, commit: str | None = None):
         self.trial, self.data, self.identity, self.folder = trial, data, identity, folder
         self.commit = commit or git_commit() or "unknown"
         self._process = {"host": platform.node(), "pid": str(os.getpid())}
@@ -151,7 +151,7 @@ class TrackedRun:
             "identity": self.identity,
             "scale": trial.scale,
             "variant": trial.variant,
-            "model": trial.row,
+            "model": trial.model,
             "seed": str(trial.seed),
             "data": "stand-in" if self.data["stand_in"] else "real",
             "commit": self.commit,
@@ -160,7 +160,7 @@ class TrackedRun:
         }
         if trial.sweep:
             tags |= {"mlflow.parentRunId": self._parent(experiment), "sweep": trial.sweep["key"]}
-        name = f"{trial.row} · seed {trial.seed} · {trial.variant} · {trial.scale}"
+        name = f"{trial.model} · seed {trial.seed} · {trial.variant} · {trial.scale}"
         made = self.client.create_run(experiment, start_time=began, run_name=name, tags=tags).info
         self.id, self._began, self._delivered = made.run_id, made.start_time, 0
         self._describe()

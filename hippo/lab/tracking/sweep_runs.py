@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from hippo.config import ConfigError
-from hippo.lab.plan.experiment import Experiment, format_value
+from hippo.lab.plan.experiment import Experiment
+from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.tracking import store
 
 log = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ import numpy as np
 
 from hippo import registry
 from hippo.data.dataset import Dataset, Part
-from hippo.lab.plan.experiment import Trial
+from hippo.lab.plan.trial_spec import TrialSpec
 
 
-def run(trial: Trial, dataset: Dataset, recorder) -> dict:
+def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     """Fit on the train part; returns the outcome: status and accuracies in [0, 1], as of a trained trial."""
     started = time.perf_counter()
     name, hyperparameters = trial.model["name"], {k: v for k, v in trial.model.items() if k != "name"}

@@ -15,9 +15,9 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
 from hippo.data.white_noise import white_noise
-from hippo.lab.plan.tasks import LSTMOptions
+from hippo.lab.tasks.reconstruction import LSTMOptions
 from hippo.memory import reconstruct
-from hippo.nn.adam import Adam
+from hippo.nn.optimizers import Adam
 from hippo.operators.measures import find_measure
 
 STRETCH = 10_000  # samples read at a time

@@ -9,8 +9,8 @@ from numpy.polynomial.legendre import legvander
 
 from hippo.data.dataset import Dataset
 from hippo.files import write_text
-from hippo.lab.plan.experiment import Trial
-from hippo.lab.plan.tasks import LSTMOptions, MemoryOptions
+from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.tasks.reconstruction import LSTMOptions, MemoryOptions
 from hippo.memory import OnlineMemory, reconstruct
 from hippo.propagation import BLOCK
 
@@ -18,7 +18,7 @@ CHUNK = 16384  # samples whose polynomials are held at once: 32 MB at order 256
 DRAWN = 4000  # points of the signal and of its reconstruction that a figure shows
 
 
-def run(trial: Trial, dataset: Dataset, recorder) -> dict:
+def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     """Reconstruct the test signal; returns status, mse, optimal_mse (its floor), steps_per_second and more.
 
     `reconstruction.csv` in the trial's folder holds what a figure draws. An error that is not finite ends the

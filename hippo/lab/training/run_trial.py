@@ -15,8 +15,8 @@ from hippo.config import ConfigError
 from hippo.data.dataset import Dataset
 from hippo.data.sources import DataError
 from hippo.files import write_json, write_text
-from hippo.lab.plan.experiment import Trial
 from hippo.lab.plan.tasks import TASKS
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking.run import TrackedRun
 from hippo.lab.training.interruption import Interrupted, Interruption
 from hippo.lab.training.recorder import Recorder
@@ -27,7 +27,7 @@ from hippo.lab.trials.provenance import git_commit, machine, versions
 log = logging.getLogger(__name__)
 
 
-def run_trial(trial: Trial, dataset_path: Path, folder: Path, interruption: Interruption | None = None) -> dict:
+def run_trial(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Interruption | None = None) -> dict:
     """Run `trial` on the prepared dataset, or go on with it, tracked; returns what metrics.json holds.
 
     A signal stops it at the next step, its state saved (`Interrupted`). What went wrong otherwise is left in
@@ -57,7 +57,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _run(trial: Trial, dataset_path: Path, folder: Path, interruption: Interruption) -> dict:
+def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Interruption) -> dict:
     # Gradients that fade through hundreds of steps end as subnormal numbers, on which processors are up to a
     # hundred times slower; threads inherit the setting, so it comes before the first parallel operation.
     torch.set_flush_denormal(True)
@@ -120,7 +120,7 @@ def _draw(folder: Path) -> None:
         log.warning("%s: not drawn: %s", folder, error)
 
 
-def _dataset(trial: Trial, path: Path) -> Dataset:
+def _dataset(trial: TrialSpec, path: Path) -> Dataset:
     dataset = Dataset.load(path)
     if dataset.options != trial.dataset:
         raise DataError(f"{path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")

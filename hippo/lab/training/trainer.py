@@ -9,11 +9,12 @@ from tqdm import tqdm
 
 from hippo import registry
 from hippo.data.dataset import Dataset, Part
-from hippo.lab.plan.experiment import Training, Trial
+from hippo.lab.plan.training_options import TrainingOptions
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training import fitted
 from hippo.lab.training.objectives import Tally, objective
 from hippo.nn import build_model
-from hippo.nn.adam import Adam
+from hippo.nn.optimizers import Adam
 from hippo.nn.device import resolve_device
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine.options import EngineOptions
@@ -21,7 +22,7 @@ from hippo.nn.engine.options import EngineOptions
 EVALUATION_BATCH = 500
 
 
-def run(trial: Trial, dataset: Dataset, recorder) -> dict:
+def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     """Train `trial`, or go on with it, and return its outcome: status, scores, epochs, parameters.
 
     `test_…` is read at the epoch of the best validation score, `last_test_…` at the last epoch; parts other than train,
@@ -40,8 +41,8 @@ def run(trial: Trial, dataset: Dataset, recorder) -> dict:
 class Trainer:
     """A model under training; `state_dict` between any two steps is all that it takes to go on, bit for bit."""
 
-    def __init__(self, trial: Trial, dataset: Dataset):
-        self.name, self.training = trial.name, Training(**trial.training)
+    def __init__(self, trial: TrialSpec, dataset: Dataset):
+        self.name, self.training = trial.name, TrainingOptions(**trial.training)
         self.device = resolve_device(self.training.device)
         initial, order = (int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in streams(trial))
         torch.manual_seed(initial)
@@ -59,7 +60,7 @@ class Trainer:
         }
         self._begin_epoch()
 
-    def _model(self, trial: Trial, dataset: Dataset) -> torch.nn.Module:
+    def _model(self, trial: TrialSpec, dataset: Dataset) -> torch.nn.Module:
         hyperparameters = {key: value for key, value in trial.model.items() if key != "name"}
         train = dataset.parts["train"]
         return build_model(
@@ -193,7 +194,7 @@ class Trainer:
         self.tally.sums = saved["tally"]
 
 
-def streams(trial: Trial) -> list[np.random.SeedSequence]:
+def streams(trial: TrialSpec) -> list[np.random.SeedSequence]:
     """The trial's independent sources of randomness: initial values, and the order of samples."""
     return np.random.SeedSequence(trial.entropy).spawn(2)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hippo.lab.plan.experiment import Trial
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.trials.failures import read_json
 
 
-def stands(trial: Trial, outcome: Path, data: Path, require_real: bool = False) -> bool:
+def stands(trial: TrialSpec, outcome: Path, data: Path, require_real: bool = False) -> bool:
     """Whether metrics.json `outcome` is of these settings, and of the prepared dataset `data` if that is here.
 
     One of a stand-in does not where real data is required.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hippo.lab.plan import experiment
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan import experiment
 
 PLAN = {
     "title": "t",

@@ -115,7 +115,7 @@ def test_where_the_numbers_come_from_is_compared(tmp_path, pair):
     made = {"dataset": stand_in, "versions": {"hippo-lab": "0.2.0"}, "commit": 40 * "d", "kernels": "twin"}
     experiment = write_plan(tmp_path)
     for trial in experiment.trials():
-        finish(experiment, other / "trials", trial.row, trial.seed, **made)
+        finish(experiment, other / "trials", trial.model, trial.seed, **made)
     finish(experiment, other / "trials", "lstm", 2, **made, device="NVIDIA H100")
     expected = f"""
         data: MNIST (real) in A, pen strokes drawn by hippo-lab in B (demo/a/gru/seed0 and 8 more)

@@ -65,7 +65,7 @@ def legend_of(figure) -> list[str]:
 def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, draw):
     variants = {key: {"label": f"variant {key}"} for key in "ab"}
     experiment, trials = write_plan(tmp_path, variants=variants), tmp_path / "trials"
-    labels = [model.label for model in experiment.plan.models.values()]
+    labels = [model.label for model in experiment.spec.models.values()]
     finish_all(experiment, trials)
     for seed, scores in enumerate(((0.1, 0.2), (0.3, 0.4), (0.2, 0.9))):
         folder = finish(experiment, trials, "gru", seed, variant="b")
@@ -119,7 +119,7 @@ def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(
             finish(experiment, trials, row, seed, **{f"speed_{s}_accuracy": a + more for s, a in numbers})
     figure, (axis,) = draw(speed_curve, experiment, trials)
     drawn = {bar.get_label(): bar.lines for bar in axis.containers}
-    labels = {row: experiment.plan.models[row].label for row in accuracy}
+    labels = {row: experiment.spec.models[row].label for row in accuracy}
     assert list(drawn) == legend_of(figure) == list(labels.values())
     for row, at_speeds in accuracy.items():
         line, _, (bars,) = drawn[labels[row]]
@@ -141,7 +141,7 @@ def test_ranks_show_every_model_at_its_mean_rank(tmp_path, draw):
     _, (axis,) = draw(ranks, experiment, tmp_path / "trials")
     points = [line for line in axis.lines if len(line.get_xdata()) == 1]
     assert [point.get_xdata()[0] for point in points] == [1.5, 1.5, 3.0]  # two equal ones share first and second
-    labels = [experiment.plan.models[row].label for row in ("legs", "lstm", "gru")]
+    labels = [experiment.spec.models[row].label for row in ("legs", "lstm", "gru")]
     for text, label, point in zip(axis.texts, labels, points, strict=True):
         assert text.get_text().startswith(label) and text.xy == (point.get_xdata()[0], point.get_ydata()[0])
     (bar,) = [line for line in axis.lines if len(line.get_xdata()) == 2]

@@ -43,11 +43,11 @@ def test_show_prints_the_table_with_verdicts_within_100_columns(quick):
 
 
 def test_shipped_tables_fit_100_columns(tmp_path):
-    from hippo.lab.plan.experiment import load
+    from hippo.lab.plan.experiment import load_experiment
     from hippo.lab.reporting.explain import EXPERIMENTS, show
 
     for name in ("pmnist", "timescale", "missing", "reconstruction", "mackey_glass"):
-        page = show(load(EXPERIMENTS / f"{name}.yaml", "paper"), tmp_path)
+        page = show(load_experiment(EXPERIMENTS / f"{name}.yaml", "paper"), tmp_path)
         lines = [line for line in page.splitlines() if line.startswith("|")]
         grown = 3 * max(line.count("—") for line in lines)  # "98.3 ± 0.1" where "—" stands under "test, %"
         assert max(map(len, lines)) + grown <= 100, name

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hippo.lab.plan import experiments as plans
 from matplotlib.axes import Axes
 from mlflow import MlflowClient
 
 from hippo.config import ConfigError
-from hippo.lab.plan import experiments as plans
-from hippo.lab.plan.experiment import load
+from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting import explain as origin
 from hippo.lab.reporting.figures.sweep import sweep_figure
 from hippo.lab.results.sweeps import write_sweep
@@ -38,7 +38,7 @@ def write(folder, name, content):
 
 @pytest.fixture
 def experiment(tmp_path):
-    return load(write(tmp_path, "window", SWEEP), "quick")
+    return load_experiment(write(tmp_path, "window", SWEEP), "quick")
 
 
 def finish(experiment, trials, row, seed, status="finished", source="MNIST", stand_in=False):
@@ -197,7 +197,7 @@ def test_show_refuses_a_choice_by_no_sweep(tmp_path, monkeypatch):
 def test_every_value_of_a_grid_has_a_name_of_its_own(tmp_path):
     def rows(values, **models):
         grid = {**SWEEP["sweep"], "values": values}
-        return load(write(tmp_path, "grid", {**SWEEP, "sweep": grid, **models}), "quick").points
+        return load_experiment(write(tmp_path, "grid", {**SWEEP, "sweep": grid, **models}), "quick").points
 
     assert list(rows([1000000, 1000001]))[:2] == ["legt.theta-1000000", "legt.theta-1000001"]
     assert list(rows([0.1234561, 0.1234562]))[:2] == ["legt.theta-0.1234561", "legt.theta-0.1234562"]
@@ -205,7 +205,7 @@ def test_every_value_of_a_grid_has_a_name_of_its_own(tmp_path):
         rows([20, 20, 200])
     words = {"block": "training", "key": "precision", "label": "precision", "values": ["float32", "bfloat16"]}
     plan = {**SWEEP, "models": {"gru": {"label": "GRU"}}, "sweep": words}
-    experiment = load(write(tmp_path, "words", plan), "quick")
+    experiment = load_experiment(write(tmp_path, "words", plan), "quick")
     assert [experiment.trial("a", row, 0).training["precision"] for row in experiment.points] == words["values"]
     page, _ = sweep(experiment, tmp_path)
     assert "| validation, %, at precision | float32 | bfloat16 |" in " ".join(page.split())

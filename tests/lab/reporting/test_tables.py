@@ -105,7 +105,7 @@ def test_trials_of_another_version_and_mixed_data_are_said_so(experiment, tmp_pa
     finish_all(experiment, tmp_path / "trials")
     assert "MIXED" not in table(experiment, tmp_path)[0] and "this is" not in table(experiment, tmp_path)[0]
     for trial in experiment.trials():
-        finish(experiment, tmp_path / "trials", trial.row, trial.seed, versions={"hippo-lab": "0.0.1"})
+        finish(experiment, tmp_path / "trials", trial.model, trial.seed, versions={"hippo-lab": "0.0.1"})
     assert f"Made by hippo-lab 0.0.1; this is {version('hippo-lab')}." in table(experiment, tmp_path)[0]
     dataset = {"source": "MNIST (real)", "stand_in": False, "digest": "1"}
     finish(experiment, tmp_path / "trials", "legs", 0, dataset=dataset, kernels="torch")

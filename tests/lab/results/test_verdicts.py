@@ -45,12 +45,12 @@ def test_a_scale_that_changes_what_a_row_depends_on_allows_it_no_verdict(tmp_pat
 
 
 def test_shipped_memories_that_need_no_training_have_verdicts_at_the_quick_scale():
-    from hippo.lab.plan.experiment import load
+    from hippo.lab.plan.experiment import load_experiment
 
-    quick = load("config/experiments/reconstruction.yaml", "quick")
-    assert not quick.reduced("white-noise", "legs") and quick.reduced("white-noise", "lstm")
-    assert load("config/experiments/reconstruction.yaml", "smoke").reduced("white-noise", "legs")
-    assert load("config/experiments/pmnist.yaml", "quick").reduced("bit-reversal", "legs")
+    quick = load_experiment("config/experiments/reconstruction.yaml", "quick")
+    assert not quick.is_reduced("white-noise", "legs") and quick.is_reduced("white-noise", "lstm")
+    assert load_experiment("config/experiments/reconstruction.yaml", "smoke").is_reduced("white-noise", "legs")
+    assert load_experiment("config/experiments/pmnist.yaml", "quick").is_reduced("bit-reversal", "legs")
 
 
 @pytest.mark.parametrize(

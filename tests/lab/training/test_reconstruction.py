@@ -4,8 +4,8 @@ import pytest
 from numpy.polynomial import legendre
 
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
-from hippo.lab.plan.experiment import Trial
-from hippo.lab.plan.tasks import LSTMOptions, MemoryOptions
+from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.tasks.reconstruction import LSTMOptions, MemoryOptions
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
 from hippo.lab.training.reconstruction import optimal_mse, reconstruct_by_memory, run
 from hippo.propagation import TimeInvariant
@@ -38,8 +38,8 @@ def test_the_floor_of_white_noise_is_what_theory_expects():
     assert np.mean(found) == pytest.approx(expected_projection_error(12, 32), rel=0.35)
 
 
-def trial(measure: str) -> Trial:
-    return Trial(
+def trial(measure: str) -> TrialSpec:
+    return TrialSpec(
         experiment="e",
         scale="quick",
         variant="v",

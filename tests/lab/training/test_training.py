@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from baselines.gru import GRUCell
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
-from hippo.lab.plan.experiment import Trial
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training import objectives
 from hippo.lab.training import trainer as training
 from hippo.nn import build_model
@@ -34,8 +34,8 @@ def dataset() -> Dataset:
     return Dataset(parts=parts, classes=2, source="made up")
 
 
-def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", hyperparameters=None, **training) -> Trial:
-    return Trial(
+def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", hyperparameters=None, **training) -> TrialSpec:
+    return TrialSpec(
         experiment="e",
         scale="quick",
         variant="v",

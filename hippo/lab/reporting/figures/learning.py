@@ -15,7 +15,7 @@ def learning_curves(experiment: Experiment, trials: Path, out: Path) -> None:
     metric = experiment.task.score.replace("test_", "validation_")
     column = experiment.task.column(metric)
     outcomes = collect(experiment, trials)
-    variants, models = experiment.plan.variants, experiment.plan.models
+    variants, models = experiment.spec.variants, experiment.spec.models
     height = 1.75 * len(variants) + 0.13 * len(models) / 2 + 0.3
     with drawn(out, height, len(variants), sharex=True, sharey=True) as (figure, axes):
         for axis, (variant, about) in zip(axes[:, 0], variants.items(), strict=True):

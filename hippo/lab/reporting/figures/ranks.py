@@ -20,7 +20,7 @@ def ranks(experiment: Experiment, trials: Path, out: Path) -> None:
         means = mean_ranks(table, experiment.task.higher_is_better)
         width = critical_difference(models, len(table))
         for line, (row, rank) in enumerate(means.items()):
-            label = experiment.plan.models[row].label
+            label = experiment.spec.models[row].label
             axis.plot([rank], [line], "o", color=DARK)
             axis.annotate(
                 f"{label} ({rank:.2g})", (rank, line), (5, 0), textcoords="offset points", va="center", fontsize=6

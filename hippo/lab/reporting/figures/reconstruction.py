@@ -30,7 +30,7 @@ def signals(experiment: Experiment, trials: Path, out: Path) -> None:
             return say(axes[0, 0], "no finished trial")
         for pair, trial in zip(axes, finished.itertuples(), strict=True):
             ends(pair, pd.read_csv(trials / trial.folder / "reconstruction.csv"))
-            pair[0].set_ylabel(f"{experiment.plan.models[trial.row].label}\nMSE {trial.mse:.3g}", fontsize=6)
+            pair[0].set_ylabel(f"{experiment.spec.models[trial.model].label}\nMSE {trial.mse:.3g}", fontsize=6)
         axes[0, 0].set_title("oldest samples")
         axes[0, 1].set_title("newest samples")
         for axis in axes[-1]:

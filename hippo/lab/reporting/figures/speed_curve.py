@@ -29,9 +29,9 @@ def speed_curve(experiment: Experiment, trials: Path, out: Path) -> None:
     styles = looks(experiment.models)
     ticks, count = [0.25, 0.5, 1, 2, 4], len(experiment.datasets)
     with drawn(out, 1.8 * count + 0.13 * len(experiment.models) / 2 + 0.3, count, sharex=True) as (figure, axes):
-        for axis, (variant, about) in zip(axes[:, 0], experiment.plan.variants.items(), strict=True):
+        for axis, (variant, about) in zip(axes[:, 0], experiment.spec.variants.items(), strict=True):
             for model, line in curve[curve["variant"] == variant].groupby("model", sort=False):
-                label = experiment.plan.models[model].label
+                label = experiment.spec.models[model].label
                 axis.errorbar(line["speed"], line["accuracy"], line["std"].fillna(0), label=label, **styles[model])
             axis.set(xscale="log", title=about.label, ylim=(0, 100), ylabel="test accuracy, %")
             axis.set_xticks(ticks, ["¼", "½", "1", "2", "4"])
@@ -48,5 +48,5 @@ def measured(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
     long["speed"], long["accuracy"] = long["speed"].map(found), 100 * long["accuracy"]
     curve = long.groupby(["variant", "row", "speed"], sort=False)["accuracy"].agg(["mean", "std", "count"])
     curve = curve.reset_index().rename(columns={"row": "model", "mean": "accuracy", "count": "seeds"})
-    order = {model: number for number, model in enumerate(experiment.plan.models)}
+    order = {model: number for number, model in enumerate(experiment.spec.models)}
     return curve.sort_values(["variant", "model", "speed"], key=lambda c: c.map(order) if c.name == "model" else c)

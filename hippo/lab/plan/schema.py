@@ -1,0 +1,103 @@
+"""Schema of an experiment file: what may be stated, with types, defaults and descriptions."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
+
+from hippo.config import Options
+from hippo.lab.plan.training_options import TrainingOptions
+
+Scale = Literal["smoke", "quick", "paper"]
+SCALES: tuple[str, ...] = ("smoke", "quick", "paper")
+LONGEST_NAME = 64  # characters; a name becomes a folder
+
+
+def _check_name(name: str) -> str:
+    """Names become folders, wildcards of rules and words of shell commands."""
+    if len(name) > LONGEST_NAME or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ValueError(
+            f"name {name[:LONGEST_NAME]!r} is not valid: use letters, digits, '_', '.' and '-', begin with a letter or "
+            f"digit, at most {LONGEST_NAME} characters"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Percent = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?%$")]
+
+
+class Resources(Options):
+    """Resources that one trial requests from the machine or the cluster."""
+
+    threads: PositiveInt = Field(1, description="CPU threads; the trial uses no more")
+    mem_mb: PositiveInt = Field(3000, description="memory, MB")
+    runtime: PositiveInt = Field(60, description="time limit on a cluster, minutes")
+    gpu: NonNegativeInt = Field(0, description="GPUs")
+
+
+class DatasetSpec(Options):
+    """The dataset, and beside its name the options that all variants share."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(description="registered dataset; all other keys are its options")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options that all variants share."""
+        return dict(self.model_extra or {})
+
+
+class VariantSpec(Options):
+    """One variant of the dataset: a section of the table."""
+
+    label: str = Field(description="name in the table")
+    dataset: dict[str, Any] = Field({}, description="dataset options of this variant")
+
+
+class ModelSpec(Options):
+    """One model of the table: a line in every section."""
+
+    label: str = Field(description="name in the table")
+    model: str | None = Field(None, description="registered model; by default the name of this entry")
+    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of this model")
+    training: dict[str, Any] = Field({}, description="training options of this model only")
+    chosen_by: dict[str, str] = Field({}, description="setting → the sweep whose validation score chose its value")
+
+
+class SweepSpec(Options):
+    """A grid over one setting: every model of the experiment is trained at every value."""
+
+    block: Literal["hyperparameters", "training"] = Field(description="block that holds the setting")
+    key: str = Field(description="name of the setting")
+    label: str = Field(description="name of the setting in tables and figures")
+    values: list[bool | int | float | str] = Field(min_length=2, description="the grid")
+
+
+class PaperSpec(Options):
+    """Values that the paper prints for this table, by variant, model and metric, in the table's units."""
+
+    source: str = Field(description="publication and table")
+    tolerance: dict[str, PositiveFloat | Percent] = Field(
+        {}, description="metric → largest difference of a reproduced value, in the table's units or as 10% of it"
+    )
+    values: dict[str, dict[str, dict[str, int | float]]] = Field({}, description="variant → model → metric → value")
+    note: str = Field("", description="what a reader should know about these values")
+
+
+class ExperimentSpec(Options):
+    """Content of an experiment file. `scales` override any key except `paper`."""
+
+    title: str = Field(description="title of the table")
+    dataset: DatasetSpec
+    variants: dict[Name, VariantSpec] = Field(min_length=1)
+    models: dict[Name, ModelSpec] = Field(min_length=1)
+    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of every model that has them")
+    training: TrainingOptions = TrainingOptions()
+    resources: Resources = Resources()
+    seeds: int = Field(1, ge=1, le=10_000, description="trials of each model and variant")
+    chosen_by: dict[str, str] = Field({}, description="as in a model's entry, for all models")
+    sweep: SweepSpec | None = Field(None, description="a grid over one setting; the file then describes no table")
+    scales: dict[Scale, dict[str, Any]] = Field({}, description="overrides of each scale; null removes a key")
+    paper: PaperSpec | None = None

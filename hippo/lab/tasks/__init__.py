@@ -1,0 +1,1 @@
+"""Tasks, one file each, registered in the entry-point group `hippo.tasks`."""
