@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from bench.training import BATCH, CLASSES
 from hippo.nn import build_model
-from hippo.nn.adam import Adam
 from hippo.nn.engine import compiled as fused
 from hippo.nn.engine.recurrence import Recurrence
+from hippo.nn.optimizers import Adam
 
 HIDDEN, LENGTH = 512, 784
 CASES = (("legs", "float32"), ("legs", "bfloat16"), ("gru", "float32"), ("gru", "bfloat16"), ("lstm", "float32"))

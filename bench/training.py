@@ -51,7 +51,7 @@ def training(model: str, form: str, hidden: int, length: int):
     from torch.nn.functional import cross_entropy
 
     from hippo.nn import build_model
-    from hippo.nn.adam import Adam
+    from hippo.nn.optimizers import Adam
     from tests.nn import naive
 
     options = {"theta": float(length)} if model == "lmu" else {}

@@ -1,16 +1,29 @@
-"""Recurrent models. Imports torch only when a model is built."""
+"""Models of sequences: `build_model` builds a registered model from its name and hyperparameters.
+
+The names below are imported on first use, so that `import hippo.nn` does not import torch.
+"""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-_HOME = {
+if TYPE_CHECKING:
+    from hippo.nn.build import available_models, build_model
+    from hippo.nn.sequence import SequenceModel
+
+__all__ = ["SequenceModel", "available_models", "build_model"]
+
+_MODULES = {
     "available_models": "hippo.nn.build",
     "build_model": "hippo.nn.build",
     "SequenceModel": "hippo.nn.sequence",
 }
-__all__ = ["SequenceModel", "available_models", "build_model"]
 
 
 def __getattr__(name: str):
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'hippo.nn' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Where models run."""
+"""The device that a model runs on."""
 
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,23 @@ if TYPE_CHECKING:
 
 
 def resolve_device(name: str = "auto") -> "torch.device":
-    """The device called `name`; "auto" is the first CUDA device where there is one, else the CPU.
+    """Return the device called `name`.
 
-    ConfigError where a device is asked for that this machine or this build of PyTorch does not have.
+    Parameters
+    ----------
+    name : str, default "auto"
+        A name that `torch.device` accepts, such as "cpu" or "cuda:1". "auto" is the first CUDA device if there is
+        one, else the CPU.
+
+    Returns
+    -------
+    torch.device
+        A device on which a tensor has been created successfully.
+
+    Raises
+    ------
+    ConfigError
+        If this machine or this build of PyTorch has no such device.
     """
     import torch
 
@@ -20,7 +34,7 @@ def resolve_device(name: str = "auto") -> "torch.device":
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # PyTorch without CUDA fails by assertion
+    except (RuntimeError, AssertionError) as error:  # PyTorch without CUDA raises AssertionError
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device {name!r}: {reason}; set device to auto or cpu") from None
     return device
