@@ -20,7 +20,7 @@ METHOD = "Method of torchdiffeq; all take fixed steps but dopri5, which chooses 
 class GRU(ModelOptions):
     """Gated recurrent unit (Cho et al. 2014)."""
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """A `GRUCell`."""
         from baselines.gru import GRUCell
 
@@ -30,7 +30,7 @@ class GRU(ModelOptions):
 class LSTM(ModelOptions):
     """Long short-term memory (Hochreiter & Schmidhuber 1997, with a forget gate)."""
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """An `LSTMCell`."""
         from baselines.lstm import LSTMCell
 
@@ -40,7 +40,7 @@ class LSTM(ModelOptions):
 class MGU(ModelOptions):
     """Minimal gated unit (Zhou et al. 2016)."""
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """An `MGUCell`."""
         from baselines.mgu import MGUCell
 
@@ -50,7 +50,7 @@ class MGU(ModelOptions):
 class RNN(ModelOptions):
     """Plain recurrent network with tanh (Elman 1990)."""
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """An `RNNCell`."""
         from baselines.rnn import RNNCell
 
@@ -60,7 +60,7 @@ class RNN(ModelOptions):
 class ExpRNN(ModelOptions):
     """Orthogonal recurrent matrix by the exponential map (Lezcano-Casado & Martínez-Rubio 2019)."""
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """An `ExpRNNCell`."""
         from baselines.exprnn import ExpRNNCell
 
@@ -84,9 +84,8 @@ class GRUD(ModelOptions):
     """GRU whose hidden state and missing inputs (NaN) decay with the time elapsed (Che et al. 2018)."""
 
     uses_times: ClassVar[bool] = True
-    reads_missing: ClassVar[bool] = True
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """A `GRUDCell`."""
         from baselines.gru_d import GRUDCell
 
@@ -139,7 +138,7 @@ class ODERNN(ODEOptions):
 
     solver: Method = Field("euler", description=METHOD)
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """An `ODERNNCell`."""
         from baselines.ode_rnn import ODERNNCell
 
@@ -154,7 +153,7 @@ class NCDE(ODEOptions):
 
     solver: Method = Field("rk4", description=METHOD)
 
-    def cell(self, input_size: int) -> "nn.Module":
+    def backbone(self, input_size: int) -> "nn.Module":
         """An `NCDECell`."""
         from baselines.ncde import NCDECell
 

@@ -1,112 +1,176 @@
-"""The HiPPO models' hyperparameters. Free of torch: the workflow validates them while it parses its DAG."""
+"""Hyperparameters of models. Free of torch: the workflow validates them while it plans its jobs."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from hippo.config import Options
+from hippo.config import ADDED_LATER, Options
 
 if TYPE_CHECKING:
     from torch import nn
 
 Discretization = Literal["zoh", "bilinear", "backward"]
+DISCRETIZATION = "Rule that turns the differential equation of the memory into a step."
 
 
 class ModelOptions(Options):
-    """Hyperparameters of one model; `cell` builds the recurrence that they describe.
+    """Hyperparameters that every model has.
 
-    `uses_times` declares that the cell takes timestamps as such; the others get them as one more channel.
-    `reads_missing` declares that inputs may be NaN where a channel was not observed.
+    A subclass adds the hyperparameters of one kind of layer and defines `backbone`.
+
+    Attributes
+    ----------
+    uses_times : bool
+        Class attribute. True if the layer takes timestamps; if False, timestamps are one more input channel.
+    test_options : dict
+        Class attribute. Small hyperparameters with which the contract tests build the model.
     """
 
     uses_times: ClassVar[bool] = False
-    reads_missing: ClassVar[bool] = False
+    test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8}
 
     hidden_size: PositiveInt = Field(256, description="Units of the hidden state.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of hidden units dropped before the output layer.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of units set to zero before the output layer.")
     embedding_size: PositiveInt | None = Field(
-        None, description="Channels that an integer input is embedded in; none means real-valued channels."
+        None,
+        description="Channels that the inputs are encoded in: by an embedding of tokens, or by a linear map of real "
+        "channels. null: real channels are not encoded, tokens are embedded in hidden_size channels.",
     )
+    pooling: Annotated[
+        Literal["last", "mean"],
+        ADDED_LATER,
+        Field(description="How the outputs of all steps become one per sequence: the last one, or their mean."),
+    ] = "last"
+    layers: Annotated[PositiveInt, ADDED_LATER, Field(description="Layers, each with parameters of its own.")] = 1
+    bidirectional: Annotated[
+        bool,
+        ADDED_LATER,
+        Field(description="Each layer also reads the reversed sequence with a second copy; outputs are concatenated."),
+    ] = False
+    residual: Annotated[
+        bool,
+        ADDED_LATER,
+        Field(description="Add each layer's input to its output, by a linear map where their channels differ."),
+    ] = False
+    norm: Annotated[
+        Literal["layer", "batch"] | None,
+        ADDED_LATER,
+        Field(description="Normalization of each layer over channels (layer) or over samples and steps (batch)."),
+    ] = None
+    prenorm: Annotated[
+        bool,
+        ADDED_LATER,
+        Field(description="Normalize before each layer and after the last one; if false, after each layer."),
+    ] = True
+    layer_dropout: Annotated[
+        float, ADDED_LATER, Field(ge=0, lt=1, description="Fraction of units set to zero after each layer.")
+    ] = 0.0
+    tie_dropout: Annotated[
+        bool, ADDED_LATER, Field(description="Layer dropout sets the same units to zero at all steps of a sequence.")
+    ] = False
 
-    def cell(self, input_size: int) -> "nn.Module":
-        """The recurrent cell for inputs of `input_size` channels (the contract: `hippo.nn.cells.cell.Cell`)."""
-        raise NotImplementedError
+    def backbone(self, input_size: int) -> "nn.Module":
+        """Build one layer.
+
+        Parameters
+        ----------
+        input_size : int
+            Channels of its inputs.
+
+        Returns
+        -------
+        torch.nn.Module
+            A backbone (`hippo.nn.sequence.Backbone`): a recurrent cell, or another map of sequences to sequences.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define backbone(input_size)")
+
+    def encoder_size(self, vocabulary: int | None) -> int | None:
+        """Return the channels that the inputs are encoded in, or None if they are not encoded.
+
+        Parameters
+        ----------
+        vocabulary : int or None
+            Number of token ids; None for real-valued inputs.
+        """
+        return self.embedding_size if vocabulary is None else self.embedding_size or self.hidden_size
 
 
 class HiPPOOptions(ModelOptions):
-    """What every HiPPO recurrent cell has (HiPPO paper, section 3)."""
+    """Hyperparameters that every HiPPO recurrent cell has (HiPPO paper, section 3)."""
 
-    order: PositiveInt | None = Field(None, description="Coefficients per memory channel; none means `hidden_size`.")
+    order: PositiveInt | None = Field(
+        None, description="Coefficients per memory channel; null: as many as hidden_size."
+    )
     memory_size: PositiveInt = Field(1, description="Channels projected from the hidden state into memory.")
     gated: bool = Field(True, description="Blend the candidate with the previous state by a gate.")
 
     @property
     def coefficients(self) -> int:
-        """The order in force."""
+        """Coefficients per memory channel."""
         return self.order or self.hidden_size
 
 
 class LegS(HiPPOOptions):
-    """HiPPO-LegS: a memory of the whole past under the scaled Legendre measure, free of timescale."""
+    """HiPPO-LegS: a memory of the whole past under the scaled Legendre measure, without a timescale."""
 
     uses_times: ClassVar[bool] = True
 
-    discretization: Literal["bilinear", "backward"] = Field(
-        "bilinear", description="How the memory's differential equation becomes a step."
-    )
+    discretization: Literal["bilinear", "backward"] = Field("bilinear", description=DISCRETIZATION)
 
-    def cell(self, input_size: int) -> "nn.Module":
-        """A `HiPPOCell` over a scale-invariant memory."""
+    def backbone(self, input_size: int) -> "nn.Module":
+        """Build a `HiPPOCell` with a scale-invariant memory."""
         from hippo.nn.cells.hippo import HiPPOCell
-        from hippo.nn.cells.memories import ScaledLegendre
+        from hippo.nn.cells.memories import LegSMemory
 
-        memory = ScaledLegendre(self.coefficients, self.discretization)
+        memory = LegSMemory(self.coefficients, self.discretization)
         return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
 
 
 class TimeInvariantOptions(HiPPOOptions):
-    """A HiPPO cell over a measure that slides or fades: its memory moves one `step` per input."""
+    """Hyperparameters of a HiPPO cell whose measure has a fixed timescale: the memory moves by `step` per input."""
 
     measure: ClassVar[str]
 
-    step: PositiveFloat = Field(1.0, description="Time between inputs, in the measure's unit.")
-    discretization: Discretization = Field("zoh", description="How the memory's differential equation becomes a step.")
+    step: PositiveFloat = Field(1.0, description="Time between inputs, in the unit of the measure.")
+    discretization: Discretization = Field("zoh", description=DISCRETIZATION)
 
-    def parameters(self) -> dict:
-        """What the measure's transition takes besides its order."""
+    def transition_parameters(self) -> dict[str, Any]:
+        """Return the parameters of the measure's transition besides its order."""
         return {}
 
-    def cell(self, input_size: int) -> "nn.Module":
-        """A `HiPPOCell` over a time-invariant memory."""
+    def backbone(self, input_size: int) -> "nn.Module":
+        """Build a `HiPPOCell` with a time-invariant memory."""
         from hippo.nn.cells.hippo import HiPPOCell
-        from hippo.nn.cells.memories import TimeInvariant
+        from hippo.nn.cells.memories import DenseMemory
 
-        memory = TimeInvariant(self.measure, self.coefficients, self.step, self.discretization, **self.parameters())
+        parameters = self.transition_parameters()
+        memory = DenseMemory(self.measure, self.coefficients, self.step, self.discretization, **parameters)
         return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
 
 
 class LegT(TimeInvariantOptions):
-    """HiPPO-LegT: the last `theta` of the past under the uniform measure."""
+    """HiPPO-LegT: a sliding window of length `theta` under the uniform measure."""
 
     measure: ClassVar[str] = "legt"
+    test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "theta": 12.0}
 
     theta: PositiveFloat = Field(description="Length of the window; with step 1, in steps of the sequence.")
 
-    def parameters(self) -> dict:
-        """The window."""
+    def transition_parameters(self) -> dict[str, Any]:
+        """Return the length of the window."""
         return {"theta": self.theta}
 
 
 class LagT(TimeInvariantOptions):
-    """HiPPO-LagT: the past under an exponentially fading measure."""
+    """HiPPO-LagT: the whole past under an exponentially decaying measure."""
 
     measure: ClassVar[str] = "lagt"
 
-    step: PositiveFloat = Field(0.01, description="Time between inputs; 1 / step inputs are remembered well.")
+    step: PositiveFloat = Field(0.01, description="Time between inputs; the last 1 / step inputs are remembered well.")
 
 
 class FouT(LegT):
-    """HiPPO-FouT: the last `theta` of the past in truncated Fourier series."""
+    """HiPPO-FouT: a sliding window of length `theta` in a truncated Fourier series."""
 
     measure: ClassVar[str] = "fout"
 
@@ -116,31 +180,35 @@ class Rand(TimeInvariantOptions):
 
     measure: ClassVar[str] = "random"
 
-    step: PositiveFloat = Field(0.01, description="Time between inputs; large steps let the memory explode.")
-    matrix_seed: NonNegativeInt = Field(0, description="Draws the random transition, whatever the trial's seed.")
+    step: PositiveFloat = Field(0.01, description="Time between inputs; a large step lets the memory diverge.")
+    matrix_seed: NonNegativeInt = Field(
+        0, description="Seed of the random transition, independent of the seed of the trial."
+    )
 
-    def parameters(self) -> dict:
-        """The seed."""
+    def transition_parameters(self) -> dict[str, Any]:
+        """Return the seed of the transition."""
         return {"seed": self.matrix_seed}
 
 
 class LMU(ModelOptions):
     """Legendre Memory Unit (Voelker, Kajić, Eliasmith 2019): a sliding window of Legendre coefficients."""
 
+    test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "theta": 12.0}
+
     order: PositiveInt | None = Field(
-        None, description="Legendre coefficients per memory channel; none means `hidden_size`."
+        None, description="Legendre coefficients per memory channel; null: as many as hidden_size."
     )
     memory_size: PositiveInt = Field(1, description="Channels written into memory.")
     theta: PositiveFloat = Field(
-        description="Length of the window, in steps of the sequence; the papers take the sequence's length."
+        description="Length of the window, in steps of the sequence; the papers use the length of the sequence."
     )
-    discretization: Discretization = Field("zoh", description="How the memory's differential equation becomes a step.")
+    discretization: Discretization = Field("zoh", description=DISCRETIZATION)
 
-    def cell(self, input_size: int) -> "nn.Module":
-        """An `LMUCell`."""
+    def backbone(self, input_size: int) -> "nn.Module":
+        """Build an `LMUCell`."""
         from hippo.nn.cells.lmu import LMUCell
-        from hippo.nn.cells.memories import TimeInvariant
+        from hippo.nn.cells.memories import DenseMemory
 
         order = self.order or self.hidden_size
-        memory = TimeInvariant("lmu", order, 1.0, self.discretization, theta=self.theta)
+        memory = DenseMemory("lmu", order, 1.0, self.discretization, theta=self.theta)
         return LMUCell(input_size, self.hidden_size, memory, self.memory_size)
