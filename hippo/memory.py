@@ -18,9 +18,11 @@ import numpy as np
 
 from hippo.kernels import LEAST_RATIO, first_nonfinite
 from hippo.kernels.arrays import FLOATS, detached, is_tensor
-from hippo.operators.discretization import method_alpha
-from hippo.operators.measures import SCALE_INVARIANT, check_order, find_measure
-from hippo.propagation import ScaleInvariant, TimeInvariant, time_invariant
+from hippo.operators.checks import check_integer
+from hippo.operators.discretization import discretization_alpha
+from hippo.operators.dynamics import SCALE_INVARIANT, TimeInvariant, default_dynamics
+from hippo.operators.measures import find_measure
+from hippo.propagation import BlockPropagator, LegSPropagator, block_propagator
 
 POINTS_AT_ONCE = 4096  # of the reconstruction: its basis (4096, order) stays in cache
 
@@ -48,13 +50,13 @@ class OnlineMemory:
         nonfinite: str = "raise",
         seed: int = 0,
     ):
-        self.measure, self.order = measure, check_order(order)
+        self.measure, self.order = measure, check_integer("order", order)
         if not isinstance(seed, Integral) or seed < 0:
             raise ValueError(f"seed must be an integer, not negative, so that a memory can be had again: got {seed!r}")
         self.seed = int(seed)
-        self.scale_invariant = find_measure(measure).dynamics == SCALE_INVARIANT
+        self.scale_invariant = default_dynamics(measure) == SCALE_INVARIANT
         self.method = method if method is not None else ("bilinear" if self.scale_invariant else "zoh")
-        alpha = method_alpha(self.method)
+        alpha = discretization_alpha(self.method)
         self.method = self.method if isinstance(self.method, str) else alpha
         if theta is not None and not (np.isfinite(theta) and theta > 0):
             raise ValueError(f"theta must be a positive number of samples, got {theta!r}")
@@ -76,7 +78,7 @@ class OnlineMemory:
         self._time: np.ndarray | None = None  # last timestamps (1,) or (batch, 1), once a chunk has brought some
         self._device = None  # of the last chunk if it was a tensor, to answer in its kind
         self._state: np.ndarray | None = None  # from the first input on, (batch or 1, order)
-        self._propagator: ScaleInvariant | TimeInvariant | None = None
+        self._propagator: LegSPropagator | BlockPropagator | None = None
 
     def update(self, chunk, timestamps=None) -> "OnlineMemory":
         """Feed a sample, or a chunk of them in order of time; returns the memory itself.
@@ -97,7 +99,7 @@ class OnlineMemory:
         times, steps = self._steps(timestamps, values.shape[1])
         propagator = self._propagator or self._make_propagator(values.dtype)
         state = self._zeros(propagator.dtype) if self._state is None else self._state.copy()
-        state, snapshots = propagator.advance(state, values, self.samples, steps, stride)
+        state, snapshots = propagator.update(state, values, self.samples, steps, stride)
         if self.nonfinite == "raise" and first_nonfinite(state) >= 0:
             raise ValueError(propagator.overflow)
         self._device = chunk.device if is_tensor(chunk) else None
@@ -152,12 +154,13 @@ class OnlineMemory:
     def _zeros(self, dtype: np.dtype) -> np.ndarray:
         return np.zeros((self.batch or 1, self.order), dtype=dtype)
 
-    def _make_propagator(self, dtype: np.dtype) -> ScaleInvariant | TimeInvariant:
+    def _make_propagator(self, dtype: np.dtype) -> LegSPropagator | BlockPropagator:
         if self.scale_invariant:
-            return ScaleInvariant(self.method, dtype)
+            return LegSPropagator(self.method, dtype)
         if self.theta > 1 / LEAST_RATIO:
             dtype = np.dtype(np.float64)
-        return time_invariant(self.measure, self.order, self.theta, self.method, self.seed, dtype)
+        dynamics = TimeInvariant(self.measure, self.order, seed=self.seed)
+        return block_propagator(dynamics, dynamics.time_unit / self.theta, self.method, dtype)
 
     def _chunk(self, chunk) -> np.ndarray:
         """The chunk as (batch, length) of the memory's dtype; checks its shape and its values."""
@@ -239,7 +242,7 @@ def project(
         raise ValueError(f"signal must have shape (..., length) with at least one sample, got {shape}")
     if stride is not None and stride < 1:
         raise ValueError(f"stride must be at least 1, got {stride}")
-    if theta is None and find_measure(measure).dynamics != SCALE_INVARIANT:
+    if theta is None and default_dynamics(measure) != SCALE_INVARIANT:
         theta = shape[-1]
     batch = int(np.prod(shape[:-1], dtype=np.int64))
     options = {"theta": theta, "method": method, "dtype": dtype, "nonfinite": nonfinite, "seed": seed}

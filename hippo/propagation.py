@@ -1,92 +1,151 @@
-"""How a memory advances: LegS by its O(N) kernel, time-invariant measures by blocks of matrix products."""
+"""Propagators: how a memory's state moves through a chunk of inputs.
+
+LegS moves by its O(N) kernel. Time-invariant memories move by blocks of inputs, with one matrix product each.
+"""
 
 from functools import lru_cache
 
 import numpy as np
 
 from hippo import kernels
-from hippo.operators.discretization import discretize, method_alpha
-from hippo.operators.measures import find_measure, transition
+from hippo.operators.discretization import discretization_alpha
+from hippo.operators.dynamics import TimeInvariant
 
-BLOCK = 1024  # samples that a time-invariant memory takes at once: a power of 4
-
-
-class ScaleInvariant:
-    """LegS: input k >= 1 changes the memory by the step ratio 1/k, or by the ratio that its timestamp gives."""
-
-    def __init__(self, method: str | float, dtype: np.dtype):
-        self.alpha, self.dtype = method_alpha(method), dtype
-        self.overflow = _overflow("legs", method, dtype, "'bilinear' or 'backward'")
-
-    def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
-        """Feed chunk (batch, length), whose first input is number `first`, to state (batch, N), which it may overwrite.
-
-        Returns the new state, of a late float32 memory in float64, and the coefficients after every stride inputs,
-        (batch, length // stride, N), or None if stride is 0.
-        """
-        return kernels.feed(state, chunk, first, steps, self.alpha, stride)
+BLOCK = 1024  # inputs per block: a power of 4, because shorter blocks have a quarter of the width each
 
 
-class TimeInvariant:  # the state keeps the dtype of its matrices
-    """c_{k+1} = Abar c_k + Bbar f_k in blocks: w steps at once add (Abar^w - I) c + [Abar^(w-1) Bbar ... Bbar] f to c.
+class LegSPropagator:
+    """Moves a scale-invariant LegS memory: input k >= 1 has step ratio 1/k, or the ratio that its timestamp gives.
 
-    The difference keeps in float32 what a slow memory changes in few steps: Abar^w itself, near I, would round it off.
-    A chunk takes blocks of BLOCK samples, then of a quarter of that, and so on: few products, whatever its length.
+    Parameters
+    ----------
+    discretization : str or float
+        A rule of the generalized bilinear family.
+    dtype : numpy.dtype
+        float32 or float64, of the state.
     """
 
-    def __init__(self, transition: np.ndarray, drive: np.ndarray, dtype: np.dtype, overflow: str):
-        self.dtype, self.overflow = dtype, overflow
-        self._exact = {1: (transition, drive[:, None])}  # by width, float64
+    def __init__(self, discretization: str | float, dtype: np.dtype):
+        self.alpha, self.dtype = discretization_alpha(discretization), dtype
+        self.overflow = _overflow("legs", discretization, dtype, ["bilinear", "backward"], advice="")
+
+    def update(
+        self, state: np.ndarray, chunk: np.ndarray, first: int, step_ratios: np.ndarray | None, stride: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Feed a chunk to the state.
+
+        Parameters
+        ----------
+        state : ndarray, shape (batch, order)
+            May be overwritten.
+        chunk : ndarray, shape (batch, length)
+        first : int
+            Number of inputs before the chunk.
+        step_ratios : ndarray, shape (length,) or (batch, length), or None
+            Δt/t of each input; None for uniform sampling.
+        stride : int
+            Interval of snapshots, in inputs; 0 for none.
+
+        Returns
+        -------
+        state : ndarray, shape (batch, order)
+            The new state. For a float32 memory with small step ratios it is float64.
+        snapshots : ndarray, shape (batch, length // stride, order), or None
+            The coefficients after every `stride` inputs; None if `stride` is 0.
+        """
+        return kernels.feed(state, chunk, first, step_ratios, self.alpha, stride)
+
+
+class BlockPropagator:
+    """Moves a time-invariant memory c_{k+1} = Abar c_k + Bbar f_k by blocks of inputs.
+
+    A block of w inputs adds (Abar^w - I) c + [Abar^(w-1) Bbar ... Bbar] f to c. The difference Abar^w - I keeps in
+    float32 what a slow memory changes in few steps; Abar^w itself is so near to I that float32 would round it off.
+    A chunk is divided into blocks of `BLOCK` inputs, the rest into blocks of a quarter of that, and so on.
+
+    Parameters
+    ----------
+    dynamics : TimeInvariant
+        The continuous system.
+    step : float
+        Time between inputs, in the unit of time of `dynamics`.
+    discretization : str or float
+        The rule, as in `hippo.operators.discretize`.
+    dtype : numpy.dtype
+        float32 or float64, of the state and of the matrices. The matrices are computed in float64.
+    """
+
+    def __init__(self, dynamics: TimeInvariant, step: float, discretization: str | float, dtype: np.dtype):
+        self.dtype = dtype
+        others = ["bilinear", "backward", "zoh"]
+        self.overflow = _overflow(dynamics.measure, discretization, dtype, others, advice=", or a longer theta")
+        Abar, Bbar = dynamics.discretize(step, discretization)
+        self._exact = {1: (Abar, Bbar[:, None])}  # by width, float64
         self._blocks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
-    def advance(self, state: np.ndarray, chunk: np.ndarray, first: int, steps: np.ndarray | None, stride: int):
-        """Feed chunk (batch, length) to state (batch, N), in place; `first` and `steps` mean nothing here.
+    def update(
+        self, state: np.ndarray, chunk: np.ndarray, first: int, step_ratios: np.ndarray | None, stride: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Feed a chunk to the state, in place.
 
-        Returns the state and the coefficients after every stride inputs, (batch, length // stride, N), or None if
-        stride is 0. ValueError: a rule so unstable that its matrices are not finite.
+        Parameters and returns are those of `LegSPropagator.update`; `first` and `step_ratios` are not used.
+
+        Raises
+        ------
+        ValueError
+            If the rule is so unstable that the matrices of a block are not finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return state, self._strides(state, chunk, stride) if stride else self._advance(state, chunk)
+            return state, self._strides(state, chunk, stride) if stride else self._update(state, chunk)
+
+    def power(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return Abar^w (order, order) and [Abar^(w-1) Bbar ... Bbar] (order, w), float64, for w a power of 2."""
+        if width not in self._exact:
+            power, kernel = self.power(width // 2)
+            self._exact[width] = power @ power, np.concatenate([power @ kernel, kernel], axis=1)
+        return self._exact[width]
 
     def _strides(self, state: np.ndarray, chunk: np.ndarray, stride: int) -> np.ndarray:
+        """Feed the chunk and return the snapshots."""
         batch, order = state.shape
         count = chunk.shape[1] // stride
         snapshots = np.empty((batch, count, order), dtype=state.dtype)
-        # Snapshots on the way of one block need those before them, but blocks can be walked through side by side.
+        # Snapshots inside one block depend on those before them. Blocks whose initial states are known do not depend
+        # on each other: all are stepped through side by side.
         each = max(1, BLOCK // stride)
         blocks = count // each
         starts = np.empty((batch, blocks, order), dtype=state.dtype)
         for i in range(blocks):
             starts[:, i] = state
-            self._advance(state, chunk[:, i * each * stride : (i + 1) * each * stride])
-        walked = snapshots[:, : blocks * each].reshape(batch, blocks, each, order)
+            self._update(state, chunk[:, i * each * stride : (i + 1) * each * stride])
+        in_blocks = snapshots[:, : blocks * each].reshape(batch, blocks, each, order)
         parts = chunk[:, : blocks * each * stride].reshape(batch * blocks, each, stride)
         side_by_side = starts.reshape(batch * blocks, order)
         for j in range(each if blocks else 0):
-            self._advance(side_by_side, parts[:, j])
-            walked[:, :, j] = side_by_side.reshape(batch, blocks, order)
+            self._update(side_by_side, parts[:, j])
+            in_blocks[:, :, j] = side_by_side.reshape(batch, blocks, order)
         for i in range(blocks * each, count):
-            self._advance(state, chunk[:, i * stride : (i + 1) * stride])
+            self._update(state, chunk[:, i * stride : (i + 1) * stride])
             snapshots[:, i] = state
-        self._advance(state, chunk[:, count * stride :])
+        self._update(state, chunk[:, count * stride :])
         return snapshots
 
-    def _advance(self, state: np.ndarray, chunk: np.ndarray) -> None:
+    def _update(self, state: np.ndarray, chunk: np.ndarray) -> None:
         done, length, width = 0, chunk.shape[1], BLOCK
         while done < length:
             if count := (length - done) // width:
                 change, kernel = self._block(width)
                 part = chunk[:, done : done + count * width].reshape(len(chunk), count, width)
-                driven = part @ kernel
+                driven = part @ kernel  # (batch, count, order)
                 for i in range(count):
                     state += state @ change + driven[:, i]
                 done += count * width
             width //= 4
 
     def _block(self, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """(Abar^w - I).T (N, N) and the transposed kernel (w, N) of a block of w samples, in the memory's dtype."""
+        """(Abar^w - I).T (order, order) and the transposed kernel (w, order), in the memory's dtype."""
         if width not in self._blocks:
-            power, kernel = self._doubled(width)
+            power, kernel = self.power(width)
             change = power - np.eye(len(power))
             matrices = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in (change, kernel))
             if not all(np.isfinite(matrix).all() for matrix in matrices):
@@ -94,23 +153,28 @@ class TimeInvariant:  # the state keeps the dtype of its matrices
             self._blocks[width] = matrices
         return self._blocks[width]
 
-    def _doubled(self, width: int) -> tuple[np.ndarray, np.ndarray]:
-        if width not in self._exact:
-            power, kernel = self._doubled(width // 2)
-            self._exact[width] = power @ power, np.concatenate([power @ kernel, kernel], axis=1)
-        return self._exact[width]
+
+@lru_cache(maxsize=4)  # computing the matrices takes longer than passing a million inputs
+def block_propagator(
+    dynamics: TimeInvariant, step: float, discretization: str | float, dtype: np.dtype
+) -> BlockPropagator:
+    """Return a propagator that memories of equal settings use together."""
+    return BlockPropagator(dynamics, step, discretization, dtype)
 
 
-@lru_cache(maxsize=4)  # its matrices take longer to make than a million samples to pass
-def time_invariant(measure: str, order: int, theta: float, method, seed: int, dtype: np.dtype) -> TimeInvariant:
-    """The propagator of a time-invariant measure, whose window is theta samples long."""
-    A, B = transition(measure, order, seed=seed)
-    overflow = _overflow(measure, method, dtype, "'bilinear', 'backward' or 'zoh', or a longer theta")
-    return TimeInvariant(*discretize(A, B, find_measure(measure).unit / theta, method), dtype, overflow)
-
-
-def _overflow(measure: str, method, dtype: np.dtype, cure: str) -> str:
+def _overflow(measure: str, discretization: str | float, dtype: np.dtype, others: list[str], advice: str) -> str:
+    """Message for a state or for matrices that are not finite."""
+    message = f"the memory overflows {dtype}: "
+    alpha = discretization_alpha(discretization)
+    if alpha is None or alpha >= 0.5:  # stable for every system that is
+        if measure == "random":
+            return (
+                message + "measure 'random' grows exponentially; take a longer theta, a shorter signal or another seed"
+            )
+        wider = ", or pass dtype='float64'" if dtype == np.float32 else ""
+        return message + f"the signal is too large for it; scale the signal down{wider}"
+    cure = " or ".join([", ".join(map(repr, others[:-1])), repr(others[-1])])
     return (
-        f"the memory overflows {dtype}: the signal is too large for it, or measure {measure!r} with method {method!r} "
-        f"is unstable at this step (take {cure})"
+        message + f"the signal is too large for it, or measure {measure!r} with discretization {discretization!r} is "
+        f"unstable at this step (take {cure}{advice})"
     )

@@ -1,35 +1,60 @@
-"""From continuous to discrete time: the generalised bilinear family and the zero-order hold.
-
-Over one step Δ of c' = A c + B f the bilinear family (Gu et al. 2020, appendix B.3) weighs the end of the step by
-alpha and its start by 1 - alpha; the zero-order hold is exact for an input that is constant over the step.
-"""
+"""Discretization of linear systems: the generalized bilinear family and the zero-order hold."""
 
 from numbers import Real
 
 import numpy as np
-from scipy.linalg import expm
 
 from hippo.config import closest
+from hippo.operators.checks import check_positive
 
 ALPHAS = {"euler": 0.0, "bilinear": 0.5, "backward": 1.0}
-METHODS = (*ALPHAS, "zoh")
+DISCRETIZATIONS = (*ALPHAS, "zoh")
 
 
 def discretize(
-    A: np.ndarray, B: np.ndarray, step: float, method: str | float = "bilinear"
+    A: np.ndarray, B: np.ndarray, step: float, discretization: str | float = "bilinear"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Abar (N, N) and Bbar (N,), float64, of c_{k+1} = Abar c_k + Bbar f_k for c' = A c + B f.
+    """Discretize c' = A c + B f over one step.
 
-    A (N, N), B (N,); step in A's unit of time; method "euler" (order of convergence 1), "backward" (1),
-    "bilinear" (2), "zoh" (exact for held inputs), or the weight alpha in [0, 1] of the family.
-    ValueError: shapes that do not fit, a step that is not positive and finite, an unknown method.
+    The generalized bilinear family with weight alpha is
+    c_{k+1} = (I - alpha Δ A)^-1 [(I + (1 - alpha) Δ A) c_k + Δ B f_k]. The zero-order hold is exact for an input that
+    is constant over the step.
+
+    Parameters
+    ----------
+    A : array_like, shape (N, N)
+    B : array_like, shape (N,)
+    step : float
+        Length Δ of the step, in the unit of time of `A`.
+    discretization : {"euler", "bilinear", "backward", "zoh"} or float, default "bilinear"
+        The rule: "euler" (alpha = 0, order of convergence 1), "bilinear" (1/2, order 2), "backward" (1, order 1),
+        "zoh" (zero-order hold), or a weight alpha in [0, 1].
+
+    Returns
+    -------
+    Abar : ndarray, shape (N, N), float64
+    Bbar : ndarray, shape (N,), float64
+        The pair of c_{k+1} = Abar c_k + Bbar f_k.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, the step is not positive and finite, or the rule is unknown.
+
+    References
+    ----------
+    Gu et al. 2020, arXiv 2008.07669, appendix B.3.
+
+    Examples
+    --------
+    >>> discretize([[-1.0]], [1.0], 0.1, "euler")
+    (array([[0.9]]), array([0.1]))
     """
     A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
     if A.ndim != 2 or A.shape != (len(A), len(A)) or B.shape != (len(A),):
         raise ValueError(f"expected A (N, N) and B (N,), got {A.shape} and {B.shape}")
-    if not (np.isfinite(step) and step > 0):
-        raise ValueError(f"step must be a positive number, got {step!r}")
-    alpha = method_alpha(method)
+    step = check_positive("step", step)
+    alpha = discretization_alpha(discretization)
     if alpha is None:
         return _zero_order_hold(A * step, B * step)
     identity = np.eye(len(A))
@@ -38,18 +63,40 @@ def discretize(
     return np.ascontiguousarray(solution[:, :-1]), solution[:, -1].copy()
 
 
-def method_alpha(method: str | float) -> float | None:
-    """The weight alpha of `method`, or None for the zero-order hold, which is not in the family."""
-    if isinstance(method, Real) and 0 <= method <= 1:
-        return float(method)
-    if method not in METHODS:
-        hint = closest(method, METHODS)
-        raise ValueError(f"unknown method {method!r}; {hint} (or a weight alpha between 0 and 1)")
-    return ALPHAS.get(method)
+def discretization_alpha(discretization: str | float) -> float | None:
+    """Return the weight alpha of a rule.
+
+    Parameters
+    ----------
+    discretization : {"euler", "bilinear", "backward", "zoh"} or float
+        The rule, or alpha itself.
+
+    Returns
+    -------
+    float or None
+        alpha in [0, 1]; None for the zero-order hold, which is not in the generalized bilinear family.
+
+    Raises
+    ------
+    ValueError
+        If the rule is unknown or alpha is outside [0, 1].
+    """
+    if isinstance(discretization, Real) and not isinstance(discretization, bool) and 0 <= discretization <= 1:
+        return float(discretization)
+    if discretization not in DISCRETIZATIONS:
+        hint = closest(discretization, DISCRETIZATIONS)
+        raise ValueError(f"unknown discretization {discretization!r}; {hint} (or a weight alpha between 0 and 1)")
+    return ALPHAS.get(discretization)
+
+
+method_alpha = discretization_alpha
 
 
 def _zero_order_hold(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # exp([[A, B], [0, 0]]) = [[Abar, Bbar], [0, 1]] holds for singular A too, unlike A^-1 (Abar - I) B.
+    """The zero-order hold over a step of length 1."""
+    from scipy.linalg import expm  # takes longer to import than NumPy, and legs by default does not need it
+
+    # exp([[A, B], [0, 0]]) = [[Abar, Bbar], [0, 1]] also holds for singular A, unlike Bbar = A^-1 (Abar - I) B.
     size = len(A)
     block = np.zeros((size + 1, size + 1))
     block[:size, :size], block[:size, size] = A, B

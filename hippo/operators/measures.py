@@ -1,62 +1,134 @@
-"""Every measure once: its transition (A, B), its basis, and whether its dynamics depend on time.
+"""Measures: the matrices, basis and window of each HiPPO operator.
 
-A measure weighs the past; the memory is the projection of the input's history onto polynomials (or sinusoids)
-orthogonal under it. Sources: Gu et al. 2020 (arXiv 2008.07669) for legs, legt and lagt, Voelker et al. 2019 for
-lmu, Gu et al. 2022 (arXiv 2206.12037) for fout. Indices n (rows) and k (columns) count from 0.
+A measure weights the past of a signal. The memory under a measure is the projection of the signal's past onto
+polynomials or sinusoids that are orthogonal under that measure. How time enters the differential equation of the
+coefficients is not a property of the measure; see `hippo.operators.dynamics`.
+
+Indices n (of rows of A) and k (of columns of A) count from 0.
+
+References
+----------
+Gu et al. 2020, arXiv 2008.07669: legs, legt, lagt. Voelker et al. 2019 (NeurIPS): lmu. Gu et al. 2022, arXiv
+2206.12037: fout, and the second window convention of legt and fout.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import index
 
 import numpy as np
 
 from hippo.config import closest
-
-SCALE_INVARIANT = "scale-invariant"  # c'(t) = (A c + B f) / t: the whole past, whatever its length
-TIME_INVARIANT = "time-invariant"  # c'(t) = A c + B f: a window, or a fading past, of fixed length
+from hippo.operators.checks import check_integer, check_positive
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure: matrices at theta = 1, dynamics, length of its window, and basis.
+    """One measure: its matrices, its basis and its window.
 
-    window: length of the remembered past at theta = 1, in units of time; None where it only fades (lagt, random).
-    basis: `(order, age) -> (points, order)` float64, the functions whose weighted sum by the coefficients is the
-    input as it was `age` ago; age (points,) is a share of the window (of a unit of time where there is none).
-    None where nothing can be reconstructed.
+    Parameters
+    ----------
+    matrices : callable
+        ``matrices(order, seed)`` returns A (order, order) and B (order,), float64, before any change of timescale.
+        Only `random` uses the seed.
+    basis : callable or None
+        ``basis(order, age)`` returns the basis functions (points, order), float64. Their sum weighted by the
+        coefficients is the signal at `age` (points,) before now. Ages are fractions of the window. For measures
+        without a window they are fractions of all elapsed time (legs) or units of time (lagt). None if the measure
+        has no basis.
+    window : float or None
+        Length of the window that `matrices` describe, in units of time. None if the measure has no window.
     """
 
-    matrices: Callable[..., tuple[np.ndarray, np.ndarray]]
-    dynamics: str = TIME_INVARIANT
-    window: float | None = 1.0
+    matrices: Callable[[int, int], tuple[np.ndarray, np.ndarray]]
     basis: Callable[[int, np.ndarray], np.ndarray] | None = None
+    window: float | None = None
 
     @property
     def unit(self) -> float:
-        """Time that a share of 1 of the memory stands for, at theta = 1."""
-        return self.window if self.window is not None else 1.0
+        """Length of the window, or 1."""
+        return self.window or 1.0
 
 
-def transition(measure: str, order: int, *, theta: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The pair A (order, order), B (order,) of `measure`, float64.
+def transition(
+    measure: str, order: int, *, theta: float | None = None, window: float | None = None, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the continuous-time pair (A, B) of a measure.
 
-    theta stretches time of time-invariant measures: their window (lagt: time constant) grows theta-fold, so A and
-    B are divided by it; legs has no time scale and no theta. seed draws the `random` measure, and only that.
-    ValueError: unknown measure, order below 1, theta not positive, theta given for legs.
+    `theta` and `window` set the timescale of the time-invariant system c' = A c + B f in two ways. `theta` is
+    relative: it lengthens the measure's own window or time constant by the factor `theta`. `window` is absolute: it
+    is the length of the window itself. ``transition("legt", N)`` has a window of length 1 and
+    ``transition("fout", N)`` one of length 2. The pairs S4-LegT and S4-FouT are both of ``window=2``.
+
+    The scale-invariant system c' = (A c + B f) / t of legs has no timescale: use neither argument for it.
+
+    Parameters
+    ----------
+    measure : {"legs", "legt", "lmu", "lagt", "fout", "random"}
+        Name of the measure.
+    order : int
+        Number of coefficients.
+    theta : float, optional
+        Divisor of A and B, in units of time; default 1. ``transition("legs", N, theta=theta)`` is S4-LegS with
+        `theta` as its unit of time.
+    window : float, optional
+        Length of the window, in units of time. Only for measures that have one: legt, lmu and fout.
+    seed : int, default 0
+        Seed of the measure `random`; other measures do not use it.
+
+    Returns
+    -------
+    A : ndarray, shape (order, order), float64
+    B : ndarray, shape (order,), float64
+
+    Raises
+    ------
+    ValueError
+        If the measure is unknown, a number is out of range, both `theta` and `window` are given, or `window` is
+        given for a measure without a window.
+    TypeError
+        If `order` is not an integer, or `theta` or `window` is not a number.
+
+    References
+    ----------
+    Gu et al. 2020, arXiv 2008.07669, theorems 1 and 2; Gu et al. 2022, arXiv 2206.12037, for the LTI reading of legs
+    and for windows of length 2.
+
+    Examples
+    --------
+    >>> A, B = transition("legs", 2)
+    >>> A.round(3)
+    array([[-1.   ,  0.   ],
+           [-1.732, -2.   ]])
+    >>> transition("legt", 1, window=2)
+    (array([[-0.5]]), array([0.5]))
     """
     chosen = find_measure(measure)
-    order = check_order(order)
-    if not (np.isfinite(theta) and theta > 0):
-        raise ValueError(f"theta must be a positive number, got {theta!r}")
-    if chosen.dynamics == SCALE_INVARIANT and theta != 1.0:
-        raise ValueError(f"measure {measure!r} has no time scale: leave theta at 1, got {theta!r}")
-    A, B = chosen.matrices(order, seed) if measure == "random" else chosen.matrices(order)
-    return A / theta, B / theta
+    order = check_integer("order", order)
+    scale = time_scale(measure, theta, window)
+    A, B = chosen.matrices(order, seed)
+    return A / scale, B / scale
+
+
+def time_scale(measure: str, theta: float | None = None, window: float | None = None) -> float:
+    """Return the number that A and B are divided by, from either argument; see `transition`."""
+    own = find_measure(measure).window
+    if window is None:
+        return 1.0 if theta is None else check_positive("theta", theta)
+    if theta is not None:
+        raise ValueError("theta and window both set the timescale: give one of them")
+    if own is None:
+        raise ValueError(f"measure {measure!r} has no window: set its timescale by theta")
+    return check_positive("window", window) / own
 
 
 def find_measure(name: str) -> Measure:
-    """The measure called `name`; ValueError names the closest and all valid ones."""
+    """Return the measure called `name`.
+
+    Raises
+    ------
+    ValueError
+        If there is none. The message names the nearest valid name and all valid names.
+    """
     if name not in MEASURES:
         hint = closest(name, MEASURES)
         valid = "" if hint.startswith("valid") else f" (valid: {', '.join(MEASURES)})"
@@ -64,44 +136,39 @@ def find_measure(name: str) -> Measure:
     return MEASURES[name]
 
 
-def check_order(order: int) -> int:
-    """`order` as an int; TypeError unless it is an integer, ValueError below 1."""
-    if index(order) < 1:
-        raise ValueError(f"order must be at least 1, got {order}")
-    return index(order)
-
-
-def _grid(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _indices(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n (order, 1), k (1, order) and n (order,)."""
     n = np.arange(order, dtype=np.float64)
     return n[:, None], n[None, :], n
 
 
-def _legs(order: int):
-    n, k, index = _grid(order)
+def _legs(order: int, seed: int):
+    n, k, index = _indices(order)
     A = np.where(n > k, -np.sqrt((2 * n + 1) * (2 * k + 1)), np.where(n == k, -(n + 1), 0.0))
     return A, np.sqrt(2 * index + 1)
 
 
-def _legt(order: int):
-    n, k, index = _grid(order)
+def _legt(order: int, seed: int):
+    n, k, index = _indices(order)
     A = -np.sqrt((2 * n + 1) * (2 * k + 1)) * np.where(n >= k, 1.0, (-1.0) ** (n - k))
     return A, np.sqrt(2 * index + 1)
 
 
-def _lmu(order: int):
-    n, k, index = _grid(order)
+def _lmu(order: int, seed: int):
+    n, k, index = _indices(order)
     A = (2 * n + 1) * np.where(n < k, -1.0, (-1.0) ** (n - k + 1))
     return A, (2 * index + 1) * (-1.0) ** index
 
 
-def _lagt(order: int):
-    n, k, _ = _grid(order)
+def _lagt(order: int, seed: int):
+    n, k, _ = _indices(order)
     return np.where(n > k, -1.0, np.where(n == k, -0.5, 0.0)), np.ones(order)
 
 
-def _fout(order: int):
-    # State 2m goes with cos, state 2m + 1 with sin of frequency m; the sine of m = 0 stays at rest, as published.
-    n, k, index = _grid(order)
+def _fout(order: int, seed: int):
+    # State 2m belongs to the cosine and state 2m + 1 to the sine of frequency m. The sine of frequency 0 is always 0,
+    # as in the published matrices.
+    n, k, index = _indices(order)
     B = np.where(index % 2 == 0, np.sqrt(2.0), 0.0)
     B[0] = 1.0
     paired = (n // 2 == k // 2) & (n != k)
@@ -115,15 +182,18 @@ def _random(order: int, seed: int):
 
 
 def _legendre(order: int, age: np.ndarray) -> np.ndarray:
+    """sqrt(2n+1) P_n(1 - 2 age)."""
     return np.polynomial.legendre.legvander(1 - 2 * age, order - 1) * np.sqrt(2 * np.arange(order) + 1)
 
 
 def _shifted_legendre(order: int, age: np.ndarray) -> np.ndarray:
+    """P_n(2 age - 1)."""
     return np.polynomial.legendre.legvander(2 * age - 1, order - 1)
 
 
 def _laguerre(order: int, age: np.ndarray) -> np.ndarray:
-    # The recurrence runs on exp(-s/2) L_n(s) itself: L_n alone overflows where the product is small.
+    """exp(-age / 2) L_n(age)."""
+    # The recurrence runs on the product: L_n alone overflows where the product is small.
     values = np.empty((order, len(age)))
     values[0] = np.exp(-age / 2)
     previous = np.zeros_like(age)
@@ -135,6 +205,7 @@ def _laguerre(order: int, age: np.ndarray) -> np.ndarray:
 
 
 def _fourier(order: int, age: np.ndarray) -> np.ndarray:
+    """1, 0, sqrt(2) cos(2 pi age), sqrt(2) sin(2 pi age), sqrt(2) cos(4 pi age), ..."""
     n = np.arange(order)
     angle = 2 * np.pi * np.outer(age, np.arange((order + 1) // 2))
     values = np.empty((len(age), order))
@@ -144,11 +215,11 @@ def _fourier(order: int, age: np.ndarray) -> np.ndarray:
 
 
 MEASURES: dict[str, Measure] = {
-    "legs": Measure(_legs, SCALE_INVARIANT, basis=_legendre),
-    "legt": Measure(_legt, basis=_legendre),
-    "lmu": Measure(_lmu, basis=_shifted_legendre),
-    "lagt": Measure(_lagt, window=None, basis=_laguerre),
-    # With frequencies pi m the published matrices remember a window of 2, not of 1: cos(pi m s) has period 2 / m.
-    "fout": Measure(_fout, window=2.0, basis=_fourier),
-    "random": Measure(_random, window=None),
+    "legs": Measure(_legs, basis=_legendre),
+    "legt": Measure(_legt, basis=_legendre, window=1.0),
+    "lmu": Measure(_lmu, basis=_shifted_legendre, window=1.0),
+    "lagt": Measure(_lagt, basis=_laguerre),
+    # The published matrices have frequencies pi m. cos(pi m s) has period 2 / m, so their window has length 2.
+    "fout": Measure(_fout, basis=_fourier, window=2.0),
+    "random": Measure(_random),
 }

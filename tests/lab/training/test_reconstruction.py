@@ -8,7 +8,7 @@ from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tasks.reconstruction import LSTMOptions, MemoryOptions
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
 from hippo.lab.training.reconstruction import optimal_mse, reconstruct_by_memory, run
-from hippo.propagation import TimeInvariant
+from hippo.propagation import BlockPropagator
 from tests.lab.recorders import Rows, Stopped
 
 
@@ -89,8 +89,8 @@ def test_a_stopped_lstm_ends_as_one_that_was_not():
 @pytest.mark.parametrize("length", [100, 4095])
 def test_no_matrix_is_made_while_the_clock_runs(monkeypatch, length):
     made, seen = [], []
-    build = TimeInvariant._doubled
-    monkeypatch.setattr(TimeInvariant, "_doubled", lambda self, width: made.append(width) or build(self, width))
+    build = BlockPropagator.power
+    monkeypatch.setattr(BlockPropagator, "power", lambda self, width: made.append(width) or build(self, width))
     monkeypatch.setattr(
         "hippo.lab.training.reconstruction.time.perf_counter", lambda: seen.append(len(made)) or len(seen)
     )
