@@ -13,6 +13,7 @@ from hippo.nn import build_model
 from hippo.nn.engine import compiled as fused
 from hippo.nn.engine.recurrence import Recurrence
 from hippo.nn.optimizers import Adam
+from hippo.nn.parameter_groups import parameter_groups
 
 HIDDEN, LENGTH = 512, 784
 CASES = (("legs", "float32"), ("legs", "bfloat16"), ("gru", "float32"), ("gru", "bfloat16"), ("lstm", "float32"))
@@ -35,7 +36,7 @@ def timed(function, phase):
 def measure(name: str, precision: str) -> list[str]:
     """The fastest of three steps after one that warms up: seconds, and the share of each phase."""
     model = build_model(name, 1, CLASSES, hidden_size=HIDDEN, engine={"precision": precision})
-    optimiser = Adam(model.parameter_groups(1e-3))
+    optimiser = Adam(parameter_groups(model, 1e-3))
     inputs, targets = torch.rand(BATCH, LENGTH, 1), torch.randint(0, CLASSES, (BATCH,))
     steps = []
     for _ in range(4):

@@ -59,16 +59,16 @@ def training(model: str, form: str, hidden: int, length: int):
     network = build_model(model, 1, CLASSES, hidden_size=hidden, engine=engine, **options)
     inputs, targets = torch.rand(BATCH, length, 1), torch.randint(0, CLASSES, (BATCH,))
     stock = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}.get(model) if form == "stock" else None
-    cell = stock(1, hidden, batch_first=True) if stock else network.cell
+    cell = stock(1, hidden, batch_first=True) if stock else network.backbone
     last = {
         "naive": lambda: naive.FORMS[model](cell, inputs)[:, -1],
         "stock": lambda: cell(inputs)[0][:, -1],
     }.get(form, lambda: cell(inputs))
-    optimiser = Adam([{"params": [*cell.parameters(), *network.head.parameters()], "lr": 1e-3}])
+    optimiser = Adam([{"params": [*cell.parameters(), *network.decoder.parameters()], "lr": 1e-3}])
 
     def step():
         optimiser.zero_grad()
-        cross_entropy(network.head(last()), targets).backward()
+        cross_entropy(network.decoder(last()), targets).backward()
         optimiser.step()
 
     return step

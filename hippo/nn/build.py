@@ -11,29 +11,81 @@ if TYPE_CHECKING:
 
 
 def available_models() -> list[str]:
-    """Names that `build_model` takes, sorted: this project's and those of any other installed package."""
+    """Return the names of all registered models, sorted.
+
+    Returns
+    -------
+    list of str
+        Names that `build_model` accepts: those of this project and of every installed package that registers models in
+        the entry-point group "hippo.models".
+    """
     return registry.names("models")
 
 
 def build_model(
     name: str,
-    input_size: int,
-    output_size: int,
+    input_size: int | None = None,
+    output_size: int | None = None,
     *,
+    vocabulary: int | None = None,
     timestamps: bool = False,
     return_sequence: bool = False,
     engine: EngineOptions | dict | None = None,
     **hyperparameters,
 ) -> "SequenceModel":
-    """The model called `name`: (batch, length, input_size) -> (batch, output_size).
+    """Build a registered model.
 
-    `timestamps`: each call also gives times (batch, length). A model that cannot use them as such
-    (`uses_times` of its options) reads them as one more channel. ConfigError for an unknown name or a
-    hyperparameter that is unknown or out of range. `return_sequence`: one answer per step, (batch, length,
-    output_size). `engine`: precision and checkpointing (`EngineOptions`).
+    Parameters
+    ----------
+    name : str
+        Name of the model (`available_models`).
+    input_size : int, optional
+        Channels of the inputs. Required without a vocabulary; with one, leave it out.
+    output_size : int
+        Numbers per answer: classes, or targets of a regression. Required.
+    vocabulary : int, optional
+        Number of token ids. Inputs are then integers (batch, length) below it.
+    timestamps : bool, default False
+        Every call of the model gives times (batch, length). A model that does not use timestamps (`uses_times` of its
+        options) reads them as one more channel.
+    return_sequence : bool, default False
+        Return one answer per step instead of one per sequence.
+    engine : EngineOptions or dict, optional
+        Precision and checkpointing.
+    **hyperparameters
+        Fields of the model's options.
+
+    Returns
+    -------
+    SequenceModel
+        A module (batch, length, input_size) -> (batch, output_size), or (batch, length, output_size) with
+        `return_sequence`. Initial values are random, from torch's global generator.
+
+    Raises
+    ------
+    ConfigError
+        If the name or a hyperparameter is unknown, a value is out of range, or a size is missing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hippo.nn import build_model
+    >>> model = build_model("legs", input_size=1, output_size=10, hidden_size=32)
+    >>> model(torch.zeros(4, 784, 1)).shape
+    torch.Size([4, 10])
+    >>> text = build_model("gru", output_size=2, vocabulary=256, layers=2, pooling="mean", hidden_size=32)
+    >>> text(torch.randint(256, (4, 100)), lengths=torch.tensor([100, 3, 20, 50])).shape
+    torch.Size([4, 2])
     """
-    for key, size in (("input_size", input_size), ("output_size", output_size)):
-        if not isinstance(size, int) or size < 1:
+    if vocabulary is not None:
+        if input_size not in (None, 1):
+            raise ConfigError(f"build_model({name!r}): input_size is {input_size!r}; leave it out with a vocabulary")
+        input_size = 1
+    sizes = {"input_size": input_size, "output_size": output_size}
+    if vocabulary is not None:
+        sizes["vocabulary"] = vocabulary
+    for key, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise ConfigError(f"build_model({name!r}): {key} is {size!r}; expected a positive integer")
     options_type = registry.find("models", name, where="build_model")
     options = parse(options_type, hyperparameters, where=f"model {name!r}")
@@ -43,6 +95,7 @@ def build_model(
         options,
         input_size,
         output_size,
+        vocabulary=vocabulary,
         timestamps=timestamps,
         return_sequence=return_sequence,
         engine=parse(EngineOptions, engine or {}, where="engine"),

@@ -1,22 +1,49 @@
-"""A cell and a linear head: sequences in, one answer per sequence (or per step) out."""
+"""The model of every table: encoder -> backbone -> pooling -> decoder."""
 
 import torch
 from torch import Tensor, nn
 
 from hippo.config import ConfigError
+from hippo.nn.backbone import set_engine, sum_counters
 from hippo.nn.cells.cell import intervals
-from hippo.nn.cells.unrolled import UnrolledCell
+from hippo.nn.encoders import build_encoder
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.options import ModelOptions
+from hippo.nn.pooling import pool, true_steps
+from hippo.nn.stack import build_backbone
 
 
 class SequenceModel(nn.Module):
-    """Reads sequences with the cell that `options` describe, and answers from its hidden state.
+    """A model that maps sequences to one answer per sequence, or to one answer per step.
 
-    With `timestamps`, every call gives times (batch, length): the cell's own, or one more channel where its
-    options say that it cannot use them. With `return_sequence`, one answer per step. `engine` sets precision and
-    checkpointing of cells that the engine unrolls; ConfigError where one is asked of another cell. With an
-    `embedding_size` in the options, inputs are integers (batch, length) below input_size.
+    * `encoder`: embedding of tokens, linear map of real channels, or None.
+    * `backbone`: a recurrent cell, or a stack of layers (`hippo.nn.stack`).
+    * pooling: output at the last true step, or mean over the true steps; none with `return_sequence`.
+    * `decoder`: linear map, after dropout.
+
+    Parameters
+    ----------
+    options : ModelOptions
+        Hyperparameters.
+    input_size : int
+        Channels of the inputs. Not used with a vocabulary.
+    output_size : int
+        Numbers per answer.
+    vocabulary : int, optional
+        Number of token ids; inputs are then integers below it. None: inputs are real-valued.
+    timestamps : bool, default False
+        Every call gives times. A backbone whose options do not declare `uses_times` reads them as one more channel:
+        of the inputs if they are real-valued, of their embedding if they are tokens.
+    return_sequence : bool, default False
+        Return one answer per step.
+    engine : EngineOptions, optional
+        Precision and checkpointing of the cells that the engine runs.
+
+    Raises
+    ------
+    ConfigError
+        If the engine options are not the defaults and the engine does not run the model, or if options contradict
+        each other.
     """
 
     def __init__(
@@ -25,83 +52,105 @@ class SequenceModel(nn.Module):
         input_size: int,
         output_size: int,
         *,
+        vocabulary: int | None = None,
         timestamps: bool = False,
         return_sequence: bool = False,
         engine: EngineOptions | None = None,
     ):
         super().__init__()
-        self.input_size = input_size
-        self.timestamps = timestamps
-        self.return_sequence = return_sequence
+        if return_sequence and options.pooling != "last":
+            raise ConfigError(f"pooling = {options.pooling!r}: a model with one answer per step does not pool")
+        self.input_size, self.vocabulary = input_size, vocabulary
+        self.timestamps, self.return_sequence = timestamps, return_sequence
         self.times_as_channel = timestamps and not options.uses_times
-        embedding_size = options.embedding_size
-        self.embedding = None if embedding_size is None else nn.Embedding(input_size, embedding_size)
-        self.cell = options.cell((embedding_size or input_size) + self.times_as_channel)
-        if isinstance(self.cell, UnrolledCell):
-            self.cell.engine = engine or EngineOptions()
-        elif engine not in (None, EngineOptions()):
-            raise ConfigError(f"{type(options).__name__} is not run by the engine: leave {engine!r} at its defaults")
+        self.pooling = options.pooling
+        encoder_size = options.encoder_size(vocabulary)
+        self.encoder = build_encoder(input_size + self.times_as_channel, vocabulary, encoder_size)
+        if vocabulary is not None:
+            channels = encoder_size + self.times_as_channel
+        else:
+            channels = encoder_size or input_size + self.times_as_channel
+        self.backbone = build_backbone(options, channels, encoded=self.encoder is not None)
+        set_engine(self.backbone, engine or EngineOptions(), type(options).__name__)
         self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
-        self.head = nn.Linear(self.cell.hidden_size, output_size)
+        self.decoder = nn.Linear(self.backbone.output_size, output_size)
 
     def forward(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-        """Answers (batch, output), or (batch, length, output) with `return_sequence`.
+        """Compute the answers.
 
-        inputs (batch, length, input_size), or integers (batch, length) to be embedded; times (batch, length), not
-        decreasing; lengths (batch,) int64 where samples are padded at their end: what is padded does not matter.
-        ValueError for a wrong shape.
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, input_size), or of integers (batch, length) with a vocabulary
+            Input sequences.
+        times : Tensor, shape (batch, length), optional
+            Timestamps, not negative and not decreasing along each sample; required if the model has `timestamps`.
+        lengths : Tensor of any integer type, shape (batch,), optional
+            True lengths of samples that are padded at their end. Values in the padding are not used.
+
+        Returns
+        -------
+        Tensor, shape (batch, output_size), or (batch, length, output_size) with `return_sequence`
+
+        Raises
+        ------
+        ValueError
+            If a shape, a type or a range is wrong.
         """
         self._check(inputs, times, lengths)
         inside = None
         if lengths is not None:
             lengths = lengths.long()
-            inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths.unsqueeze(1)
-        if self.embedding is not None:
-            inputs = self._embedded(inputs if inside is None else inputs.where(inside, 0))
+            inside = true_steps(lengths, inputs.shape[1])  # (B, L)
         if self.times_as_channel:
-            intervals(times, lengths)  # refuses what the cells that take times refuse
-            inputs = torch.cat([inputs, times.to(inputs.dtype).unsqueeze(2)], dim=2)
-            times = None
-        if inside is not None:  # whatever stands in the padding, even NaN, whose gradient would be NaN
+            intervals(times, lengths)  # raises for the times that backbones which use timestamps refuse
+        inputs = self._encode(inputs, times, inside)  # (B, L, C)
+        times = None if self.times_as_channel else times
+        every_step = self.return_sequence or self.pooling != "last"
+        outputs = self.backbone(inputs, times, lengths, sequence=every_step)  # (B, L, H) or (B, H)
+        if every_step and not self.return_sequence:
+            outputs = pool(outputs, lengths, self.pooling)  # (B, H)
+        return self.decoder(self.dropout(outputs))
+
+    def counters(self) -> dict[str, int]:
+        """Return what the backbone has counted since the last call, by name; the counts start again at 0."""
+        return sum_counters([self.backbone])
+
+    def _encode(self, inputs: Tensor, times: Tensor | None, inside: Tensor | None) -> Tensor:
+        """Channels (batch, length, channels) that the backbone reads. Padding is set to 0 first: it may be NaN."""
+        if self.vocabulary is not None:
+            inputs = self.encoder(inputs if inside is None else inputs.where(inside, 0))  # (B, L, E)
+        if self.times_as_channel:
+            inputs = torch.cat([inputs, times.to(inputs.dtype).unsqueeze(2)], dim=2)  # (B, L, C + 1)
+        if inside is not None:
             inputs = inputs.where(inside.unsqueeze(2), 0)
-        hidden = self.cell(inputs, times, lengths, sequence=self.return_sequence)
-        return self.head(self.dropout(hidden))
-
-    def _embedded(self, inputs: Tensor) -> Tensor:
-        """Integers (batch, length) as vectors; ValueError for one that there is none for."""
-        low, high = (int(end) for end in inputs.aminmax()) if inputs.numel() else (0, 0)
-        if not 0 <= low <= high < self.input_size:
-            raise ValueError(f"inputs span {low} to {high}; expected 0 to {self.input_size - 1}")
-        return self.embedding(inputs)
-
-    def parameter_groups(self, learning_rate: float) -> list[dict]:
-        """Groups for an optimiser: parameters of the cell may learn at a share of the rate."""
-        factors = {f"cell.{name}": factor for name, factor in self.cell.learning_rate_factors.items()}
-        groups: dict[float, list] = {}
-        for name, parameter in self.named_parameters():
-            groups.setdefault(factors.get(name, 1.0), []).append(parameter)
-        return [{"params": params, "lr": learning_rate * factor} for factor, params in groups.items()]
+        return self.encoder(inputs) if self.encoder is not None and self.vocabulary is None else inputs
 
     def _check(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> None:
-        channels = () if self.embedding is not None else (self.input_size,)
+        channels = () if self.vocabulary is not None else (self.input_size,)
         if inputs.shape[2:] != channels or inputs.ndim < 2 or inputs.shape[1] == 0:
             expected = ", ".join(["batch", "length", *map(str, channels)])
             raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected ({expected})")
+        if self.vocabulary is not None and (inputs.is_floating_point() or inputs.dtype == torch.bool):
+            raise ValueError(f"inputs are {inputs.dtype}; expected integers below {self.vocabulary}")
         if (times is not None) != self.timestamps:
             fault = "missing from a model with" if times is None else "given to a model without"
             raise ValueError(f"times {fault} timestamps; build_model(..., timestamps={times is not None})")
         if times is not None and times.shape != inputs.shape[:2]:
             raise ValueError(f"times have shape {tuple(times.shape)}; expected {tuple(inputs.shape[:2])}")
         if times is not None and times.requires_grad and torch.is_grad_enabled():
-            raise ValueError("times require a gradient, which cells do not give: pass times.detach()")
-        if lengths is None:
-            return
-        if lengths.is_floating_point() or lengths.dtype == torch.bool:
-            raise ValueError(f"lengths are {lengths.dtype}; expected integers")
-        if lengths.shape != inputs.shape[:1]:
-            raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({len(inputs)},)")
-        if not len(lengths):
-            return
-        low, high = int(lengths.min()), int(lengths.max())
-        if not 1 <= low <= high <= inputs.shape[1]:
-            raise ValueError(f"lengths span {low} to {high}; expected 1 to {inputs.shape[1]}")
+            raise ValueError("times require a gradient, which cells do not compute: pass times.detach()")
+        if lengths is not None:
+            _check_lengths(lengths, *inputs.shape[:2])
+
+
+def _check_lengths(lengths: Tensor, samples: int, steps: int) -> None:
+    """ValueError unless `lengths` are `samples` integers between 1 and `steps`."""
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise ValueError(f"lengths are {lengths.dtype}; expected integers")
+    if lengths.shape != (samples,):
+        raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({samples},)")
+    if not samples:
+        return
+    low, high = int(lengths.min()), int(lengths.max())
+    if not 1 <= low <= high <= steps:
+        raise ValueError(f"lengths span {low} to {high}; expected 1 to {steps}")

@@ -3,10 +3,11 @@ import math
 import torch
 
 from hippo.nn import build_model
+from hippo.nn.parameter_groups import parameter_groups
 
 
 def test_the_recurrent_matrix_is_orthogonal():
-    cell = build_model("exprnn", 1, 2, hidden_size=9).double().cell
+    cell = build_model("exprnn", 1, 2, hidden_size=9).double().backbone
     with torch.no_grad():
         cell.skew.normal_()
     matrix = cell.orthogonal()
@@ -14,7 +15,7 @@ def test_the_recurrent_matrix_is_orthogonal():
 
 
 def test_cayley_initialisation_rotates_in_planes_by_at_most_a_radian():
-    cell = build_model("exprnn", 1, 2, hidden_size=8).double().cell
+    cell = build_model("exprnn", 1, 2, hidden_size=8).double().backbone
     # sqrt((1 - cos s) / (1 + cos s)) = tan(s / 2), at most 1 for s up to pi / 2.
     angles = cell.skew[torch.arange(0, 8, 2), torch.arange(1, 8, 2)]
     assert (angles <= 0).all() and (angles >= -math.tan(math.pi / 4) - 1e-6).all() and angles.unique().numel() == 4
@@ -26,6 +27,6 @@ def test_cayley_initialisation_rotates_in_planes_by_at_most_a_radian():
 
 def test_the_orthogonal_parameters_learn_at_a_tenth():
     model = build_model("exprnn", 1, 2, hidden_size=8)
-    rates = {id(p): group["lr"] for group in model.parameter_groups(1e-3) for p in group["params"]}
-    assert math.isclose(rates[id(model.cell.skew)], 1e-4)
-    assert math.isclose(rates[id(model.cell.weight_ih)], 1e-3) and len(rates) == len(list(model.parameters()))
+    rates = {id(p): group["lr"] for group in parameter_groups(model, 1e-3) for p in group["params"]}
+    assert math.isclose(rates[id(model.backbone.skew)], 1e-4)
+    assert math.isclose(rates[id(model.backbone.weight_ih)], 1e-3) and len(rates) == len(list(model.parameters()))

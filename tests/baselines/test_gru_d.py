@@ -12,7 +12,7 @@ double = torch.float64
 @pytest.fixture
 def cell():
     torch.manual_seed(0)
-    cell = build_model("gru_d", 3, 2, hidden_size=5).double().cell
+    cell = build_model("gru_d", 3, 2, hidden_size=5).double().backbone
     with torch.no_grad():
         for parameter in cell.parameters():
             parameter += 0.2 * torch.randn_like(parameter)
@@ -44,7 +44,7 @@ def test_equals_the_textbook_form_with_gaps(cell, timestamps):
 
 def test_three_steps_by_hand():
     """One unit, one channel: 0.5 seen at time 0, nothing at 2, and -1 at 5, five units after 0.5."""
-    cell = build_model("gru_d", 1, 2, hidden_size=1).double().cell
+    cell = build_model("gru_d", 1, 2, hidden_size=1).double().backbone
     values = {
         "weight_input": [[0.3], [-0.4], [0.7]],
         "weight_mask": [[0.1], [0.2], [-0.3]],

@@ -23,7 +23,7 @@ class Growth(torch.nn.Module):
 
 def growing(rates, **options):
     torch.manual_seed(0)
-    cell = build_model("ncde", len(rates) - 1, 2, hidden_size=1, **options).double().cell
+    cell = build_model("ncde", len(rates) - 1, 2, hidden_size=1, **options).double().backbone
     cell.field = Growth(rates)
     return cell
 
@@ -73,7 +73,7 @@ def test_the_adaptive_solver_is_as_close_as_it_is_asked():
 def test_points_on_a_line_change_nothing():
     """A straight path is the same path however many observations it has, and however unevenly they stand."""
     torch.manual_seed(0)
-    cell = build_model("ncde", 2, 2, hidden_size=4, steps=40).double().cell
+    cell = build_model("ncde", 2, 2, hidden_size=4, steps=40).double().backbone
     slope = torch.tensor([0.7, -1.1], dtype=double)
 
     def answer(times):
@@ -87,25 +87,25 @@ def test_points_on_a_line_change_nothing():
 
 def test_timestamps_that_count_inputs_are_no_timestamps():
     torch.manual_seed(0)
-    cell = build_model("ncde", 2, 2, hidden_size=4).double().cell
+    cell = build_model("ncde", 2, 2, hidden_size=4).double().backbone
     inputs = torch.randn(3, 6, 2, dtype=double)
     assert torch.equal(cell(inputs), cell(inputs, torch.arange(6.0, dtype=double).expand(3, 6)))
 
 
 def test_evaluations_are_counted_and_capped():
     inputs = torch.randn(2, 6, 2)
-    cell = build_model("ncde", 2, 2, hidden_size=3).cell
+    cell = build_model("ncde", 2, 2, hidden_size=3).backbone
     cell(inputs)
     needed = 5 * 4 + 1  # torchcde asks once for the shape
     assert cell.counters() == {"evaluations": needed}
-    capped = build_model("ncde", 2, 2, hidden_size=3, max_evaluations=needed - 1).cell
+    capped = build_model("ncde", 2, 2, hidden_size=3, max_evaluations=needed - 1).backbone
     with pytest.raises(Diverged, match=f"more than {needed - 1} evaluations"):
         capped(inputs)
 
 
 def test_gradcheck():
     torch.manual_seed(0)
-    cell = build_model("ncde", 2, 2, hidden_size=3, solver="midpoint").double().cell
+    cell = build_model("ncde", 2, 2, hidden_size=3, solver="midpoint").double().backbone
     names, parameters = zip(*cell.named_parameters(), strict=True)
     times = torch.rand(2, 4, dtype=double).cumsum(1)
 

@@ -17,7 +17,7 @@ STAGES = {"euler": 1, "midpoint": 2, "rk4": 4}
 def linear(matrix, **options):
     """An ODE-RNN whose hidden state flows by h' = `matrix` h, solved by expm."""
     torch.manual_seed(0)
-    cell = build_model("ode_rnn", 2, 2, hidden_size=len(matrix), **options).double().cell
+    cell = build_model("ode_rnn", 2, 2, hidden_size=len(matrix), **options).double().backbone
     cell.field = nn.Linear(*matrix.shape, bias=False, dtype=double)
     cell.field.weight.data = matrix
     return cell
@@ -74,7 +74,7 @@ def test_flows_between_inputs_and_jumps_at_each(matrix):
 def test_the_unit_of_time_divides_the_timestamps(name):
     def answer(times, **options):
         torch.manual_seed(0)
-        return build_model(name, 2, 2, hidden_size=3, **options).double().cell(inputs, times)
+        return build_model(name, 2, 2, hidden_size=3, **options).double().backbone(inputs, times)
 
     torch.manual_seed(1)
     inputs, times = torch.randn(3, 6, 2, dtype=double), torch.rand(3, 6, dtype=double).cumsum(1)
@@ -88,7 +88,7 @@ def test_evaluations_are_counted_and_capped(solver):
     length, steps = 7, 3
     needed = (length - 1) * steps * STAGES[solver]
     for cap in (needed, needed - 1):
-        cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver=solver, steps=steps, max_evaluations=cap).cell
+        cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver=solver, steps=steps, max_evaluations=cap).backbone
         inputs = torch.randn(2, length, 2)
         if cap == needed:
             cell(inputs)
@@ -114,7 +114,7 @@ def test_another_assertion_is_not_taken_for_divergence():
 
 def test_gradcheck():
     torch.manual_seed(0)
-    cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver="midpoint").double().cell
+    cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver="midpoint").double().backbone
     names, parameters = zip(*cell.named_parameters(), strict=True)
     times = torch.rand(2, 4, dtype=double).cumsum(1)
 

@@ -12,7 +12,7 @@ LIBRARY = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 @pytest.mark.parametrize("name", LIBRARY)
 def test_equals_the_library_with_gradients(name):
     torch.manual_seed(0)
-    cell = build_model(name, 3, 2, hidden_size=6).double().cell
+    cell = build_model(name, 3, 2, hidden_size=6).double().backbone
     library = LIBRARY[name](3, 6, batch_first=True, dtype=double)
     library.load_state_dict({f"{key}_l0": value for key, value in cell.state_dict().items()})
     inputs = torch.randn(4, 15, 3, dtype=double, requires_grad=True)
@@ -32,7 +32,9 @@ def sigmoid(a: float) -> float:
 def stepped_by_hand(name: str, values: dict, inputs: list[float], step) -> None:
     """The cell with these weights against `step` (state, input) of numbers, from a state of zeros."""
     cell = (
-        build_model(name, 1, 2, hidden_size=len(next(iter(values.values()))) // getattr(step, "gates", 1)).double().cell
+        build_model(name, 1, 2, hidden_size=len(next(iter(values.values()))) // getattr(step, "gates", 1))
+        .double()
+        .backbone
     )
     cell.load_state_dict({key: torch.tensor(value, dtype=double) for key, value in values.items()})
     expected, state = [], [0.0] * cell.hidden_size
@@ -81,7 +83,7 @@ def test_exprnn_by_hand():
 @pytest.mark.parametrize("name", LIBRARY)
 def test_initial_values_and_count_are_the_library_s(name):
     torch.manual_seed(0)
-    cell = build_model(name, 3, 2, hidden_size=64).cell
+    cell = build_model(name, 3, 2, hidden_size=64).backbone
     shapes = {key: value.shape for key, value in LIBRARY[name](3, 64).state_dict().items()}
     assert {f"{key}_l0": value.shape for key, value in cell.state_dict().items()} == shapes
     for parameter in cell.parameters():  # 192 uniform draws or more come within 5 % of 1 / 8
@@ -91,7 +93,7 @@ def test_initial_values_and_count_are_the_library_s(name):
 @pytest.mark.parametrize("name", LIBRARY)
 def test_gradcheck(name):
     torch.manual_seed(0)
-    cell = build_model(name, 2, 2, hidden_size=3).double().cell
+    cell = build_model(name, 2, 2, hidden_size=3).double().backbone
     names, parameters = zip(*cell.named_parameters(), strict=True)
 
     def run(inputs, *values):

@@ -103,7 +103,7 @@ def hidden(threads):
     cell = lambda sizes, arrays, _: compiled.legs_cell(sizes, arrays, threads)
     fused.backend = lambda: SimpleNamespace(compiled=SimpleNamespace(legs_cell=cell))
     with torch.no_grad():
-        return model.cell(inputs, sequence=True)
+        return model.backbone(inputs, sequence=True)
 
 alone = hidden(1)
 resource.setrlimit(resource.RLIMIT_AS, (1 << 40, resource.RLIM_INFINITY))

@@ -62,9 +62,9 @@ def test_times_cannot_be_forgotten():
 
 
 def test_times_are_a_channel_only_where_the_cell_has_no_use_for_them():
-    assert build_model("legs", 3, 2, hidden_size=4, timestamps=True).cell.input_size == 3
-    assert build_model("gru", 3, 2, hidden_size=4, timestamps=True).cell.input_size == 4
-    assert build_model("gru", 3, 2, hidden_size=4).cell.input_size == 3
+    assert build_model("legs", 3, 2, hidden_size=4, timestamps=True).backbone.input_size == 3
+    assert build_model("gru", 3, 2, hidden_size=4, timestamps=True).backbone.input_size == 4
+    assert build_model("gru", 3, 2, hidden_size=4).backbone.input_size == 3
 
 
 def test_options_are_validated_without_torch():
@@ -85,10 +85,10 @@ assert "torch" not in sys.modules
 def test_integers_are_embedded():
     model = build_model("gru", 11, 2, hidden_size=4, embedding_size=3)
     tokens = torch.tensor([[0, 10, 5], [1, 1, 1]])
-    assert model.embedding.weight.shape == (11, 3) and model.cell.input_size == 3
+    assert model.embedding.weight.shape == (11, 3) and model.backbone.input_size == 3
     answer = model(tokens)
     assert answer.shape == (2, 2)
-    assert torch.equal(answer, model.head(model.cell(model.embedding.weight[tokens])))
+    assert torch.equal(answer, model.decoder(model.backbone(model.embedding.weight[tokens])))
     with pytest.raises(ValueError, match=r"expected \(batch, length\)"):
         model(torch.zeros(2, 3, 11))
 
@@ -99,7 +99,7 @@ def test_dropout_is_for_training_only():
     inputs = torch.randn(1, 3, 1)
     assert not torch.equal(model(inputs), model(inputs))
     model.eval()
-    assert torch.equal(model(inputs), model.head(model.cell(inputs)))
+    assert torch.equal(model(inputs), model.decoder(model.backbone(inputs)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

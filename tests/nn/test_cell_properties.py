@@ -13,7 +13,7 @@ double = torch.float64
 def open_cell(name="legs", **options):
     """A cell whose memory is written by its input alone, and read without a gate."""
     torch.manual_seed(0)
-    cell = build_model(name, 1, 2, **{"hidden_size": 6, "order": 8, "gated": False, **options}).double().cell
+    cell = build_model(name, 1, 2, **{"hidden_size": 6, "order": 8, "gated": False, **options}).double().backbone
     with torch.no_grad():
         cell.write.weight.copy_(torch.eye(1, 1 + cell.hidden_size))
         for bias in (cell.write.bias, cell.candidate.bias):

@@ -9,6 +9,7 @@ import torch
 
 from hippo.nn import build_model
 from hippo.nn.engine import tape, unroll
+from hippo.nn.parameter_groups import parameter_groups
 from tests.nn import naive
 
 double = torch.float64
@@ -38,17 +39,17 @@ def case(request):
 
 
 def gradients(loss, model, inputs):
-    return torch.autograd.grad(loss, [inputs, *model.cell.parameters()], retain_graph=True)
+    return torch.autograd.grad(loss, [inputs, *model.backbone.parameters()], retain_graph=True)
 
 
 def test_equals_the_naive_form(case):
     model, form = case
     inputs = torch.randn(4, 12, 2, dtype=double, requires_grad=True)
     weights = torch.randn(4, 12, 7, dtype=double)
-    expected, hidden = form(model.cell, inputs), model.cell(inputs, sequence=True)
+    expected, hidden = form(model.backbone, inputs), model.backbone(inputs, sequence=True)
     # Rounding only: a dozen steps of numbers of order one in float64.
     torch.testing.assert_close(hidden, expected, atol=1e-12, rtol=1e-12)
-    last = model.cell(inputs)
+    last = model.backbone(inputs)
     torch.testing.assert_close(last, expected[:, -1], atol=1e-12, rtol=1e-12)
     for got, want in (
         ((hidden * weights).sum(), (expected * weights).sum()),
@@ -62,12 +63,12 @@ def test_training_equals_that_of_the_naive_form(case):
     model, form = case
     other = copy.deepcopy(model)
     inputs, targets = torch.randn(5, 9, 2, dtype=double), torch.tensor([0, 1, 2, 0, 1])
-    for one, hidden in ((model, lambda: model.cell(inputs)), (other, lambda: form(other.cell, inputs)[:, -1])):
+    for one, hidden in ((model, lambda: model.backbone(inputs)), (other, lambda: form(other.backbone, inputs)[:, -1])):
         # The larger eps keeps Adam from magnifying the rounding of gradients that are all but zero.
-        optimiser = torch.optim.Adam(one.parameter_groups(1e-2), eps=1e-4)
+        optimiser = torch.optim.Adam(parameter_groups(one, 1e-2), eps=1e-4)
         for _ in range(4):
             optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(one.head(hidden()), targets).backward()
+            torch.nn.functional.cross_entropy(one.decoder(hidden()), targets).backward()
             optimiser.step()
     for a, b in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
@@ -75,10 +76,10 @@ def test_training_equals_that_of_the_naive_form(case):
 
 def test_gradcheck(case):
     model, _ = case
-    names, parameters = zip(*model.cell.named_parameters(), strict=True)
+    names, parameters = zip(*model.backbone.named_parameters(), strict=True)
 
     def run(inputs, *values):
-        return torch.func.functional_call(model.cell, dict(zip(names, values, strict=True)), (inputs,))
+        return torch.func.functional_call(model.backbone, dict(zip(names, values, strict=True)), (inputs,))
 
     inputs = torch.randn(2, 3, 2, dtype=double, requires_grad=True)
     assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)
@@ -89,10 +90,10 @@ def test_gradcheck(case):
 def test_checkpoints_change_rounding_only(case, sequence, length):
     model, _ = case
     inputs = torch.randn(3, length, 2, dtype=double, requires_grad=True)
-    plain = model.cell(inputs, sequence=sequence)
+    plain = model.backbone(inputs, sequence=sequence)
     expected = gradients(plain.square().sum(), model, inputs)
-    model.cell.engine = model.cell.engine.model_copy(update={"checkpoint": True})
-    stored = model.cell(inputs, sequence=sequence)
+    model.backbone.engine = model.backbone.engine.model_copy(update={"checkpoint": True})
+    stored = model.backbone(inputs, sequence=sequence)
     torch.testing.assert_close(stored, plain, atol=1e-13, rtol=1e-13)
     for got, want in zip(gradients(stored.square().sum(), model, inputs), expected, strict=True):
         torch.testing.assert_close(got, want, atol=1e-11, rtol=1e-11)
@@ -102,23 +103,23 @@ def test_bfloat16_stays_near(case):
     model, form = case
     model = model.float()
     inputs = torch.randn(4, 12, 2)
-    expected = form(model.double().cell, inputs.double())
+    expected = form(model.double().backbone, inputs.double())
     model = model.float()
-    model.cell.engine = model.cell.engine.model_copy(update={"precision": "bfloat16"})
-    hidden = model.cell(inputs, sequence=True)
+    model.backbone.engine = model.backbone.engine.model_copy(update={"precision": "bfloat16"})
+    hidden = model.backbone(inputs, sequence=True)
     assert hidden.dtype == torch.float32
     # bfloat16 rounds at 2^-9; over a dozen steps with weights of order one it stays within a few times that.
     assert (hidden - expected).norm() < 0.03 * expected.norm()
     hidden.square().sum().backward()
-    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in model.cell.parameters())
+    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in model.backbone.parameters())
 
 
 def test_evaluation_equals_training(case):
     model, _ = case
     inputs = torch.randn(3, 150, 2, dtype=double)
     with torch.no_grad():
-        without = model.cell(inputs, sequence=True)
-    torch.testing.assert_close(without, model.cell(inputs, sequence=True), atol=1e-12, rtol=1e-12)
+        without = model.backbone(inputs, sequence=True)
+    torch.testing.assert_close(without, model.backbone(inputs, sequence=True), atol=1e-12, rtol=1e-12)
 
 
 def test_two_graphs_at_once_keep_their_own_tapes():
@@ -150,7 +151,7 @@ def test_faded_gradients_are_exactly_zero_and_not_subnormal():
     # for arithmetic on subnormal numbers is a hundred times slower.
     model = build_model("rnn", 1, 2, hidden_size=16)
     with torch.no_grad():
-        model.cell.weight_hh.mul_(0.1)
+        model.backbone.weight_hh.mul_(0.1)
     inputs = torch.randn(2, 400, 1, requires_grad=True)
     grad = torch.autograd.grad(model(inputs).sum(), inputs)[0].abs()
     assert (grad[:, -1] > 0).all() and not grad[:, :300].any()
@@ -180,9 +181,9 @@ def test_evaluation_keeps_no_tape(case, monkeypatch):
     model, _ = case
     inputs = torch.randn(2, 3 * unroll.SHORT, 2, dtype=double)
     with torch.no_grad():
-        model.cell(inputs)
+        model.backbone(inputs)
     assert asked == [unroll.SHORT]
-    model.cell(inputs)
+    model.backbone(inputs)
     assert asked == [unroll.SHORT, 3 * unroll.SHORT]
 
 

@@ -46,7 +46,7 @@ def run(case, batch=19, precision="float32", dtype=torch.float32, sequence=True,
     torch.manual_seed(0)
     name, options = case
     engine = {"precision": precision, "checkpoint": checkpoint}
-    cell = build_model(name, 2, 3, engine=engine, **options).cell
+    cell = build_model(name, 2, 3, engine=engine, **options).backbone
     if name == "lmu":
         # Its encoders and weights of the hidden state start at zero, which would hide a wrong product.
         for weight in (cell.encode_hidden, cell.encode_memory, cell.weight_input, cell.weight_hidden):
@@ -135,7 +135,7 @@ def test_checkpoints_change_rounding_only(case, sequence):
 @pytest.mark.parametrize("case", ONE_EACH, ids=str)
 def test_padding_is_not_seen(case):
     name, options = case
-    cell = build_model(name, 2, 3, **options).cell
+    cell = build_model(name, 2, 3, **options).backbone
     inputs, lengths = torch.randn(3, 12, 2), torch.tensor([12, 1, 7])
     hidden = cell(inputs, lengths=lengths)
     for got, x, length in zip(hidden, inputs, lengths, strict=True):
@@ -160,7 +160,7 @@ def test_the_share_of_a_thread_does_not_matter(case, precision, monkeypatch):
 @pytest.mark.parametrize("case", [case for case in ONE_EACH if case[0] != "gru_d"], ids=str)  # to it, NaN is no value
 def test_what_is_not_a_number_stays_so(case):
     name, options = case
-    cell = build_model(name, 2, 3, **options).cell
+    cell = build_model(name, 2, 3, **options).backbone
     inputs = torch.randn(3, 12, 2)
     inputs[1, 5] = torch.nan
     hidden = cell(inputs, sequence=True)
@@ -173,8 +173,8 @@ def test_what_is_not_a_number_stays_so(case):
 def test_serves_what_it_can_compute_only():
     def of(name, dtype, **options):
         model = build_model(name, 1, 2, hidden_size=4, **options).to(dtype)
-        make = model.cell.recurrence(None)
-        return fused.serves(make(4, dtype, *model.cell.weights()))
+        make = model.backbone.recurrence(None)
+        return fused.serves(make(4, dtype, *model.backbone.weights()))
 
     assert of("legs", torch.float32)
     assert of("lstm", torch.float32)
@@ -188,7 +188,7 @@ def test_serves_what_it_can_compute_only():
 def test_saturated_and_tiny_pre_activations(name, magnitude):
     # The activations are the kernel's own polynomials: near zero and far out they must be as good as in between.
     torch.manual_seed(0)
-    cell = build_model(name, 1, 2, hidden_size=50).cell
+    cell = build_model(name, 1, 2, hidden_size=50).backbone
     scaled = (cell.candidate.weight, cell.gate.weight) if name == "legs" else (cell.weight_ih, cell.weight_hh)
     with torch.no_grad():
         for parameter in cell.parameters():

@@ -30,7 +30,7 @@ def hidden(cell, inputs, sequence):
 @pytest.mark.parametrize("name", MODELS)
 def test_buffers_carry_values_in_and_gradients_out(name, sequence, monkeypatch):
     monkeypatch.setattr(graph, "record", lambda runs: runs)
-    cell = build_model(name, 2, 3, hidden_size=6, **MODELS[name]).double().cell
+    cell = build_model(name, 2, 3, hidden_size=6, **MODELS[name]).double().backbone
     for _ in range(2):  # the second time through kept buffers, with other weights
         with torch.no_grad():
             for parameter in cell.parameters():
@@ -49,7 +49,7 @@ def test_buffers_carry_values_in_and_gradients_out(name, sequence, monkeypatch):
 
 def test_graphs_go_with_their_cell(monkeypatch):
     monkeypatch.setattr(graph, "record", lambda runs: runs)
-    cell = build_model("rnn", 2, 3, hidden_size=6).cell
+    cell = build_model("rnn", 2, 3, hidden_size=6).backbone
     for length in range(2, 8):
         hidden(cell, torch.randn(1, length, 2), False).sum().backward()
     assert len(graph._spare[cell]) == 2

@@ -12,7 +12,7 @@ double = torch.float64
 
 
 def legs_cell(input_size=2, **options):
-    return build_model("legs", input_size, 3, **{"hidden_size": 7, **options}).double().cell
+    return build_model("legs", input_size, 3, **{"hidden_size": 7, **options}).double().backbone
 
 
 def test_timestamps_equal_the_textbook_recurrence():
@@ -81,7 +81,7 @@ def test_gradcheck_with_timestamps():
 def test_initial_values():
     torch.manual_seed(3)
     hidden, inputs = 200, 4
-    cell = build_model("legs", inputs, 2, hidden_size=hidden).cell
+    cell = build_model("legs", inputs, 2, hidden_size=hidden).backbone
     features = inputs + hidden
     # W_u: Kaiming uniform with linear gain 1 has bound sqrt(3 / fan_in); 204 draws come within 5 % of it.
     bound = math.sqrt(3 / features)
@@ -98,14 +98,14 @@ def test_initial_values():
 
 
 def test_parameter_count():
-    cell = build_model("legs", 3, 2, hidden_size=16, order=8, memory_size=2).cell
+    cell = build_model("legs", 3, 2, hidden_size=16, order=8, memory_size=2).backbone
     write = (3 + 16) * 2 + 2
     candidate_and_gate = 2 * ((3 + 2 * 8) * 16 + 16)
     assert sum(p.numel() for p in cell.parameters()) == write + candidate_and_gate
 
 
 def test_order_defaults_to_the_hidden_size():
-    assert build_model("legs", 1, 2, hidden_size=24).cell.memory.order == 24
+    assert build_model("legs", 1, 2, hidden_size=24).backbone.memory.order == 24
 
 
 def test_memory_of_a_constant_is_that_constant():
@@ -123,7 +123,7 @@ def test_memory_of_a_constant_is_that_constant():
 def test_a_window_of_theta_steps_forgets_what_is_older(name):
     """The memory of one impulse, as a share of its largest: gone soon after theta steps, there before."""
     theta = 200
-    A, B = build_model(name, 1, 2, hidden_size=64, theta=float(theta)).cell.memory.matrices(torch.zeros(1).double())
+    A, B = build_model(name, 1, 2, hidden_size=64, theta=float(theta)).backbone.memory.matrices(torch.zeros(1).double())
     memory, norms = B.clone(), []
     for _ in range(2 * theta):
         norms.append(memory.norm().item())

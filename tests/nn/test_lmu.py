@@ -11,7 +11,7 @@ double = torch.float64
 def test_one_step_by_hand():
     # Order 1, window theta, zero-order hold: an average m' = q m + (1 - q) u with q = e^{-1/theta}.
     theta = 4.0
-    cell = build_model("lmu", 1, 1, hidden_size=1, order=1, theta=theta).double().cell
+    cell = build_model("lmu", 1, 1, hidden_size=1, order=1, theta=theta).double().backbone
     with torch.no_grad():
         for name, value in {
             "encode_input": 2.0,
@@ -35,7 +35,7 @@ def test_one_step_by_hand():
 def test_the_window_forgets_after_theta():
     # A sliding window: an impulse is in memory within the window and, once older than theta, gone up to the
     # ripple that order 12 leaves.
-    cell = build_model("lmu", 1, 1, hidden_size=12, theta=40).double().cell
+    cell = build_model("lmu", 1, 1, hidden_size=12, theta=40).double().backbone
     A, B = cell.memory.matrices(torch.zeros(1, dtype=double))
     state, norms = B.clone(), []
     for _ in range(80):
@@ -47,7 +47,7 @@ def test_the_window_forgets_after_theta():
 
 def test_initial_values():
     torch.manual_seed(1)
-    cell = build_model("lmu", 3, 2, hidden_size=100, order=150, theta=50).cell
+    cell = build_model("lmu", 3, 2, hidden_size=100, order=150, theta=50).backbone
     assert torch.equal(cell.encode_input, torch.ones(1, 3))
     for zero in (cell.encode_hidden, cell.encode_memory, cell.weight_input, cell.weight_hidden):
         assert not zero.any()
@@ -56,6 +56,6 @@ def test_initial_values():
 
 
 def test_parameter_count():
-    cell = build_model("lmu", 3, 2, hidden_size=5, order=4, memory_size=2, theta=10).cell
+    cell = build_model("lmu", 3, 2, hidden_size=5, order=4, memory_size=2, theta=10).backbone
     encoders, weights = 2 * (3 + 5 + 8), 5 * (3 + 5 + 8)
     assert sum(p.numel() for p in cell.parameters()) == encoders + weights

@@ -1,0 +1,102 @@
+"""Encoders: the first part of a model, which turns inputs into the channels that its backbone reads."""
+
+from torch import Tensor, nn
+
+
+class TokenEncoder(nn.Embedding):
+    """Embedding of token ids, with the initial values of `torch.nn.Embedding`.
+
+    Parameters
+    ----------
+    vocabulary : int
+        Number of token ids.
+    output_size : int
+        Channels of the embedding.
+    """
+
+    def __init__(self, vocabulary: int, output_size: int):
+        super().__init__(vocabulary, output_size)
+        self.output_size = output_size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Embed token ids.
+
+        Parameters
+        ----------
+        inputs : Tensor of any integer type, shape (batch, length)
+            Token ids below the size of the vocabulary.
+
+        Returns
+        -------
+        Tensor, shape (batch, length, output_size)
+
+        Raises
+        ------
+        ValueError
+            If a token id is out of range.
+        """
+        low, high = (int(end) for end in inputs.aminmax()) if inputs.numel() else (0, 0)
+        if not 0 <= low <= high < self.num_embeddings:
+            raise ValueError(f"inputs span {low} to {high}; expected 0 to {self.num_embeddings - 1}")
+        return super().forward(inputs.long())  # (B, L, E)
+
+
+class LinearEncoder(nn.Linear):
+    """Linear map of real channels at each step, with a bias and the initial values of `torch.nn.Linear`.
+
+    Parameters
+    ----------
+    input_size : int
+        Channels of the inputs.
+    output_size : int
+        Channels of the encoding.
+    """
+
+    def __init__(self, input_size: int, output_size: int):
+        super().__init__(input_size, output_size)
+        self.output_size = output_size
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map the channels.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, input_size)
+            Inputs, in the dtype of the weights.
+
+        Returns
+        -------
+        Tensor, shape (batch, length, output_size)
+
+        Raises
+        ------
+        ValueError
+            If inputs and weights differ in dtype, or an input is NaN: a missing channel would make all encoded
+            channels NaN.
+        """
+        if inputs.dtype != self.weight.dtype:
+            raise ValueError(f"inputs are {inputs.dtype}, the weights {self.weight.dtype}; expected the same type")
+        if bool(inputs.isnan().any()):
+            raise ValueError("inputs contain NaN, which a linear encoder cannot map; leave embedding_size at null")
+        return super().forward(inputs)  # (B, L, E)
+
+
+def build_encoder(input_size: int, vocabulary: int | None, output_size: int | None) -> nn.Module | None:
+    """Build the encoder of a model.
+
+    Parameters
+    ----------
+    input_size : int
+        Channels of real-valued inputs, including timestamps that are read as a channel.
+    vocabulary : int or None
+        Number of token ids; None for real-valued inputs.
+    output_size : int or None
+        Channels of the encoding; None, for real-valued inputs only: no encoder.
+
+    Returns
+    -------
+    TokenEncoder, LinearEncoder or None
+    """
+    if vocabulary is not None:
+        return TokenEncoder(vocabulary, output_size)
+    return None if output_size is None else LinearEncoder(input_size, output_size)

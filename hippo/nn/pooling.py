@@ -1,0 +1,65 @@
+"""Pooling: one output per sequence from the outputs of all steps."""
+
+import torch
+from torch import Tensor
+
+from hippo.nn.cells.cell import last
+
+__all__ = ["last", "mean", "pool", "true_steps"]
+
+
+def true_steps(lengths: Tensor, steps: int) -> Tensor:
+    """Return which steps of padded sequences are true steps.
+
+    Parameters
+    ----------
+    lengths : Tensor of int, shape (batch,)
+        True lengths.
+    steps : int
+        Length of the padded sequences.
+
+    Returns
+    -------
+    Tensor of bool, shape (batch, steps)
+        False in the padding.
+    """
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def mean(outputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return the mean over the true steps of each sample.
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (batch, length, channels)
+        Outputs at all steps.
+    lengths : Tensor of int, shape (batch,), or None
+        True lengths; None if no sample is padded.
+
+    Returns
+    -------
+    Tensor, shape (batch, channels)
+    """
+    if lengths is None:
+        return outputs.mean(dim=1)
+    inside = true_steps(lengths, outputs.shape[1]).unsqueeze(2)  # (B, L, 1)
+    return outputs.where(inside, 0).sum(dim=1) / lengths.unsqueeze(1)
+
+
+def pool(outputs: Tensor, lengths: Tensor | None, pooling: str) -> Tensor:
+    """Return one output per sequence by the pooling called `pooling`, "last" or "mean".
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (batch, length, channels)
+        Outputs at all steps.
+    lengths : Tensor of int, shape (batch,), or None
+        True lengths; None if no sample is padded.
+    pooling : {"last", "mean"}
+        Output at the last true step, or mean over the true steps.
+
+    Returns
+    -------
+    Tensor, shape (batch, channels)
+    """
+    return {"last": last, "mean": mean}[pooling](outputs, lengths)
