@@ -1,0 +1,67 @@
+"""Every command in a `sh` block is executed; trainings as dry runs, long ones up to their argument checks."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documentation.snippets import PAGES, ROOT, blocks, commands
+
+COMMANDS = [
+    pytest.param(words, id=f"{block.name} {' '.join(words)}")
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "sh"
+    for words in commands(block)
+]
+# Commands that change the user's environment, with the reason why no test executes them.
+NOT_EXECUTED = {
+    "source": "changes the calling shell",
+    "export": "changes the calling shell",
+    "git": "concerns the user's clone",
+    "pip": "installs packages",
+    "apt-get": "installs packages",
+    "mv": "moves the user's files",
+    "rm": "removes the user's files",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the workflow whose quick scale has one finished table, beside an empty smoke scale."""
+    from tests.documentation.workspace import documented_workspace
+
+    return documented_workspace(tmp_path_factory.mktemp("documentation") / "workspace")
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_command(words, finished):
+    while re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # environment variables before a command
+        words = words[1:]
+    program, *arguments = words
+    if program in NOT_EXECUTED:
+        pytest.skip(NOT_EXECUTED[program])
+    if program == "make":
+        done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True)
+    elif program == "snakemake":
+        done = finished.run("snakemake", *arguments, "--dry-run", "--quiet", "all")
+    elif program == "hippo":
+        done = finished.run("hippo", *arguments)
+    elif program == "mlflow":
+        done = finished.run("mlflow", *arguments, "--help")
+    elif program == "pytest":
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+    elif program in ("python", "python3") and arguments[:1] == ["-m"]:
+        module = arguments[1]
+        if module.startswith("bench."):  # minutes long: its options are parsed, nothing is measured
+            assert (ROOT / Path(*module.split("."))).with_suffix(".py").exists()
+            return
+        done = finished.run(sys.executable, *arguments)
+    else:
+        pytest.fail(f"no rule says how to execute {' '.join(words)!r}; add one here")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -1,0 +1,33 @@
+"""Pages of the documentation: languages of code blocks, line lengths, links."""
+
+import re
+
+import pytest
+
+from tests.documentation.snippets import LANGUAGES, PAGES, ROOT, blocks
+
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_code_blocks_state_a_known_language(page):
+    unknown = [block.name for block in blocks(page) if block.language not in LANGUAGES]
+    assert not unknown, f"blocks without a language, or of one that no test executes: {unknown}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=[*IDS, "CHANGELOG.md"])
+def test_lines_are_at_most_120_characters(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    long = [n for n, line in enumerate(lines, 1) if len(line) > 120]
+    assert not long, f"{page.name}: lines {long}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_to_files_of_the_project(page):
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    missing = [t for t in targets if not t.startswith(("http://", "https://")) and not (page.parent / t).exists()]
+    assert not missing, f"{page.name}: {missing}"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
