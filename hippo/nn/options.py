@@ -134,17 +134,18 @@ class TimeInvariantOptions(HiPPOOptions):
     step: PositiveFloat = Field(1.0, description="Time between inputs, in the unit of the measure.")
     discretization: Discretization = Field("zoh", description=DISCRETIZATION)
 
-    def transition_parameters(self) -> dict[str, Any]:
-        """Return the parameters of the measure's transition besides its order."""
+    def measure_parameters(self) -> dict[str, Any]:
+        """Return the parameters of the measure besides its order."""
         return {}
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build a `HiPPOCell` with a time-invariant memory."""
         from hippo.nn.cells.hippo import HiPPOCell
         from hippo.nn.cells.memories import DenseMemory
+        from hippo.operators.dynamics import TimeInvariant
 
-        parameters = self.transition_parameters()
-        memory = DenseMemory(self.measure, self.coefficients, self.step, self.discretization, **parameters)
+        system = TimeInvariant(self.measure, self.coefficients, **self.measure_parameters())
+        memory = DenseMemory(system, self.step, self.discretization)
         return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
 
 
@@ -156,9 +157,9 @@ class LegT(TimeInvariantOptions):
 
     theta: PositiveFloat = Field(description="Length of the window; with step 1, in steps of the sequence.")
 
-    def transition_parameters(self) -> dict[str, Any]:
+    def measure_parameters(self) -> dict[str, Any]:
         """Return the length of the window."""
-        return {"theta": self.theta}
+        return {"window": self.theta}
 
 
 class LagT(TimeInvariantOptions):
@@ -185,8 +186,8 @@ class Rand(TimeInvariantOptions):
         0, description="Seed of the random transition, independent of the seed of the trial."
     )
 
-    def transition_parameters(self) -> dict[str, Any]:
-        """Return the seed of the transition."""
+    def measure_parameters(self) -> dict[str, Any]:
+        """Return the seed of the random transition."""
         return {"seed": self.matrix_seed}
 
 
@@ -208,7 +209,8 @@ class LMU(ModelOptions):
         """Build an `LMUCell`."""
         from hippo.nn.cells.lmu import LMUCell
         from hippo.nn.cells.memories import DenseMemory
+        from hippo.operators.dynamics import TimeInvariant
 
-        order = self.order or self.hidden_size
-        memory = DenseMemory("lmu", order, 1.0, self.discretization, theta=self.theta)
+        system = TimeInvariant("lmu", self.order or self.hidden_size, window=self.theta)
+        memory = DenseMemory(system, 1.0, self.discretization)
         return LMUCell(input_size, self.hidden_size, memory, self.memory_size)
