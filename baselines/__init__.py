@@ -1,1 +1,1 @@
-"""The methods that HiPPO is compared with, one file each."""
+"""The methods that HiPPO is compared with, one file per method."""

@@ -1,4 +1,8 @@
-"""ExpRNN (Lezcano-Casado, Martínez-Rubio, ICML 2019): an orthogonal recurrent matrix by the exponential map."""
+"""ExpRNN: an orthogonal recurrent matrix, parametrised by the matrix exponential.
+
+Its hyperparameters are `ExpRNN` in `baselines.options`. Letters in shape comments: B samples, C input channels, H
+hidden units.
+"""
 
 import math
 
@@ -7,10 +11,11 @@ from torch import Tensor, nn
 
 from hippo.nn.cells.unrolled import UnrolledCell, with_bias
 from hippo.nn.engine.recurrence import Recurrence
+from hippo.nn.parameter_groups import ParameterOptions
 
 
 class ModReLURecurrence(Recurrence):
-    """h' = modReLU(W x + U h) = sign(z) relu(|z| + b); extra = (b,)."""
+    """The engine's form of `ExpRNNCell`: h' = modReLU(z) = sign(z) relu(|z| + b), z = W x + U h; extra = (b,)."""
 
     kernel = "mod_relu"
 
@@ -19,31 +24,38 @@ class ModReLURecurrence(Recurrence):
         self.bias = bias.to(compute)
 
     def step(self, t: int, k: int) -> None:
-        """The equation above."""
-        z, hidden, h = self.tape["z"][t], self.tape["hidden"], self.state["h"]
-        self.recur(z, hidden[t])
+        """Compute one step (equation in the class docstring)."""
+        z, hidden, h = self.tape["z"][t], self.tape["hidden"], self.state["h"]  # (B, H), (T + 1, B, H), (B, H)
+        self.add_recurrent_product(z, hidden[t])
         torch.mul(z.sign(), (z.abs() + self.bias).relu_(), out=hidden[t + 1])
         h.copy_(hidden[t + 1])
 
     def adjoint(self, t: int, k: int) -> None:
-        """Backwards: where |z| + b > 0, the slope is 1 in z and sign(z) in b."""
+        """Backpropagate through one step: where |z| + b > 0, the derivative is 1 in z and sign(z) in b."""
         z, grad_h = self.tape["z"][t], self.grad["h"]
         z.copy_(grad_h * (z.abs() + self.bias > 0))
-        grad_h.copy_(self.pull_back(z))
+        grad_h.copy_(self.operand_gradient(z))
 
     def extra_gradients(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Gradient of b: what passed has the sign of z, which is also that of h'."""
+        """Return the gradient of b (H,). Where it is not zero, z has the sign of h'."""
         return ((self.tape["z"] * self.hidden().sign()).sum((0, 1), dtype=self.working),)
 
 
 class ExpRNNCell(UnrolledCell):
-    """h' = modReLU(W x + exp(S - S^T) h), S strictly upper triangular, learning at a tenth of the rate.
+    """h' = modReLU(W x + exp(S - S^T) h), S strictly upper triangular with a tenth of the learning rate.
 
-    Cayley initialisation of the paper: rotation angles theta = -sqrt((1 - cos s) / (1 + cos s)) with s uniform
-    on [0, pi / 2] (Helfrich et al. 2018), in 2 x 2 blocks; W Kaiming normal, b zero.
+    Cayley initialisation of the paper: rotation angles -sqrt((1 - cos s) / (1 + cos s)) with s uniform on [0, pi / 2]
+    (Helfrich et al. 2018), in 2 x 2 blocks; W Kaiming normal, b zero.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Input channels and hidden units.
+
+    References
+    ----------
+    Lezcano-Casado, Martínez-Rubio, "Cheap Orthogonal Constraints in Neural Networks", ICML 2019.
     """
-
-    learning_rate_factors = {"skew": 0.1}
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__(input_size, hidden_size)
@@ -57,15 +69,33 @@ class ExpRNNCell(UnrolledCell):
             self.skew[even, even + 1] = angles
         self.bias = nn.Parameter(torch.zeros(hidden_size))
 
+    def parameter_options(self) -> dict[str, ParameterOptions]:
+        """Return the learning rate of the orthogonal matrix, a tenth of the global one as in the paper."""
+        return {"skew": ParameterOptions(learning_rate_factor=0.1)}
+
     def orthogonal(self) -> Tensor:
-        """The recurrent matrix (hidden, hidden)."""
+        """Return the recurrent matrix exp(S - S^T), shape (hidden, hidden)."""
         upper = self.skew.triu(1)
         return torch.linalg.matrix_exp(upper - upper.t())
 
     def weights(self) -> tuple[Tensor, ...]:
-        """(W, exp of the skew matrix, b)."""
+        """Return (W, exp(S - S^T), b)."""
         return with_bias(self.weight_ih), self.orthogonal(), self.bias
 
-    def recurrence(self, shares: Tensor | None):
-        """The engine's form of this cell."""
+    def recurrence(self, step_ratios: Tensor | None):
+        """Return the engine's form of this cell."""
         return ModReLURecurrence
+
+    # -- reference form -----------------------------------------------------------------------------------------
+
+    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return (h, U): hidden state (B, H) of zeros, and the recurrent matrix (H, H), computed once per sequence."""
+        (h,) = super().start(inputs)
+        upper = torch.triu(self.skew, 1)
+        return h, torch.linalg.matrix_exp(upper - upper.T)
+
+    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+        """Return (h, U) after the input x (B, C)."""
+        h, orthogonal = state
+        z = x @ self.weight_ih.T + h @ orthogonal.T
+        return torch.sign(z) * torch.relu(z.abs() + self.bias), orthogonal

@@ -1,4 +1,8 @@
-"""GRU-D (Che, Purushotham, Cho, Sontag, Liu, Scientific Reports 2018): what was not observed fades towards the mean."""
+"""GRU-D: a GRU whose hidden state and missing inputs decay with the time elapsed.
+
+Its hyperparameters are `GRUD` in `baselines.options`. Letters in shape comments: B samples, L steps of a sequence, C
+input channels, H hidden units.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -9,37 +13,40 @@ from hippo.nn.engine.recurrence import Buffers, Recurrence
 
 
 class GRUDRecurrence(Recurrence):
-    """h~ = exp(-max(0, W_d d + b_d)) h;  r, v = sigmoid(W x + U h~ + V m);  n = tanh(W_n x + U_n (r h~) + V_n m);
+    """The engine's form of `GRUDCell`, whose inputs are [x, m, d].
 
-    h' = (1 - v) h~ + v n. On the tape z = [r, v, n, W_d d + b_d]; W_rec holds U of r and v, extra holds U_n.
+    h~ = exp(-max(0, W_d d + b_d)) h;  r, v = sigmoid(W x + U h~ + V m);  n = tanh(W_n x + U_n (r h~) + V_n m);
+    h' = (1 - v) h~ + v n
+
+    On the tape z = [r, v, n, W_d d + b_d]. W_rec is U of r and v, and extra = (U_n,).
     """
 
     kernel = "gru_d"
 
-    def lay_out(self) -> None:
-        """Also of U_n."""
-        super().lay_out()
+    def arrange_weights(self) -> None:
+        """Store both layouts of U and of U_n."""
+        super().arrange_weights()
         (w_new,) = self.extra
         self.forward_new = w_new.t().to(self.compute).contiguous()
         self.backward_new = w_new.to(self.compute).contiguous()
 
     def buffers(self, steps: int, batch: int) -> Buffers:
-        """The decayed hidden state, and what of it the reset gate lets through: the operands of the two products."""
+        """Add the operands of the two products: the decayed hidden state h~, and r h~."""
         shape = (steps, batch, self.hidden_size)
         return {"decayed": (shape, self.compute), "passed": (shape, self.compute)}
 
     def operand(self) -> Tensor:
-        """The decayed hidden states."""
+        """Return the decayed hidden states (T, B, H)."""
         return self.tape["decayed"]
 
     def step(self, t: int, k: int) -> None:
-        """The equations above."""
+        """Compute one step (equations in the class docstring)."""
         z, h = self.tape["z"][t], self.state["h"]
-        decayed, passed = self.tape["decayed"][t], self.tape["passed"][t]
-        reset, gate, new, fading = z.chunk(4, 1)
-        h.mul_(fading.relu().neg_().exp_())
+        decayed, passed = self.tape["decayed"][t], self.tape["passed"][t]  # (B, H) each
+        reset, gate, new, decay = z.chunk(4, 1)  # (B, H) each
+        h.mul_(decay.relu().neg_().exp_())
         decayed.copy_(h)
-        self.recur(z, decayed)
+        self.add_recurrent_product(z, decayed)
         z[:, : 2 * self.hidden_size].sigmoid_()
         torch.mul(reset, decayed, out=passed)
         new.addmm_(passed, self.forward_new).tanh_()
@@ -47,22 +54,22 @@ class GRUDRecurrence(Recurrence):
         self.tape["hidden"][t + 1].copy_(h)
 
     def adjoint(self, t: int, k: int) -> None:
-        """Backwards."""
+        """Backpropagate through one step."""
         z, decayed, grad_h = self.tape["z"][t], self.tape["decayed"][t], self.grad["h"]
-        reset, gate, new, fading = z.chunk(4, 1)
-        let_in = grad_h * gate
+        reset, gate, new, decay = z.chunk(4, 1)  # (B, H) each
+        grad_gated = grad_h * gate
         gate.copy_(grad_h * (new - decayed) * gate * (1 - gate))
-        new.copy_(let_in * (1 - new * new))
+        new.copy_(grad_gated * (1 - new * new))
         grad_passed = new @ self.backward_new
-        grad_h += grad_passed * reset - let_in
+        grad_h += grad_passed * reset - grad_gated
         reset.copy_(grad_passed * decayed * reset * (1 - reset))
-        grad_h += self.pull_back(z)
-        share = fading.relu().neg_().exp_()
-        fading.copy_(-grad_h * decayed * (fading > 0))
-        grad_h *= share
+        grad_h += self.operand_gradient(z)
+        factor = decay.relu().neg_().exp_()
+        decay.copy_(-grad_h * decayed * (decay > 0))
+        grad_h *= factor
 
     def extra_gradients(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Gradient of U_n."""
+        """Return the gradient of U_n (H, H)."""
         H = self.hidden_size
         return (self.outer(self.tape["z"][..., 2 * H : 3 * H], self.tape["passed"]),)
 
@@ -70,13 +77,22 @@ class GRUDRecurrence(Recurrence):
 class GRUDCell(UnrolledCell):
     """A GRU whose hidden state, and whose inputs where they are NaN (not observed), decay with the time elapsed.
 
-    m = 1 where x is observed, else 0;  d = the time since that channel's last observation before this one;
-    x^ = m x + (1 - m) (g x' + (1 - g) mean), x' the last observation and g = exp(-max(0, w d + b)), one w and b per
-    channel. The mean over the training part is 0: datasets here are normalised by it. Without timestamps, inputs
-    are one unit of time apart. The reset gate comes before the product, as published.
-    """
+    m = 1 where x is observed, else 0. d is the time since the last observation of that channel before this step.
+    Unobserved inputs are replaced: x^ = m x + (1 - m) (g x' + (1 - g) mean), where x' is the last observation and
+    g = exp(-max(0, w d + b)) with one w and b per channel. The mean over the training part is 0, because datasets here
+    are normalised by it. Without timestamps, inputs are one unit of time apart. The reset gate comes before the
+    product, as published.
 
-    takes_times = True
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Input channels and hidden units.
+
+    References
+    ----------
+    Che, Purushotham, Cho, Sontag, Liu, "Recurrent Neural Networks for Multivariate Time Series with Missing Values",
+    Scientific Reports 2018.
+    """
 
     def __init__(self, input_size: int, hidden_size: int):
         super().__init__(input_size, hidden_size)
@@ -92,43 +108,77 @@ class GRUDCell(UnrolledCell):
         self.bias = uniform(3 * hidden_size)
         self.hidden_decay = uniform(hidden_size, input_size)
         self.hidden_decay_bias = uniform(hidden_size)
-        # Below zero a channel's only decay would be dead from the start.
+        # With a negative initial value the only decay of a channel would have no gradient from the start.
         self.input_decay = nn.Parameter(torch.empty(input_size).uniform_(0, bound))
         self.input_decay_bias = nn.Parameter(torch.empty(input_size).uniform_(0, bound))
 
     def weights(self) -> tuple[Tensor, ...]:
-        """([W, V, 0, b] of r, v, n over [0, 0, W_d, b_d]; U of r and v; U_n)."""
+        """Return ([W, V, 0, b] of r, v, n over [0, 0, W_d, b_d]; U of r and v; U_n)."""
         H, C = self.hidden_size, self.input_size
-        blank = self.bias.new_zeros
-        gates = torch.cat([self.weight_input, self.weight_mask, blank(3 * H, C)], dim=1)
-        decay = torch.cat([blank(H, 2 * C), self.hidden_decay], dim=1)
-        w_in = torch.cat([with_bias(gates, self.bias), with_bias(decay, self.hidden_decay_bias)])
+        zeros = self.bias.new_zeros
+        gates = torch.cat([self.weight_input, self.weight_mask, zeros(3 * H, C)], dim=1)  # (3*H, 3*C)
+        decay = torch.cat([zeros(H, 2 * C), self.hidden_decay], dim=1)  # (H, 3*C)
+        w_in = torch.cat([with_bias(gates, self.bias), with_bias(decay, self.hidden_decay_bias)])  # (4*H, 3*C + 1)
         return w_in, self.weight_hidden[: 2 * H], self.weight_hidden[2 * H :]
 
-    def recurrence(self, shares: Tensor | None):
-        """The engine's form of this cell."""
+    def recurrence(self, step_ratios: Tensor | None):
+        """Return the engine's form of this cell."""
         return GRUDRecurrence
 
-    def forward(
-        self,
-        inputs: Tensor,
-        times: Tensor | None = None,
-        lengths: Tensor | None = None,
-        sequence: bool = False,
-    ) -> Tensor:
-        """As `Cell.forward`; inputs may be NaN where a channel was not observed."""
-        return super().forward(self.filled(inputs, times, lengths), None, lengths, sequence)
+    def hidden_states(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None, every_step: bool) -> Tensor:
+        """Run the engine on [x^, m, d]; arguments and result as in `Cell.hidden_states`."""
+        return super().hidden_states(self.impute(inputs, times, lengths), None, lengths, every_step)
 
-    def filled(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """[x^, m, d] (batch, length, 3 * channels)."""
+    def impute(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """Replace unobserved inputs, and append mask and elapsed time.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, channels)
+            NaN where a channel was not observed.
+        times, lengths
+            As in `Cell.forward`.
+
+        Returns
+        -------
+        Tensor, shape (batch, length, 3 * channels)
+            [x^, m, d] of the class docstring.
+        """
         batch, length, channels = inputs.shape
         number = torch.arange(length, device=inputs.device).view(1, length, 1)
         observed = ~inputs.isnan()
-        newest = torch.where(observed, number, 0).cummax(dim=1).values
+        newest = torch.where(observed, number, 0).cummax(dim=1).values  # step of the last observation, (B, L, C)
         before = torch.cat([torch.zeros_like(newest[:, :1]), newest[:, :-1]], dim=1)  # strictly before each step
         now = number.expand(batch, length, 1) if times is None else intervals(times, lengths).cumsum(1).unsqueeze(2)
         now = now.to(inputs.dtype).expand(-1, -1, channels)
         elapsed = now - now.gather(1, before)
         known = torch.where(observed, inputs, 0)
-        share = torch.exp(-torch.relu(self.input_decay * elapsed + self.input_decay_bias))
-        return torch.cat([torch.where(observed, known, share * known.gather(1, before)), observed, elapsed], dim=2)
+        decay = torch.exp(-torch.relu(self.input_decay * elapsed + self.input_decay_bias))
+        return torch.cat([torch.where(observed, known, decay * known.gather(1, before)), observed, elapsed], dim=2)
+
+    # -- reference form -----------------------------------------------------------------------------------------
+
+    def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Compute the hidden states step by step, with each channel's last observation and its time as states.
+
+        `step` alone cannot do so: it is not given the time elapsed.
+        """
+        batch, length, channels = inputs.shape
+        times = torch.arange(length).expand(batch, length) if times is None else times
+        h = inputs.new_zeros(batch, self.hidden_size)
+        newest, when = inputs.new_zeros(batch, channels), times[:, :1].to(inputs.dtype).repeat(1, channels)  # (B, C)
+        hidden = []
+        for k in range(length):
+            elapsed, mask = times[:, k : k + 1] - when, ~inputs[:, k].isnan()  # (B, C)
+            decay = torch.exp(-torch.relu(self.input_decay * elapsed + self.input_decay_bias))
+            x = torch.where(mask, inputs[:, k], decay * newest)
+            newest = torch.where(mask, inputs[:, k], newest)
+            when = torch.where(mask, times[:, k : k + 1], when)
+            h = torch.exp(-torch.relu(elapsed @ self.hidden_decay.T + self.hidden_decay_bias)) * h
+            z = x @ self.weight_input.T + mask.to(x.dtype) @ self.weight_mask.T + self.bias
+            xr, xv, xn = z.chunk(3, 1)  # (B, H) each
+            ur, uv, un = self.weight_hidden.chunk(3, 0)  # (H, H) each
+            r, v = torch.sigmoid(xr + h @ ur.T), torch.sigmoid(xv + h @ uv.T)
+            h = (1 - v) * h + v * torch.tanh(xn + (r * h) @ un.T)
+            hidden.append(h)
+        return torch.stack(hidden, 1)  # (B, L, H)

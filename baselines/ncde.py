@@ -1,4 +1,8 @@
-"""Neural controlled differential equation (Kidger, Morrill, Foster, Lyons, NeurIPS 2020)."""
+"""The neural controlled differential equation.
+
+Its hyperparameters are `NCDE` in `baselines.options`. Letters in shape comments: B samples, L steps of a sequence, C
+input channels, H hidden units.
+"""
 
 from functools import partial
 
@@ -7,11 +11,21 @@ import torchcde
 from torch import Tensor, nn
 
 from baselines.solver import Solver
-from hippo.nn.cells.cell import Cell, intervals, last
+from hippo.nn.cells.cell import Cell, intervals
 
 
 class VectorField(nn.Module):
-    """f(z), a matrix (batch, hidden, channels) per state: one hidden layer of relu, and tanh at the end."""
+    """The vector field f(z), a matrix per state: one hidden layer of ReLU, and tanh at the end.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Size of z.
+    field_size : int
+        Units of the hidden layer.
+    channels : int
+        Channels of the path that drives the equation.
+    """
 
     def __init__(self, hidden_size: int, field_size: int, channels: int):
         super().__init__()
@@ -20,7 +34,7 @@ class VectorField(nn.Module):
         self.channels = channels
 
     def forward(self, z: Tensor) -> Tensor:
-        """The matrices."""
+        """Return the matrices (batch, hidden, channels) for z (batch, hidden)."""
         return self.outer(self.inner(z).relu()).tanh().unflatten(-1, (-1, self.channels))
 
 
@@ -28,12 +42,25 @@ class NCDECell(Cell):
     """z_0 = W X_0 + b;  dz = f(z) dX, driven by the path X = (t, x) through the observations.
 
     The path is the cubic Hermite spline with backward differences (Morrill et al. 2021), not the natural spline of
-    the first paper, whose every piece depends on the whole future. It is parametrised by the number of the
-    observation, which changes nothing, since a controlled equation only sees the path's image; so samples of
-    different times share one grid. Without timestamps t is that number.
-    """
+    Kidger et al., in which every piece depends on the whole future. The path is parametrised by the number of the
+    observation. This does not change the solution, because a controlled equation depends on the image of the path
+    only, and it lets samples with different times use one grid. Without timestamps t is that number.
 
-    takes_times = True
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Input channels and size of z.
+    field_size : int
+        Units of the vector field's hidden layer.
+    time_unit : float
+        Length of one unit of t, in the unit of the timestamps.
+    solver : Solver
+        Solver of the differential equation.
+
+    References
+    ----------
+    Kidger, Morrill, Foster, Lyons, "Neural Controlled Differential Equations for Irregular Time Series", NeurIPS 2020.
+    """
 
     def __init__(self, input_size: int, hidden_size: int, field_size: int, time_unit: float, solver: Solver):
         super().__init__(input_size, hidden_size)
@@ -41,40 +68,56 @@ class NCDECell(Cell):
         self.initial = nn.Linear(1 + input_size, hidden_size)
         self.field = VectorField(hidden_size, field_size, 1 + input_size)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        times: Tensor | None = None,
-        lengths: Tensor | None = None,
-        sequence: bool = False,
-    ) -> Tensor:
-        """As `Cell.forward`; Diverged where the solver gives up."""
+    def hidden_states(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None, every_step: bool) -> Tensor:
+        """Solve the equation; arguments and result as in `Cell.hidden_states`.
+
+        Raises
+        ------
+        Diverged
+            If the solver fails.
+        """
         self.solver.begin()
-        path = control(inputs, times, lengths, self.time_unit)
-        z = self.initial(path[:, 0])
-        every, steps = sequence or lengths is not None, path.shape[1] - 1
+        path = control_path(inputs, times, lengths, self.time_unit)  # (B, L, 1 + C)
+        z = self.initial(path[:, 0])  # (B, H)
+        steps = path.shape[1] - 1
         if steps == 0:
-            return z.unsqueeze(1) if sequence else z
+            return z.unsqueeze(1) if every_step else z
         spline = torchcde.CubicSpline(torchcde.hermite_cubic_coefficients_with_backward_differences(path))
-        points = range(steps + 1) if every else (0, steps)
+        points = range(steps + 1) if every_step else (0, steps)
         cdeint = partial(torchcde.cdeint, spline, adjoint=False)
-        hidden = self.solver(cdeint, lambda t, y: self.field(y), z, points)
-        return hidden if sequence else last(hidden, lengths)
+        hidden = self.solver(cdeint, lambda t, y: self.field(y), z, points)  # (B, points, H)
+        return hidden if every_step else hidden[:, -1]
 
     def counters(self) -> dict[str, int]:
-        """Evaluations of f since last asked."""
+        """Return the evaluations of the vector field since the last call."""
         return {"evaluations": self.solver.take_count()}
 
 
-def control(inputs: Tensor, times: Tensor | None, lengths: Tensor | None, unit: float) -> Tensor:
-    """The path's points (batch, length, 1 + channels): time in `unit`s, then the inputs; it rests in the padding."""
+def control_path(inputs: Tensor, times: Tensor | None, lengths: Tensor | None, time_unit: float) -> Tensor:
+    """Return the points of the path X; in the padding of a sample the path is constant.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, channels)
+    times : Tensor, shape (batch, length), or None
+        Timestamps; None: the number of the input.
+    lengths : Tensor of int, shape (batch,), or None
+        True lengths of padded samples.
+    time_unit : float
+        Length of one unit of t, in the unit of `times`.
+
+    Returns
+    -------
+    Tensor, shape (batch, length, 1 + channels)
+        Time, then the inputs.
+    """
     batch, length, channels = inputs.shape
     if times is None:
         times = torch.arange(length, device=inputs.device).expand(batch, length)
     else:
         times = times[:, :1] + intervals(times, lengths).cumsum(1)
     if lengths is not None:
-        inside = torch.minimum(torch.arange(length, device=inputs.device), lengths.unsqueeze(1) - 1)
+        inside = torch.minimum(torch.arange(length, device=inputs.device), lengths.unsqueeze(1) - 1)  # (B, L)
         inputs = inputs.gather(1, inside.unsqueeze(2).expand(-1, -1, channels))
         times = times.gather(1, inside)
-    return torch.cat([times.to(inputs.dtype).unsqueeze(2) / unit, inputs], dim=2)
+    return torch.cat([times.to(inputs.dtype).unsqueeze(2) / time_unit, inputs], dim=2)

@@ -1,22 +1,39 @@
-"""ODE-RNN (Rubanova, Chen, Duvenaud, NeurIPS 2019): the hidden state flows between observations, and jumps at each."""
+"""ODE-RNN: the hidden state follows a differential equation between observations and is updated at each observation.
+
+Its hyperparameters are `ODERNN` in `baselines.options`. Letters in shape comments: B samples, L steps of a sequence, C
+input channels, H hidden units.
+"""
 
 import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
 from baselines.solver import Solver
-from hippo.nn.cells.cell import Cell, intervals, last
+from hippo.nn.cells.cell import Cell, intervals
 
 
 class ODERNNCell(Cell):
-    """h~ = h + int_{t_{k-1}}^{t_k} f(h) dt;  h' = GRU(x_k, h~), with f one hidden layer of tanh.
+    """h~ = h + int_{t_{k-1}}^{t_k} f(h) dt;  h' = GRU(x_k, h~), where f has one hidden layer of tanh.
 
-    Every sample has times of its own, so each interval is integrated over s in [0, 1] with f times the sample's
-    t_k - t_{k-1}; without timestamps that is 1. The state is zero until the first observation. As in the authors'
-    code, weights of f start from N(0, 0.1) and its biases from zero.
+    Every sample has its own times. Each interval is therefore integrated over s in [0, 1], with f multiplied by the
+    sample's t_k - t_{k-1}, which is 1 without timestamps. The state is zero until the first observation. As in the
+    authors' code, the initial weights of f are N(0, 0.1) and its biases zero.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Input channels and hidden units.
+    field_size : int
+        Units of the hidden layer of f.
+    time_unit : float
+        Length of one unit of t, in the unit of the timestamps.
+    solver : Solver
+        Solver of the differential equation.
+
+    References
+    ----------
+    Rubanova, Chen, Duvenaud, "Latent ODEs for Irregularly-Sampled Time Series", NeurIPS 2019.
     """
-
-    takes_times = True
 
     def __init__(self, input_size: int, hidden_size: int, field_size: int, time_unit: float, solver: Solver):
         super().__init__(input_size, hidden_size)
@@ -27,32 +44,29 @@ class ODERNNCell(Cell):
             nn.init.zeros_(layer.bias)
         self.update = nn.GRUCell(input_size, hidden_size)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        times: Tensor | None = None,
-        lengths: Tensor | None = None,
-        sequence: bool = False,
-    ) -> Tensor:
-        """As `Cell.forward`; Diverged where the solver gives up."""
+    def hidden_states(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None, every_step: bool) -> Tensor:
+        """Solve the equation from input to input; arguments and result as in `Cell.hidden_states`.
+
+        Raises
+        ------
+        Diverged
+            If the solver fails.
+        """
         self.solver.begin()
         elapsed = inputs.new_ones(inputs.shape[:2]) if times is None else intervals(times, lengths).to(inputs.dtype)
-        elapsed = elapsed / self.time_unit
+        elapsed = elapsed / self.time_unit  # (B, L)
         h, hidden = inputs.new_zeros(len(inputs), self.hidden_size), []
-        for k, x in enumerate(inputs.unbind(1)):
+        for k, x in enumerate(inputs.unbind(1)):  # x (B, C)
             if k:
                 h = self.flow(h, elapsed[:, k : k + 1])
             h = self.update(x, h)
             hidden.append(h)
-        if not (sequence or lengths is not None):
-            return h
-        hidden = torch.stack(hidden, dim=1)
-        return hidden if sequence else last(hidden, lengths)
+        return torch.stack(hidden, dim=1) if every_step else h  # (B, L, H) or (B, H)
 
     def flow(self, h: Tensor, elapsed: Tensor) -> Tensor:
-        """The hidden state (batch, hidden) after `elapsed` (batch, 1)."""
+        """Return the hidden state (batch, hidden) after the time `elapsed` (batch, 1)."""
         return self.solver(odeint, lambda s, y: elapsed * self.field(y), h, (0, 1))[-1]
 
     def counters(self) -> dict[str, int]:
-        """Evaluations of f since last asked."""
+        """Return the evaluations of f since the last call."""
         return {"evaluations": self.solver.take_count()}

@@ -1,4 +1,8 @@
-"""The plain recurrent network (Elman 1990), and the weights that all the standard recurrent cells share."""
+"""The plain recurrent network, and the parameters that all standard recurrent cells have.
+
+Its hyperparameters are `RNN` in `baselines.options`. Letters in shape comments: B samples, C input channels, H hidden
+units, G gates of the cell.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +11,23 @@ from hippo.nn.cells.unrolled import UnrolledCell, with_bias
 from hippo.nn.engine.recurrence import Recurrence
 
 
-class StackedCell(UnrolledCell):
-    """Weights of `gates` stacked gates: (gates * hidden, input or hidden), each with a bias.
+class GateWeights(UnrolledCell):
+    """Base class of cells with a weight of input and hidden state, and two biases, for each of `gates` gates.
 
-    Names, layout and initial values are those of `torch.nn.RNN`, `GRU` and `LSTM`. The stock modules
-    themselves are no base: their backward pass on a CPU is many times slower than the engine.
+    Names, shapes and initial values of the parameters are those of `torch.nn.RNN`, `GRU` and `LSTM`. PyTorch's own
+    modules are not used, because their backward pass on a CPU is many times slower than the engine.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Input channels and hidden units.
+
+    Attributes
+    ----------
+    gates : int
+        Number of gates, defined by the subclass.
+    weight_ih, weight_hh : Parameter, shape (gates * hidden, input) and (gates * hidden, hidden)
+    bias_ih, bias_hh : Parameter, shape (gates * hidden,)
     """
 
     gates: int
@@ -25,34 +41,49 @@ class StackedCell(UnrolledCell):
         self.bias_hh = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
 
     def weights(self) -> tuple[Tensor, ...]:
-        """(W with both biases, U)."""
-        return with_bias(self.weight_ih, self.bias_ih + self.bias_hh), self.weight_hh
+        """Return (W with the sum of both biases, U)."""
+        return with_bias(self.weight_ih, self.bias_ih + self.bias_hh), self.weight_hh  # (G*H, C + 1), (G*H, H)
 
 
 class RNNRecurrence(Recurrence):
-    """h' = tanh(W x + U h)."""
+    """The engine's form of `RNNCell`: h' = tanh(W x + U h)."""
 
     kernel = "rnn"
 
     def step(self, t: int, k: int) -> None:
-        """The equation above."""
-        z, hidden = self.tape["z"][t], self.tape["hidden"]
-        self.recur(z, hidden[t])
+        """Compute one step (equation in the class docstring)."""
+        z, hidden = self.tape["z"][t], self.tape["hidden"]  # (B, H), (T + 1, B, H)
+        self.add_recurrent_product(z, hidden[t])
         hidden[t + 1].copy_(z.tanh_())
         self.state["h"].copy_(z)
 
     def adjoint(self, t: int, k: int) -> None:
-        """Backwards."""
+        """Backpropagate through one step."""
         z, grad_h = self.tape["z"][t], self.grad["h"]
         z.copy_(grad_h * (1 - z * z))
-        grad_h.copy_(self.pull_back(z))
+        grad_h.copy_(self.operand_gradient(z))
 
 
-class RNNCell(StackedCell):
-    """The plain recurrent cell: one tanh of input and previous hidden state."""
+class RNNCell(GateWeights):
+    """Plain recurrent cell, h' = tanh(W x + b + U h + b').
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Input channels and hidden units.
+
+    References
+    ----------
+    Elman, "Finding structure in time", Cognitive Science 1990.
+    """
 
     gates = 1
 
-    def recurrence(self, shares: Tensor | None):
-        """The engine's form of this cell."""
+    def recurrence(self, step_ratios: Tensor | None):
+        """Return the engine's form of this cell."""
         return RNNRecurrence
+
+    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+        """Return (h,) after the input x (B, C): the reference form."""
+        (h,) = state
+        return (torch.tanh(x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh),)

@@ -1,4 +1,4 @@
-"""torchdiffeq's solvers as the cells here use them: counted, capped, and with one word for failure."""
+"""The solvers of torchdiffeq with a count and a limit of evaluations, and one exception for every failure."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,15 +7,26 @@ from torch import Tensor
 
 from hippo.nn.divergence import Diverged
 
-# What torchdiffeq says by AssertionError when a solution cannot be continued.
-GIVEN_UP = ("underflow in dt", "non-finite values in state")
+# Beginnings of the messages of the AssertionErrors that torchdiffeq raises when it cannot continue a solution.
+SOLVER_FAILURES = ("underflow in dt", "non-finite values in state")
 
 
 class Solver:
-    """A torchdiffeq `method` with `steps` per unit of time if fixed-step, else with a `tolerance`.
+    """A method of torchdiffeq.
 
-    `tolerance` is relative and absolute, per step; the error norm spans the batch, so samples of a batch then share
-    their steps. `begin` starts a forward pass, which may evaluate the vector field `max_evaluations` times.
+    Call `begin` at the start of each forward pass.
+
+    Parameters
+    ----------
+    method : str
+        Name of the method in torchdiffeq.
+    steps : int
+        Steps per unit of time, for a fixed-step method.
+    tolerance : float or None
+        Relative and absolute error per step, for an adaptive method; None for a fixed-step method. The norm of the
+        error is taken over the batch, so the step sizes of a sample depend on the other samples of its batch.
+    max_evaluations : int
+        Largest number of evaluations of the vector field in one forward pass.
     """
 
     def __init__(self, method: str, steps: int, tolerance: float | None, max_evaluations: int):
@@ -24,18 +35,37 @@ class Solver:
         self.evaluations = self._in_this_pass = 0
 
     def begin(self) -> None:
-        """A forward pass starts: its evaluations are counted from zero."""
+        """Start a forward pass: reset the count that `max_evaluations` limits."""
         self._in_this_pass = 0
 
     def take_count(self) -> int:
-        """Evaluations since this was last asked."""
+        """Return the number of evaluations since the last call."""
         count, self.evaluations = self.evaluations, 0
         return count
 
     def __call__(self, odeint: Callable, field: Callable, state: Tensor, points: Sequence[int]) -> Tensor:
-        """What `odeint`(field, state, times) returns, where times are the increasing `points`.
+        """Solve an equation.
 
-        Diverged where the step underflows, the state is not finite, or the cap is passed.
+        Parameters
+        ----------
+        odeint : callable
+            `torchdiffeq.odeint` or a function with its arguments.
+        field : callable
+            Vector field, `field(t, y)`.
+        state : Tensor
+            Initial value.
+        points : sequence of int
+            Increasing times at which the solution is returned; the first is that of `state`.
+
+        Returns
+        -------
+        Tensor
+            What `odeint` returns.
+
+        Raises
+        ------
+        Diverged
+            If the step size underflows, the state is not finite, or the limit of evaluations is exceeded.
         """
 
         def counted(t, y):
@@ -49,13 +79,13 @@ class Solver:
         if self.tolerance is None:
             steps = (points[-1] - points[0]) * self.steps
             grid = torch.linspace(points[0], points[-1], steps + 1, dtype=state.dtype, device=state.device)
-            how = {"options": {"grid_constructor": lambda f, y0, t: grid}}
+            settings = {"options": {"grid_constructor": lambda f, y0, t: grid}}
         else:
-            how = {"rtol": self.tolerance, "atol": self.tolerance}
+            settings = {"rtol": self.tolerance, "atol": self.tolerance}
         try:
-            return odeint(counted, state, times, method=self.method, **how)
+            return odeint(counted, state, times, method=self.method, **settings)
         except AssertionError as error:
-            if not str(error).startswith(GIVEN_UP):
+            if not str(error).startswith(SOLVER_FAILURES):
                 raise
-            reason = str(error).split(":")[0]  # what follows is the whole state
+            reason = str(error).split(":")[0]  # the rest of the message is the whole state
             raise Diverged(f"{self.method}: {reason}") from error

@@ -1,5 +1,8 @@
-"""How a cell says that its numbers have gone wrong."""
+"""The exception of a cell whose computation diverges."""
 
 
 class Diverged(ArithmeticError):
-    """A cell cannot go on, say because its solver underflows; the trial ends as `diverged`, with this reason."""
+    """A cell cannot continue, for example because the step size of its solver underflows.
+
+    The trial ends with the status `diverged`, and the message of the exception is recorded as the reason.
+    """

@@ -83,10 +83,7 @@ def parameter_groups(model: nn.Module, learning_rate: float, weight_decay: float
 
 def _declared_options(module: nn.Module) -> dict[str, ParameterOptions]:
     """Options that `module` declares for its own parameters."""
-    if hasattr(module, "parameter_options"):
-        return module.parameter_options()
-    factors = getattr(module, "learning_rate_factors", {})
-    return {name: ParameterOptions(learning_rate_factor=factor) for name, factor in factors.items()}
+    return module.parameter_options() if hasattr(module, "parameter_options") else {}
 
 
 def _resolve(options: ParameterOptions, learning_rate: float, weight_decay: float) -> tuple[float, float]:

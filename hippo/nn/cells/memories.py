@@ -1,9 +1,11 @@
-"""One step of a HiPPO memory inside a recurrent cell, and its adjoint.
+"""HiPPO memories inside a recurrent cell: one update, its adjoint, and the reference form of the update.
 
-States (rows, order) hold one row per sample and memory channel, inputs are (rows,). Both directions may work in
-place: the caller goes on with the state that is returned.
+`update` and `adjoint` serve the engine. They work on states (rows, order), where a row is one memory channel of one
+sample, and may overwrite their first argument: use the returned tensor. `reference` computes the same update under
+autograd from dense matrices, on states (batch, channels, order).
 """
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -11,76 +13,131 @@ import torch
 from torch import Tensor
 
 from hippo import kernels
-from hippo.operators.discretization import discretize, method_alpha
-from hippo.operators.measures import find_measure, transition
+from hippo.operators.discretization import discretization_alpha
+from hippo.operators.dynamics import TimeInvariant
+from hippo.operators.measures import transition
 
 
 class MemoryUpdate(Protocol):
-    """What a recurrence needs of a memory. `share` of the time so far has passed since the last input."""
+    """What a recurrence requires of a memory of `order` coefficients.
+
+    `step_ratio` is Δt/t of the step, one number or one per row (sample in `reference`); `first` is true at the first
+    input of a sequence.
+    """
 
     order: int
-    takes_times: bool
 
-    def advance(self, state: Tensor, u: Tensor, share: float | Tensor, first: bool) -> Tensor:
-        """The state after input `u`, the sequence's `first` or a later one."""
+    def update(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
+        """Return the state (rows, order) after the inputs u (rows,)."""
 
-    def adjoint(self, grad: Tensor, share: float | Tensor, first: bool) -> tuple[Tensor, Tensor]:
-        """From the gradient of the new state, those of the old one and of `u`."""
+    def adjoint(self, grad: Tensor, step_ratio: float | Tensor, first: bool) -> tuple[Tensor, Tensor]:
+        """Return the gradients of the old state (rows, order) and of u (rows,) from that of the new state."""
+
+    def reference(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
+        """Return the state (batch, channels, order) after the inputs u (batch, channels), by dense matrices."""
 
 
-class ScaledLegendre:
-    """LegS: c' = (A c + B f) / t, the scale-invariant memory of the whole past (HiPPO paper, theorem 2)."""
+class LegSMemory:
+    """The scale-invariant LegS memory of the whole past, c' = (A c + B f) / t.
 
-    takes_times = True
+    The first input fills the memory: a constant past u has the coefficients [u, 0, ..., 0].
+
+    Parameters
+    ----------
+    order : int
+        Number of coefficients N.
+    discretization : {"bilinear", "backward"}, default "bilinear"
+        Discretization rule.
+
+    References
+    ----------
+    Gu et al., "HiPPO: Recurrent Memory with Optimal Polynomial Projections", NeurIPS 2020, theorem 2.
+    """
 
     def __init__(self, order: int, discretization: str = "bilinear"):
         self.order = order
-        self.alpha = method_alpha(discretization)
+        self.alpha = discretization_alpha(discretization)
 
-    def advance(self, state, u, share, first):
-        """The first input fills the memory: a constant past has the coefficients [u, 0, ..., 0]."""
+    def update(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
+        """Return the state (rows, order) after the inputs u (rows,); O(order) per row."""
         if first:
             state.zero_()
             state[:, 0] = u
         else:
-            kernels.legs_step(state, u, share, self.alpha)
+            kernels.legs_step(state, u, step_ratio, self.alpha)
         return state
 
-    def adjoint(self, grad, share, first):
-        """Gradients of the old state and of `u`."""
+    def adjoint(self, grad: Tensor, step_ratio: float | Tensor, first: bool) -> tuple[Tensor, Tensor]:
+        """Return the gradients of the old state (rows, order) and of u (rows,)."""
         if not first:
-            return grad, kernels.legs_step_adjoint(grad, share, self.alpha)
+            return grad, kernels.legs_step_adjoint(grad, step_ratio, self.alpha)
         grad_u = grad[:, 0].clone()
         return grad.zero_(), grad_u
 
+    def reference(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
+        """Return the state (batch, channels, order) after u (batch, channels); step_ratio a number or (batch,)."""
+        if first:
+            return torch.cat([u.unsqueeze(-1), torch.zeros_like(state[..., 1:])], -1)
+        if isinstance(step_ratio, Tensor):
+            samples = zip(state.split(1), u.split(1), step_ratio.tolist(), strict=True)
+            return torch.cat([self.reference(*sample, first=False) for sample in samples])
+        A, B = _dense_legs_step(self.order, step_ratio, self.alpha, state.dtype)
+        return state @ A.to(state.device).T + u.unsqueeze(-1) * B.to(state.device)
 
-class TimeInvariant:
-    """c' = A c + B f of a `measure`, discretised once; it takes no timestamps.
 
-    `step` is in time in which a window is theta long; where there is none, one time constant is 1.
+@lru_cache(maxsize=1024)
+def _dense_legs_step(order: int, step_ratio: float, alpha: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return (I - a s A)^-1 (I + (1 - a) s A) and (I - a s A)^-1 s B, solved in float64; s is the step ratio."""
+    A, B = transition("legs", order)
+    identity = np.eye(order)
+    right = np.column_stack([identity + (1 - alpha) * step_ratio * A, step_ratio * B])
+    solution = torch.from_numpy(np.linalg.solve(identity - alpha * step_ratio * A, right)).to(dtype)
+    return solution[:, :-1].contiguous(), solution[:, -1].contiguous()
+
+
+class DenseMemory:
+    """A time-invariant memory c' = A c + B f, discretized once to dense matrices; it ignores timestamps.
+
+    Parameters
+    ----------
+    system : TimeInvariant
+        Measure, order and timescale.
+    step : float, default 1.0
+        Time between inputs, in the units of time of `system`.
+    discretization : str, default "zoh"
+        Discretization rule.
+
+    Examples
+    --------
+    >>> memory = DenseMemory(TimeInvariant("legt", order=1, window=10), discretization="euler")
+    >>> memory.matrices(torch.zeros(()))
+    (tensor([[0.9000]]), tensor([0.1000]))
     """
 
-    takes_times = False
-
-    def __init__(self, measure: str, order: int, step: float, discretization: str = "zoh", **parameters):
-        self.order = order
-        step *= find_measure(measure).unit  # the measure's matrices may have another window than 1 at theta = 1
-        self._exact = discretize(*transition(measure, order, **parameters), step, discretization)
-        self._cast: dict = {}
+    def __init__(self, system: TimeInvariant, step: float = 1.0, discretization: str = "zoh"):
+        self.order = system.order
+        self._exact = system.discretize(step, discretization)  # float64 arrays
+        self._converted: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
 
     def matrices(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Discretised A (order, order) and B (order,) in the type and on the device of `like`."""
+        """Return the discretized A (order, order) and B (order,) with dtype and device of `like`."""
         key = like.dtype, like.device
-        if key not in self._cast:
-            self._cast[key] = tuple(torch.from_numpy(np.array(m)).to(like.device, like.dtype) for m in self._exact)
-        return self._cast[key]
+        if key not in self._converted:
+            A, B = (torch.from_numpy(np.array(matrix)).to(like.device, like.dtype) for matrix in self._exact)
+            self._converted[key] = A, B
+        return self._converted[key]
 
-    def advance(self, state, u, share, first):
-        """The state one step later."""
+    def update(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
+        """Return the state (rows, order) after the inputs u (rows,)."""
         A, B = self.matrices(state)
-        return torch.addr(state @ A.t(), u, B)
+        return torch.addr(state @ A.t(), u, B)  # (rows, N)
 
-    def adjoint(self, grad, share, first):
-        """Gradients of the old state and of `u`."""
+    def adjoint(self, grad: Tensor, step_ratio: float | Tensor, first: bool) -> tuple[Tensor, Tensor]:
+        """Return the gradients of the old state (rows, order) and of u (rows,)."""
         A, B = self.matrices(grad)
         return grad @ A, grad @ B
+
+    def reference(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
+        """Return the state (batch, channels, order) after the inputs u (batch, channels)."""
+        A, B = self.matrices(state)
+        return state @ A.T + u.unsqueeze(-1) * B

@@ -1,4 +1,4 @@
-"""How the engine runs a model. Free of torch: the workflow validates these settings while it parses its DAG."""
+"""Settings of the engine. The module imports no torch, because the workflow reads it while it plans its jobs."""
 
 from typing import Literal
 
@@ -8,13 +8,15 @@ from hippo.config import Options
 
 
 class EngineOptions(Options):
-    """Settings that change a model's speed, memory and rounding, never what it computes."""
+    """Settings that change the speed, memory and rounding of a model, but not the function that it computes."""
 
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="Type of the products and of stored activations. With bfloat16, sums, states and weights "
+        description="Type of matrix products and of saved activations. With bfloat16, sums, states and weights "
         "stay in float32.",
     )
     checkpoint: bool = Field(
-        False, description="Store the states of about sqrt(length) steps only, and run every step twice."
+        False,
+        description="Save the states of about sqrt(length) steps instead of all activations, and compute every step "
+        "twice.",
     )

@@ -1,31 +1,61 @@
-"""What the engine needs to know of a cell: its step, the step's adjoint, and what a step leaves on the tape."""
+"""Interface between a cell and the engine: one step, its adjoint, and the activations that a step saves.
+
+Letters in shape comments: T steps of a chunk, B samples, C input channels (the last one is the constant 1 of the
+biases), H hidden units, Z rows of W_in, R rows of W_rec (the first R of the Z pre-activations have a recurrent
+product), K columns of W_rec (the size of the operand).
+"""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-from hippo.nn.engine import compiled as fused
+from hippo.nn.engine import compiled
 
-# Numbers of input products that pass at a time through float32 on their way to a bfloat16 tape: what a cache holds.
-SLAB = 2**18
+# Numbers per block of input products that are computed in float32 before they are rounded to a bfloat16 tape. A block
+# of this size (1 MB) stays in the processor's cache.
+PRODUCT_BLOCK = 2**18
 
-# Name of a buffer -> its shape and type.
+# Name of a buffer -> its shape and dtype.
 Buffers = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 
 class Recurrence:
     """One cell over one batch of sequences, in preallocated buffers.
 
-    Every cell's pre-activations are z_t = W_in x_t + [W_rec s_t, 0], with biases as weights of a last input channel
-    that is 1. The operand s_t is the previous hidden state or a memory. The tape holds, for all steps at once and
-    in the compute type, z (steps, batch, rows of W_in): first W_in x, then the activations, then in the backward
-    pass the gradient of z; `operand` (steps, batch, columns of W_rec) and `hidden` (steps + 1, batch, hidden),
-    which may be one storage. Weight gradients are then single products over the whole tape.
+    The pre-activations of every cell are z_t = W_in x_t + [W_rec s_t, 0]. Biases are the weights of a last input
+    channel that is 1. The operand s_t is the previous hidden state or a memory.
 
-    States and their gradients are in the working type (that of the inputs), always current, never per step.
+    The tape holds the saved activations of all steps of a chunk: `z` (steps, batch, rows of W_in), `hidden`
+    (steps + 1, batch, hidden) whose entry 0 is the state before the first step, and the buffers that a cell adds.
+    Buffer `z` holds W_in x, then the activations, and in the backward pass the gradient of the pre-activations. The
+    gradient of each weight is then one matrix product over the whole tape.
+
+    The tape has dtype `compute`. The running states `state` and their gradients `grad` (dictionaries, hidden state
+    under "h") exist for the current step only and have dtype `working`.
+
+    A subclass defines `step` and `adjoint`, and where it needs them `buffers`, `states`, `operand` and
+    `extra_gradients`.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Hidden units H.
+    compute : torch.dtype
+        Type of matrix products and of the tape.
+    w_in : Tensor, shape (Z, C)
+        Weight of the inputs; its last column holds the biases.
+    w_rec : Tensor, shape (R, K)
+        Weight of the operand, R <= Z.
+    *extra : Tensor
+        Further weights of the cell.
+
+    Attributes
+    ----------
+    kernel : str or None
+        Name of the compiled function that computes `step` and `adjoint` of a whole chunk, if there is one.
     """
 
-    kernel: str | None = None  # the compiled form of step and adjoint (`engine/fused.py`), if there is one
+    kernel: str | None = None
 
     def __init__(self, hidden_size: int, compute: torch.dtype, w_in: Tensor, w_rec: Tensor, *extra: Tensor):
         self.hidden_size = hidden_size
@@ -33,139 +63,180 @@ class Recurrence:
         self.working = w_in.dtype
         self.w_in, self.w_rec, self.extra = w_in, w_rec, extra
         self.rows = len(w_rec)
-        # Gradients that fade over many steps end as subnormal numbers, on which a CPU's products run a hundred
-        # times slower. What is this small changes no weight: zero it well before.
+        # A gradient that decays over many steps ends as a subnormal number, and CPU products of subnormal numbers take
+        # a hundred times longer. Gradients far above that limit are too small to change a weight: set them to zero.
         self.negligible = torch.finfo(compute).tiny ** 0.8
-        self.fused = fused.serves(self)
-        if not self.fused:
-            self.lay_out()
+        self.is_compiled = compiled.serves(self)
+        if not self.is_compiled:
+            self.arrange_weights()
 
-    def lay_out(self) -> None:
-        """Both layouts of the weights, once per sequence: a product that has to transpose does so every step."""
-        self.forward_weight = self.w_rec.t().to(self.compute).contiguous()
-        self.backward_weight = self.w_rec.to(self.compute).contiguous()
+    def arrange_weights(self) -> None:
+        """Store both layouts of the recurrent weights once per sequence; a transposing product would do so per step."""
+        self.forward_weight = self.w_rec.t().to(self.compute).contiguous()  # (K, R)
+        self.backward_weight = self.w_rec.to(self.compute).contiguous()  # (R, K)
 
-    # -- what each cell defines ---------------------------------------------------------------------------------
+    # -- defined by each cell -----------------------------------------------------------------------------------
 
     def buffers(self, steps: int, batch: int) -> Buffers:
-        """What the tape holds besides `z` and `hidden`."""
+        """Return shape and dtype of the buffers on the tape besides `z` and `hidden`."""
         return {}
 
     def states(self, batch: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of the running states besides `h` (batch, hidden)."""
+        """Return the shapes of the running states besides `h` (batch, hidden)."""
         return {}
 
     def step(self, t: int, k: int) -> None:
-        """Advance the states over step `t` of the tape, which is step `k` of the sequence."""
-        raise NotImplementedError
+        """Update the running states by one step and save its activations.
+
+        Parameters
+        ----------
+        t : int
+            Index of the step in the tape. `tape["z"][t]` (B, Z) holds W_in x_t.
+        k : int
+            Index of the step in the sequence.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define step(t, k)")
 
     def adjoint(self, t: int, k: int) -> None:
-        """From gradients of the states after step `t` to those before it; leaves the gradient of z on the tape."""
-        raise NotImplementedError
+        """Turn the gradients of the states after a step into those before it.
+
+        Also replaces the activations in `tape["z"][t]` by the gradient of the pre-activations.
+
+        Parameters
+        ----------
+        t, k : int
+            Index of the step in the tape and in the sequence.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define adjoint(t, k)")
 
     def operand(self) -> Tensor:
-        """The operands of all steps (steps, batch, columns of W_rec); the previous hidden states unless told."""
+        """Return the operands of all steps (T, B, K); by default the previous hidden states."""
         return self.tape["hidden"][:-1]
 
     def hidden(self) -> Tensor:
-        """Hidden states after every step of a stretch just run forward (steps, batch, hidden)."""
+        """Return the hidden states after every step of the chunk (T, B, H), valid after `forward`."""
         return self.tape["hidden"][1:]
 
     def extra_gradients(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Gradients of `extra` from the tape after its backward pass."""
+        """Return the gradients of `extra`, valid after `backward`; x (T, B, C) are the inputs of the chunk."""
         return ()
 
     # -- buffers ------------------------------------------------------------------------------------------------
 
     def layout(self, steps: int, batch: int) -> Buffers:
-        """Everything on the tape. A first dimension of `steps` + 1 includes what was before the first step."""
+        """Return shape and dtype of every buffer. First dimension steps + 1: entry 0 precedes the first step."""
         z, hidden = (steps, batch, len(self.w_in)), (steps + 1, batch, self.hidden_size)
         return {"z": (z, self.compute), "hidden": (hidden, self.compute), **self.buffers(steps, batch)}
 
     def start(self, batch: int) -> None:
-        """Zero states, as before the first step."""
+        """Set the states before the first step to zero."""
         shapes = {"h": (batch, self.hidden_size), **self.states(batch)}
         self.state = {name: self.w_in.new_zeros(shape) for name, shape in shapes.items()}
 
     def start_adjoint(self, batch: int) -> None:
-        """Zero gradients of the states, as after the last step."""
+        """Set the gradients of the states after the last step to zero."""
         shapes = {"h": (batch, self.hidden_size), **self.states(batch)}
         self.grad = {name: self.w_in.new_zeros(shape) for name, shape in shapes.items()}
 
-    # -- a stretch of consecutive steps -------------------------------------------------------------------------
+    # -- a chunk of consecutive steps ---------------------------------------------------------------------------
 
     def forward(self, x: Tensor, tape: dict[str, Tensor], first: int) -> None:
-        """Advance over inputs `x` (steps, batch, channels), steps `first`, `first` + 1, ... of the sequence."""
+        """Run the steps of one chunk.
+
+        Parameters
+        ----------
+        x : Tensor, shape (T, B, C)
+            Inputs of steps `first`, `first` + 1, ... of the sequence.
+        tape : dict of Tensor
+            Buffers of `layout(T, B)`; overwritten.
+        first : int
+            Index in the sequence of the chunk's first step.
+        """
         self.tape = tape
-        self.hoist(x)
-        if self.fused:
-            return self.compiled(x, first, self.state, adjoint=False)
+        self.precompute_input_projections(x)
+        if self.is_compiled:
+            self.run_compiled(x, first, self.state, adjoint=False)
+            return
         for t in range(len(x)):
             self.step(t, first + t)
 
     def backward(self, x: Tensor, grad_hidden: Tensor | None, tape: dict[str, Tensor], first: int) -> None:
-        """The adjoint of `forward`; grad_hidden (steps, batch, hidden) or None is added as it comes by."""
+        """Run the adjoint of one chunk, last step first, after `forward` of the same chunk.
+
+        Parameters
+        ----------
+        x : Tensor, shape (T, B, C)
+            Inputs of the chunk.
+        grad_hidden : Tensor, shape (T, B, H), or None
+            Gradient of the loss with respect to the hidden state of each step; added to `grad["h"]` step by step.
+        tape : dict of Tensor
+            The tape that `forward` wrote; overwritten.
+        first : int
+            Index in the sequence of the chunk's first step.
+        """
         self.tape = tape
-        if self.fused:
-            return self.compiled(x, first, {**self.grad, "grad_hidden": grad_hidden}, adjoint=True)
+        if self.is_compiled:
+            self.run_compiled(x, first, {**self.grad, "grad_hidden": grad_hidden}, adjoint=True)
+            return
         for t in reversed(range(len(x))):
             if grad_hidden is not None:
                 self.grad["h"] += grad_hidden[t]
             self.grad = {name: hardshrink(grad, self.negligible) for name, grad in self.grad.items()}
             self.adjoint(t, first + t)
 
-    def compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
-        """`step` or `adjoint` of all steps in one call, which writes the `updated` states or their gradients."""
+    def run_compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+        """Run `step` or `adjoint` for a whole chunk in one compiled call, which updates the tensors in `updated`."""
         weights = {"extra": self.extra[0] if self.extra else None}
-        fused.run(self, len(x), updated, adjoint, {"negligible": self.negligible}, weights)
+        compiled.run(self, len(x), updated, adjoint, {"negligible": self.negligible}, weights)
 
-    def hoist(self, x: Tensor) -> None:
-        """Onto the tape: all steps' input products, and the states before the first step."""
+    def precompute_input_projections(self, x: Tensor) -> None:
+        """Write W_in x of all steps, and the states before the first step, to the tape."""
         self.input_product(x, self.w_in, self.tape["z"])
-        self.remember()
+        self.save_initial_states()
 
-    def remember(self) -> None:
-        """Onto the tape: the states before the first step, as far as it holds them."""
+    def save_initial_states(self) -> None:
+        """Write the states before the first step to the tape, as far as the tape holds them."""
         self.tape["hidden"][0].copy_(self.state["h"])
 
     def gradients(self, x: Tensor) -> tuple[Tensor, ...]:
-        """This stretch's gradients of (w_in, w_rec, *extra), one large product each, in the working type."""
-        z = self.tape["z"]
-        operand = self.operand()
+        """Return the chunk's gradients of (w_in, w_rec, *extra) for inputs x (T, B, C). Call after `backward`."""
+        z = self.tape["z"]  # (T, B, Z)
+        operand = self.operand()  # (T, B, K)
         return (
-            self.outer(z, x),
-            self.outer(z[..., : self.rows], operand),
+            self.outer(z, x),  # (Z, C)
+            self.outer(z[..., : self.rows], operand),  # (R, K)
             *self.extra_gradients(x),
         )
 
     def input_gradient(self, x: Tensor) -> Tensor:
-        """Gradient of the inputs (steps, batch, channels)."""
-        return (self.tape["z"].flatten(0, 1) @ self.w_in.to(self.compute)).to(self.working).view_as(x)
+        """Return the gradient of the inputs x (T, B, C). Call after `backward`."""
+        grad = self.tape["z"].flatten(0, 1) @ self.w_in.to(self.compute)  # (T*B, C)
+        return grad.to(self.working).view_as(x)  # (T, B, C)
 
     # -- products -----------------------------------------------------------------------------------------------
 
     def input_product(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
-        """out (steps, batch, rows) = x @ weight.T, computed in the working type."""
+        """Compute out (T, B, rows) = x (T, B, C) @ weight (rows, C).T in dtype `working`."""
         if out.dtype == self.working:
-            torch.mm(x.flatten(0, 1), weight.t(), out=out.flatten(0, 1))
+            torch.mm(x.flatten(0, 1), weight.t(), out=out.flatten(0, 1))  # (T*B, rows)
             return
-        steps = max(1, SLAB // out[0].numel())
-        product = weight.new_empty(min(steps, len(x)) * out.shape[1], out.shape[2])
-        for part, slab in zip(x.split(steps), out.split(steps), strict=True):
-            rows = part.flatten(0, 1)
-            slab.copy_(torch.mm(rows, weight.t(), out=product[: len(rows)]).view_as(slab))
+        steps = max(1, PRODUCT_BLOCK // out[0].numel())
+        product = weight.new_empty(min(steps, len(x)) * out.shape[1], out.shape[2])  # (steps*B, rows)
+        for x_block, out_block in zip(x.split(steps), out.split(steps), strict=True):
+            flat = x_block.flatten(0, 1)  # (steps*B, C)
+            out_block.copy_(torch.mm(flat, weight.t(), out=product[: len(flat)]).view_as(out_block))
 
     def outer(self, left: Tensor, right: Tensor) -> Tensor:
-        """Sum over steps and samples of left ⊗ right, (left columns, right columns), in the working type."""
-        left, right = left.flatten(0, 1), right.flatten(0, 1).to(left.dtype)
+        """Sum left[t, b] right[t, b]^T over steps and samples: (T, B, m), (T, B, n) -> (m, n), dtype `working`."""
+        left, right = left.flatten(0, 1), right.flatten(0, 1).to(left.dtype)  # (T*B, m), (T*B, n)
         # With few columns on the right the libraries are up to fifteen times slower than with few on the left.
         product = left.t() @ right if left.shape[1] <= right.shape[1] else (right.t() @ left).t().contiguous()
-        return product.to(self.working)
+        return product.to(self.working)  # (m, n)
 
-    def recur(self, z: Tensor, operand: Tensor) -> None:
-        """z[:, rows of W_rec] += operand @ W_rec.T"""
+    def add_recurrent_product(self, z: Tensor, operand: Tensor) -> None:
+        """Add W_rec operand to the first R pre-activations: z (B, Z), operand (B, K)."""
         z[:, : self.rows].addmm_(operand, self.forward_weight)
 
-    def pull_back(self, grad_z: Tensor) -> Tensor:
-        """grad_z[:, rows of W_rec] @ W_rec, the gradient of the operand, in the compute type."""
+    def operand_gradient(self, grad_z: Tensor) -> Tensor:
+        """Return the gradient of the operand (B, K) from that of the pre-activations (B, Z), dtype `compute`."""
         return grad_z[:, : self.rows] @ self.backward_weight

@@ -1,6 +1,7 @@
-"""Tapes are kept between training steps: fresh memory of this size costs more than the arithmetic on it.
+"""A pool of tapes, the buffers of saved activations, kept between training steps.
 
-The pages of a new 300 MB buffer are faulted in one by one; a training loop asks for the same tape every step.
+A training loop needs a tape of the same size at every step. Allocating 300 MB anew costs more than the arithmetic on
+it, because the operating system maps its pages one by one.
 """
 
 import torch
@@ -8,24 +9,39 @@ from torch import Tensor
 
 from hippo.nn.engine.recurrence import Recurrence
 
-_KEPT = 2  # a training and an evaluation tape
-_spare: dict[tuple, dict[str, Tensor]] = {}
+TAPES_KEPT = 2  # one for training and one for evaluation
+
+# (layout, device) -> tape; the one unused for longest comes first.
+spare_tapes: dict[tuple, dict[str, Tensor]] = {}
 
 
-def borrow(recurrence: Recurrence, steps: int, batch: int) -> dict[str, Tensor]:
-    """A tape of uninitialised buffers for `steps` steps, the caller's own until it gives it back."""
+def acquire(recurrence: Recurrence, steps: int, batch: int) -> dict[str, Tensor]:
+    """Return a tape for `steps` steps of `batch` samples; its values are undefined.
+
+    Parameters
+    ----------
+    recurrence : Recurrence
+        Defines the layout and the device.
+    steps, batch : int
+        Size of a chunk.
+
+    Returns
+    -------
+    dict of Tensor
+        Buffers by name. No other caller uses them until `release`.
+    """
     layout, device = recurrence.layout(steps, batch), recurrence.w_in.device
-    spare = _spare.pop((tuple(layout.items()), device), None)
+    spare = spare_tapes.pop((tuple(layout.items()), device), None)
     if spare is not None:
         return spare
     return {name: torch.empty(shape, dtype=dtype, device=device) for name, (shape, dtype) in layout.items()}
 
 
-def give_back(tape: dict[str, Tensor]) -> None:
-    """Keep `tape` for the next `borrow` of its layout, dropping the one that was unused for longest."""
-    if tape["z"].is_inference():  # no gradient may be written to what was made under inference mode
+def release(tape: dict[str, Tensor]) -> None:
+    """Return `tape` to the pool for the next `acquire` of its layout, and drop tapes beyond `TAPES_KEPT`."""
+    if tape["z"].is_inference():  # autograd cannot write to tensors created under inference mode
         return
     layout = tuple((name, (tuple(buffer.shape), buffer.dtype)) for name, buffer in tape.items())
-    _spare[layout, tape["z"].device] = tape
-    while len(_spare) > _KEPT:
-        del _spare[next(iter(_spare))]
+    spare_tapes[layout, tape["z"].device] = tape
+    while len(spare_tapes) > TAPES_KEPT:
+        del spare_tapes[next(iter(spare_tapes))]
