@@ -20,7 +20,8 @@ STARTED = time.time()
 # Jobs call `hippo` from this interpreter's environment, activated or not.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 try:
-    SETTINGS, FILES, TABLES, PLANS = read_experiments(config)
+    EXPERIMENTS = read_experiments(config)
+    SETTINGS, FILES, TABLES = EXPERIMENTS.settings, EXPERIMENTS.files, EXPERIMENTS.requested
 except ConfigError as error:
     raise WorkflowError(str(error))
 

@@ -87,7 +87,7 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
         raise ConfigError(f"{experiment}: no variant {variant!r}; {closest(variant, plan.datasets)}")
     options = plan.datasets[variant]
     dataset = options.build(Sources(data_dir, require_real=require_real_data))
-    dataset = replace(dataset, options={"name": plan.spec.dataset.name, **options.model_dump(mode="json")})
+    dataset = replace(dataset, options={"name": plan.spec.dataset.name, **options.digest_content()})
     dataset.save(out)
     shapes = ", ".join(f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items())
     click.echo(f"{out}: {shapes}; {dataset.source}; sha256 {dataset.digest[:16]}")
@@ -112,7 +112,7 @@ def train(experiment, scale, variant, model, seed, data, out, threads):
     from hippo.lab.training.run_trial import run_trial
 
     with Interruption() as interruption:
-        outcome = run_trial(trial.model_copy(update={"threads": threads or trial.threads}), data, out, interruption)
+        outcome = run_trial(replace(trial, threads=threads or trial.threads), data, out, interruption)
         numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
         click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
         sys.stdout.flush()
@@ -132,7 +132,7 @@ partial_option = click.option("--partial", is_flag=True, help="Trials are missin
 @partial_option
 def table(experiment, scale, trials, out, partial):
     """Make one table, Markdown, CSV and LaTeX, from its finished trials."""
-    from hippo.lab.reporting.explain import find
+    from hippo.lab.plan.experiments import find_experiment as find
     from hippo.lab.reporting.tables import write_table
 
     write_table(find(str(experiment), scale), trials, out)
@@ -264,7 +264,8 @@ def times(benchmarks, since):
 @click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
 def show(name, scale, results):
     """Print the table NAME, or its file, with verdicts, from the trials that there are."""
-    from hippo.lab.reporting.explain import find, show
+    from hippo.lab.plan.experiments import find_experiment as find
+    from hippo.lab.reporting.explain import show
 
     click.echo(show(find(name, scale), (results or Path("results", scale)) / "trials"))
 
@@ -304,7 +305,8 @@ def runs(context, scale):
 @click.option("--results", type=FOLDER, help="Folder of that scale's trials; else results/<scale>.")
 def runs_list(names, scale, results):
     """List the trials of the tables NAMES, or of all: status, epoch, time left."""
-    from hippo.lab.reporting.explain import EXPERIMENTS, find
+    from hippo.lab.plan.experiments import FOLDER as EXPERIMENTS
+    from hippo.lab.plan.experiments import find_experiment as find
     from hippo.lab.reporting.listing import list_trials
 
     plans = [find(name, scale) for name in names or sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))]

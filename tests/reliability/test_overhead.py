@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hippo.data.sources import Sources
-from hippo.lab.plan.experiment import load
+from hippo.lab.plan.experiment import load_experiment
 from tests.workspace import ROOT, Workspace
 
 
@@ -22,7 +22,7 @@ def test_the_cost_of_logging_is_told(tmp_path, monkeypatch, figure):
 
     workspace = Workspace(tmp_path / "workspace")
     monkeypatch.chdir(workspace.folder)
-    experiment = load(ROOT / "config/experiments/timescale.yaml", "quick")
+    experiment = load_experiment(ROOT / "config/experiments/timescale.yaml", "quick")
     trial = experiment.trial("100hz-to-200hz", "legs", 0)
     trial = trial.model_copy(update={"training": {**trial.training, "epochs": 12}})
     options = experiment.datasets["100hz-to-200hz"]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from hippo.lab.plan.experiment import load
+from hippo.lab.plan.experiment import load_experiment
 from tests.workspace import Workspace
 
 EXPERIMENTS = ("pmnist", "timescale", "reconstruction")
@@ -84,7 +84,7 @@ def test_snakemakes_own_report_has_tables_and_figures(finished):
 
 def test_a_trial_folder_says_everything(finished):
     folders = trial_folders(finished)
-    plans = [load(finished.folder / f"config/experiments/{name}.yaml", "smoke") for name in EXPERIMENTS]
+    plans = [load_experiment(finished.folder / f"config/experiments/{name}.yaml", "smoke") for name in EXPERIMENTS]
     assert len(folders) == sum(len(plan.trials()) for plan in plans)
     for folder in folders:
         metrics = json.loads((folder / "metrics.json").read_text())
@@ -140,7 +140,7 @@ def test_a_learning_rate_reruns_the_trials_of_its_model_alone(finished):
     assert {rule: counts.get(rule) for rule in ("fetch", "prepare", "train", "table")} == {
         "fetch": None,
         "prepare": None,
-        "train": str(len(load(path, "smoke").datasets)),  # one per variant
+        "train": str(len(load_experiment(path, "smoke").datasets)),  # one per variant
         "table": "1",
     }
 

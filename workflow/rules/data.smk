@@ -4,12 +4,12 @@ DATA = "data/{scale}/{experiment}/{variant}.npz"
 
 def dataset_of(wildcards):
     """The dataset name of an experiment."""
-    return PLANS[wildcards.experiment, wildcards.scale].spec.dataset.name
+    return EXPERIMENTS[wildcards.experiment, wildcards.scale].spec.dataset.name
 
 
 def dataset_options(wildcards):
     """The resolved options of one variant: what makes a prepared dataset out of date."""
-    plan = PLANS[wildcards.experiment, wildcards.scale]
+    plan = EXPERIMENTS[wildcards.experiment, wildcards.scale]
     if wildcards.variant not in plan.datasets:
         sys.exit(f"{plan.where}: no variant {wildcards.variant!r}; {closest(wildcards.variant, plan.datasets)}")
     return plan.datasets[wildcards.variant].model_dump_json()
@@ -17,8 +17,8 @@ def dataset_options(wildcards):
 
 def must_be_real(wildcards):
     """Whether a stand-in that was prepared before is now refused."""
-    options = PLANS[wildcards.experiment, wildcards.scale].datasets[wildcards.variant]
-    return options.may_stand_in and SETTINGS.require_real_data
+    options = EXPERIMENTS[wildcards.experiment, wildcards.scale].datasets[wildcards.variant]
+    return options.has_substitute and SETTINGS.require_real_data
 
 
 rule fetch:

@@ -15,14 +15,14 @@ def figures(scale):
     """The figures that belong to the tables asked for."""
     names = ["basis_functions", *(["kernel_speed"] if Path(MEASURED).exists() else [])]
     for name in TABLES:
-        experiment = PLANS[name, scale]
+        experiment = EXPERIMENTS[name, scale]
         plan = experiment.spec
         if plan.sweep:
             continue
         names += [f"{name}_learning_curves"] if experiment.task.trained else []
         names += [f"{name}_ranks"] if len(plan.models) > 2 and len(plan.variants) * plan.seeds > 1 else []
         names += [f"{name}_speed_curve"] if any(getattr(d, "speeds", ()) for d in experiment.datasets.values()) else []
-        names += [f"{name}_signals", "memory_errors"] if plan.task == "reconstruction" else []
+        names += [f"{name}_signals", "memory_errors"] if experiment.task_name == "reconstruction" else []
     return [f"results/{scale}/figures/{name}.png" for name in dict.fromkeys(names)]
 
 
@@ -55,7 +55,7 @@ for kind in ("learning_curves", "ranks", "signals", "speed_curve"):
         params:
             command=kind.replace("_", "-"),
             file=lambda w: FILES[w.experiment],
-            plan=lambda w: PLANS[w.experiment, w.scale].spec.model_dump_json(),
+            plan=lambda w: EXPERIMENTS[w.experiment, w.scale].spec.model_dump_json(),
         shell:
             "hippo figure {params.command} {params.file} --scale {wildcards.scale}"
             " --trials results/{wildcards.scale}/trials --out {output[0]} > {log} 2>&1"

@@ -3,7 +3,7 @@
 
 def trials_of_experiment(experiment, scale):
     """metrics.json of every trial of a table."""
-    trials = PLANS[experiment, scale].trials()
+    trials = EXPERIMENTS[experiment, scale].trials()
     return [f"results/{scale}/trials/{trial.name}/metrics.json" for trial in trials]
 
 
@@ -16,7 +16,7 @@ def reported(folder, suffix, what, caption):
 
 def named(swept):
     """A pattern of the experiments that end in a sweep, or in a table."""
-    names = [re.escape(name) for name in FILES if bool(PLANS[name, SETTINGS.scale].spec.sweep) == swept]
+    names = [re.escape(name) for name in FILES if bool(EXPERIMENTS[name, SETTINGS.scale].spec.sweep) == swept]
     return "|".join(names) or "(?!)"  # which nothing matches
 
 
@@ -42,7 +42,7 @@ rule table:
         gpu=0,
     params:
         file=lambda w: FILES[w.experiment],
-        plan=lambda w: PLANS[w.experiment, w.scale].spec.model_dump_json(),
+        plan=lambda w: EXPERIMENTS[w.experiment, w.scale].spec.model_dump_json(),
     shell:
         "hippo table {params.file} --scale {wildcards.scale} --trials results/{wildcards.scale}/trials"
         " --out {output[0]} > {log} 2>&1"
@@ -70,7 +70,7 @@ rule sweep:
         gpu=0,
     params:
         file=lambda w: FILES[w.experiment],
-        plan=lambda w: PLANS[w.experiment, w.scale].spec.model_dump_json(),
+        plan=lambda w: EXPERIMENTS[w.experiment, w.scale].spec.model_dump_json(),
     shell:
         "hippo sweep {params.file} --scale {wildcards.scale} --trials results/{wildcards.scale}/trials"
         " --out {output[0]} > {log} 2>&1"
@@ -78,7 +78,7 @@ rule sweep:
 
 def page_of(name, scale=SETTINGS.scale):
     """The page that an experiment ends in: a table, or a sweep."""
-    kind = "sweeps" if PLANS[name, scale].spec.sweep else "tables"
+    kind = "sweeps" if EXPERIMENTS[name, scale].spec.sweep else "tables"
     return f"results/{scale}/{kind}/{name}.md"
 
 
@@ -119,5 +119,5 @@ for name in FILES:
 
 rule sweeps:
     input:
-        [file for name in FILES if PLANS[name, SETTINGS.scale].spec.sweep for file in target(name)],
+        [file for name in FILES if EXPERIMENTS[name, SETTINGS.scale].spec.sweep for file in target(name)],
     localrule: True

@@ -6,7 +6,7 @@ OUTCOME = "results/{scale}/trials/" + TRIAL + "/metrics.json"
 def trial_of(wildcards):
     """The resolved trial that a job's wildcards name."""
     try:
-        plan = PLANS[wildcards.experiment, wildcards.scale]
+        plan = EXPERIMENTS[wildcards.experiment, wildcards.scale]
         return plan.trial(wildcards.variant, wildcards.model, int(wildcards.seed))
     except ConfigError as error:
         sys.exit(str(error))
@@ -31,7 +31,7 @@ def trial_needs(wildcards):
 
 def asks(resource):
     """What a trial asks of the machine, from its experiment file."""
-    return lambda wildcards: getattr(PLANS[wildcards.experiment, wildcards.scale].spec.resources, resource)
+    return lambda wildcards: getattr(EXPERIMENTS[wildcards.experiment, wildcards.scale].spec.resources, resource)
 
 
 rule store:

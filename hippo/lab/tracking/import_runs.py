@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hippo.config import ConfigError, parse
+from hippo.config import ConfigError
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.plan.yaml_files import read_yaml
 from hippo.lab.tracking import store
@@ -117,7 +117,7 @@ def _import(folder: Path, gone: tuple[str, ...]) -> tuple[str, bool]:
 
 def _read(folder: Path) -> Left:
     """UnreadableError, ConfigError or OSError where a file is damaged, or of a version that knew other keys."""
-    trial = parse(TrialSpec, read_yaml(folder / "trial.yaml"), str(folder / "trial.yaml"))
+    trial = TrialSpec.from_mapping(read_yaml(folder / "trial.yaml"), str(folder / "trial.yaml"))
     process = _json(folder / "run.json", {"run_id", "host", "pid", "dataset"})
     metrics = _json(folder / "metrics.json", {"status", "seconds", "dataset"})
     return Left(trial, process, metrics, _history(folder / "history.csv"))
@@ -134,8 +134,8 @@ def _json(path: Path, keys: set[str]) -> dict:
         what = f"key {min(absent)!r} is missing" if isinstance(content, dict) else "expected a mapping of keys"
         raise UnreadableError(f"{path}: {what}")
     data = content["dataset"]
-    if not isinstance(data, dict) or not {"digest", "source", "stand_in"} <= data.keys():
-        raise UnreadableError(f"{path}: dataset = {data!r}: expected digest, source and stand_in")
+    if not isinstance(data, dict) or not {"digest", "source"} <= data.keys():
+        raise UnreadableError(f"{path}: dataset = {data!r}: expected digest and source")
     return content
 
 

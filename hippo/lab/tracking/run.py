@@ -42,7 +42,7 @@ class TrackedRun:
         self.commit = commit or git_commit() or "unknown"
         self._process = {"host": platform.node(), "pid": str(os.getpid())}
         self._named = named_run(folder)
-        self._stride = math.ceil(trial.training.get("epochs", 1) / STEPS)
+        self._stride = math.ceil(trial.epochs / STEPS)
         self.path = f"{trial.scale}/{trial.name}"
         self.client = store.connect()
         self.id: str | None = None
@@ -153,13 +153,13 @@ class TrackedRun:
             "variant": trial.variant,
             "model": trial.model,
             "seed": str(trial.seed),
-            "data": "stand-in" if self.data["stand_in"] else "real",
+            "data": "stand-in" if self.data.get("substitute", self.data.get("stand_in")) else "real",
             "commit": self.commit,
             **self._process,
             **(more or {}),
         }
         if trial.sweep:
-            tags |= {"mlflow.parentRunId": self._parent(experiment), "sweep": trial.sweep["key"]}
+            tags |= {"mlflow.parentRunId": self._parent(experiment), "sweep": trial.sweep.key}
         name = f"{trial.model} · seed {trial.seed} · {trial.variant} · {trial.scale}"
         made = self.client.create_run(experiment, start_time=began, run_name=name, tags=tags).info
         self.id, self._began, self._delivered = made.run_id, made.start_time, 0
@@ -170,13 +170,13 @@ class TrackedRun:
         trial = self.trial
         options = {
             f"{block}.{key}": value
-            for block in ("dataset", "model", "training")
-            for key, value in getattr(trial, block).items()
+            for block, content in trial.settings().items()
+            for key, value in content.items()
         }
         params = [Param(key, str(value)) for key, value in options.items()]
         self.client.log_batch(self.id, params=[*params, Param("threads", str(trial.threads))])
         data = TrackedDataset(
-            name=f"{trial.dataset['name']}/{trial.variant}",
+            name=f"{trial.dataset_name}/{trial.variant}",
             digest=self.data["digest"][:36],  # MLflow's limit
             source_type="local",
             source=self.data["source"],
@@ -189,13 +189,13 @@ class TrackedRun:
 
     def _parent(self, experiment: str) -> str:
         """The run under which MLflow shows the trials of one model's sweep."""
-        trial, key = self.trial, self.trial.sweep["key"]
-        place = f"{trial.scale}/{trial.experiment}/{trial.variant}/{trial.sweep['of']}"
+        trial, key = self.trial, self.trial.sweep.key
+        place = f"{trial.scale}/{trial.experiment}/{trial.variant}/{trial.sweep.model}"
         with store.lock(store.DATABASE.with_name("sweeps.lock")):  # one parent, however many trials start at once
             if found := self.client.search_runs([experiment], f"tags.sweep_of = '{place}'"):
                 return found[0].info.run_id
-            name = f"{trial.sweep['of']} · {trial.variant} · sweep over {key} · {trial.scale}"
-            tags = {"sweep_of": place, "sweep": key, "scale": trial.scale, "model": trial.sweep["of"]}
+            name = f"{trial.sweep.model} · {trial.variant} · sweep over {key} · {trial.scale}"
+            tags = {"sweep_of": place, "sweep": key, "scale": trial.scale, "model": trial.sweep.model}
             made = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
             self.client.set_terminated(made, "FINISHED")
             return made
