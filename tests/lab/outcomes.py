@@ -9,12 +9,13 @@ from hippo.lab.plan.experiment import Experiment, load_experiment
 
 PLAN = {
     "title": "A table",
-    "task": "classification",
     "dataset": {"name": "mnist"},
     "variants": {"a": {"label": "variant A"}},
     "models": {"legs": {"label": "LegS"}, "gru": {"label": "GRU θ=1_000 & more"}, "lstm": {"label": "LSTM"}},
     "training": {"epochs": 3},
     "seeds": 3,
+    # A scale without overrides is refused.
+    "scales": {"smoke": {"training": {"epochs": 3}}, "quick": {"training": {"epochs": 3}}},
     "paper": {
         "source": "Someone 2020",
         "tolerance": {"test_accuracy": 1.5},
@@ -29,15 +30,15 @@ def write_plan(folder: Path, scale: str = "quick", name: str = "demo", **changes
     return load_experiment(path, scale)
 
 
-def finish(experiment: Experiment, trials: Path, row: str, seed: int, variant: str = "a", **changes) -> Path:
+def finish(experiment: Experiment, trials: Path, model: str, seed: int, variant: str = "a", **changes) -> Path:
     """A trial's folder as a finished trial leaves it."""
-    trial = experiment.trial(variant, row, seed)
+    trial = experiment.trial(variant, model, seed)
     metrics = {
         "status": "finished",
         "validation_accuracy": 0.5,
         "test_accuracy": 0.9,
         "trial": trial.digest,
-        "run_id": f"run-{row}-{seed}",
+        "run_id": f"run-{model}-{seed}",
         "commit": 40 * "c" + "-dirty",
         "versions": {"hippo-lab": "0.1.0"},
         "dataset": {"source": "MNIST (real)", "stand_in": False, "digest": "0"},
@@ -46,14 +47,14 @@ def finish(experiment: Experiment, trials: Path, row: str, seed: int, variant: s
     folder = trials / trial.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "trial.yaml").write_text(yaml.safe_dump(trial.model_dump()))
+    (folder / "trial.yaml").write_text(trial.to_yaml())
     rows = [f"{epoch},{0.3 + 0.05 * epoch + 0.02 * seed},2.0" for epoch in (1, 2, 3)]
     (folder / "history.csv").write_text("\n".join(["epoch,validation_accuracy,seconds", *rows, ""]))
     return folder
 
 
 def finish_all(experiment: Experiment, trials: Path, **scores: float) -> None:
-    """Every trial finished, with the test accuracy of its row; seeds differ by a thousandth."""
+    """Every trial finished, with the test accuracy of its model; seeds differ by a thousandth."""
     for trial in experiment.trials():
         accuracy = scores.get(trial.model, 0.9) + 0.001 * trial.seed
         finish(experiment, trials, trial.model, trial.seed, trial.variant, test_accuracy=accuracy)

@@ -6,8 +6,10 @@ import platform
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
+from baselines.options import GRU
+from hippo.data.mnist import SequentialMNIST
+from hippo.lab.plan.training_options import TrainingOptions
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking.run import TrackedRun
 
@@ -21,12 +23,14 @@ def made_up(experiment: str, epochs: int = 3, seed: int = 0, **training) -> Tria
         experiment=experiment,
         scale="smoke",
         variant="v",
-        row="gru",
+        model="gru",
         seed=seed,
         task="classification",
-        dataset={"name": "mnist"},
-        model={"name": "gru"},
-        training={"epochs": epochs, **training},
+        dataset_name="mnist",
+        dataset=SequentialMNIST(),
+        model_name="gru",
+        model_options=GRU(),
+        training=TrainingOptions(epochs=epochs, **training),
         threads=1,
     )
 
@@ -49,8 +53,8 @@ def left_behind(
 ) -> Path:
     """The folder of a trial that ended, or was killed; with run.json where a `process` is told."""
     folder.mkdir(parents=True)
-    (folder / "trial.yaml").write_text(yaml.safe_dump(trial.model_dump()))
-    pd.DataFrame(rows(trial.training["epochs"])).to_csv(folder / "history.csv", index=False)
+    (folder / "trial.yaml").write_text(trial.to_yaml())
+    pd.DataFrame(rows(trial.epochs)).to_csv(folder / "history.csv", index=False)
     if process:
         run = {"run_id": run_id, "identity": identity(trial), "dataset": DATA, "commit": "c0ffee", **process}
         (folder / "run.json").write_text(json.dumps(run))
