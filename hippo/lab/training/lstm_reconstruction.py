@@ -15,7 +15,7 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
 from hippo.data.white_noise import white_noise
-from hippo.lab.tasks.reconstruction import LSTMOptions
+from hippo.lab.plan.reconstruction_options import LSTMOptions
 from hippo.memory import reconstruct
 from hippo.nn.optimizers import Adam
 from hippo.operators.measures import find_measure

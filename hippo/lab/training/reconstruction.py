@@ -10,7 +10,7 @@ from numpy.polynomial.legendre import legvander
 from hippo.data.dataset import Dataset
 from hippo.files import write_text
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.tasks.reconstruction import LSTMOptions, MemoryOptions
+from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
 from hippo.memory import OnlineMemory, reconstruct
 from hippo.propagation import BLOCK
 
@@ -53,7 +53,7 @@ def reconstruct_by_memory(signal: np.ndarray, options: MemoryOptions) -> tuple[n
     signal = signal.astype(options.dtype)
     span = options.time_constants or 1.0
     theta = None if options.measure == "legs" else len(signal) / span
-    settings = {"theta": theta, "method": options.discretization, "dtype": options.dtype, "nonfinite": "pass"}
+    settings = {"theta": theta, "discretization": options.discretization, "dtype": options.dtype, "nonfinite": "pass"}
     # Time-invariant memories of the same settings share their matrices, one pair for each width of block.
     OnlineMemory(options.measure, options.order, **settings).update(np.zeros(2 * BLOCK - 1))
     memory = OnlineMemory(options.measure, options.order, **settings)

@@ -5,7 +5,7 @@ from numpy.polynomial import legendre
 
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.tasks.reconstruction import LSTMOptions, MemoryOptions
+from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
 from hippo.lab.training.reconstruction import optimal_mse, reconstruct_by_memory, run
 from hippo.propagation import BlockPropagator
