@@ -67,7 +67,7 @@ def parameter_groups(model: nn.Module, learning_rate: float, weight_decay: float
     grouped: set[nn.Parameter] = set()
     for path, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
-        declared = _declared_options(module)
+        declared = module.parameter_options() if hasattr(module, "parameter_options") else {}
         if unknown := sorted(declared.keys() - own.keys()):
             raise ValueError(
                 f"{path or 'model'} ({type(module).__name__}): parameter_options() names {unknown[0]!r}, which is no "
@@ -79,11 +79,6 @@ def parameter_groups(model: nn.Module, learning_rate: float, weight_decay: float
                 key = _resolve(declared.get(name, ParameterOptions()), learning_rate, weight_decay)
                 groups.setdefault(key, []).append(parameter)
     return [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
-
-
-def _declared_options(module: nn.Module) -> dict[str, ParameterOptions]:
-    """Options that `module` declares for its own parameters."""
-    return module.parameter_options() if hasattr(module, "parameter_options") else {}
 
 
 def _resolve(options: ParameterOptions, learning_rate: float, weight_decay: float) -> tuple[float, float]:

@@ -1,3 +1,4 @@
+import doctest
 import subprocess
 import sys
 import tomllib
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from hippo.config import ConfigError
-from hippo.nn import available_models, build_model
+from hippo.nn import available_models, build, build_model
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -16,6 +17,11 @@ def test_every_model_of_the_project_is_available():
     declared = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]["hippo.models"]
     assert len(declared) >= 14 and declared.keys() <= set(available_models())
     assert available_models() == sorted(available_models())
+
+
+def test_the_examples_of_the_docstring_run():
+    result = doctest.testmod(build)
+    assert result.attempted and not result.failed
 
 
 def test_the_package_lists_what_it_exports():
