@@ -1,1 +1,1 @@
-"""Datasets: where they come from, and one file for each."""
+"""Datasets: raw data and where it is looked for, prepared arrays, and one file or folder for each dataset."""

@@ -1,6 +1,6 @@
-"""The adding task: the sum of two marked numbers among many (Hochreiter, Schmidhuber 1997)."""
+"""The adding task: the sum of two marked numbers in a long sequence."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -10,22 +10,32 @@ from hippo.data.synthetic import SyntheticDataset
 
 
 class Adding(SyntheticDataset):
-    """Numbers uniform on [0, 1], of which one in each half of the sequence is marked; the answer is their sum.
+    """Numbers uniform on [0, 1). One in each half of the sequence is marked, and the target is their sum.
 
-    inputs (samples, length, 2) float32: the number, and 1 where it is marked; targets (samples, 1) float32. Always
-    answering 1 has a mean squared error of 1/6, an NRMSE of 1.
+    Inputs have shape (samples, length, 2), float32: the number, and a mark that is 1 at the marked steps and else 0.
+    Targets have shape (samples, 1), float32. The constant answer 1 has a mean squared error of 1/6 and an NRMSE of 1.
+
+    Attributes
+    ----------
+    length : int, default 200
+        Numbers in a sequence, at least 2.
+
+    References
+    ----------
+    S. Hochreiter, J. Schmidhuber, Long short-term memory, Neural Computation 9, 1997, section 5.4.
     """
 
     task: ClassVar[str] = "regression"
+    test_options: ClassVar[dict[str, Any]] = {"length": 20, "train_samples": 30, "eval_samples": 10}
 
     length: Annotated[int, Field(ge=2, description="numbers in a sequence")] = 200
 
     def build(self, sources=None) -> Dataset:
-        """The sequences that these options describe."""
+        """Generate the dataset. `sources` is not used."""
         return Dataset(self.parts(), classes=None, source=f"adding task, seed {self.seed}")
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """As `SyntheticDataset.part`."""
+        """Generate one part (`SyntheticDataset.part`)."""
         rng = np.random.default_rng(seed)
         numbers = rng.uniform(size=(samples, self.length)).astype(np.float32)
         half = self.length // 2

@@ -1,4 +1,6 @@
-"""The copying task: remember a few symbols over a long pause, then say them again (Arjovsky, Shah, Bengio 2016)."""
+"""The copying task: reproduce a few symbols after a long delay."""
+
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
@@ -8,18 +10,35 @@ from hippo.data.synthetic import SyntheticDataset
 
 
 class Copying(SyntheticDataset):
-    """Symbols to be repeated, in order, once `length` steps have passed.
+    """Symbols that are to be reproduced, in order, after `length` steps.
 
-    inputs (samples, length + symbols, alphabet + 2) float32, one-hot: a symbol of the alphabet, a blank, or at the
-    last `symbols` steps the marker that asks for the answer. targets (samples, length + symbols) int64: the symbols at
-    those last steps, NOT_ASKED before. The symbols come first, or with `variable` at random places of the `length`
-    steps, in order. Guessing answers one in `alphabet` right.
+    Inputs have shape (samples, length + symbols, alphabet + 2), float32, one-hot: a symbol of the alphabet (0 to
+    alphabet - 1), a blank (alphabet), or in the last `symbols` steps a marker (alphabet + 1). Targets have shape
+    (samples, length + symbols), int64: the symbols in the last `symbols` steps, and `NOT_ASKED` before. Chance
+    accuracy is 1 / alphabet.
+
+    Attributes
+    ----------
+    length : int, default 200
+        Steps before the symbols are to be reproduced.
+    symbols : int, default 10
+        Symbols in a sequence, at most `length`.
+    alphabet : int, default 8
+        Number of different symbols.
+    variable : bool, default False
+        If False, the symbols are the first inputs. If True, they are at random steps among the first `length`.
+
+    References
+    ----------
+    M. Arjovsky, A. Shah, Y. Bengio, Unitary evolution recurrent neural networks, ICML 2016, section 5.1.
     """
 
-    length: PositiveInt = Field(200, description="steps before the answer is asked for")
-    symbols: PositiveInt = Field(10, description="symbols to remember")
-    alphabet: PositiveInt = Field(8, description="different symbols")
-    variable: bool = Field(False, description="symbols at random places instead of at the beginning")
+    test_options: ClassVar[dict[str, Any]] = {"length": 20, "train_samples": 30, "eval_samples": 10}
+
+    length: PositiveInt = Field(200, description="steps before the symbols are to be reproduced")
+    symbols: PositiveInt = Field(10, description="symbols in a sequence")
+    alphabet: PositiveInt = Field(8, description="number of different symbols")
+    variable: bool = Field(False, description="symbols at random steps instead of the first ones")
 
     @model_validator(mode="after")
     def _fits(self):
@@ -28,11 +47,11 @@ class Copying(SyntheticDataset):
         return self
 
     def build(self, sources=None) -> Dataset:
-        """The sequences that these options describe."""
+        """Generate the dataset. `sources` is not used."""
         return Dataset(self.parts(), classes=self.alphabet, source=f"copying task, seed {self.seed}")
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """As `SyntheticDataset.part`."""
+        """Generate one part (`SyntheticDataset.part`)."""
         rng = np.random.default_rng(seed)
         symbols = rng.integers(0, self.alphabet, size=(samples, self.symbols))
         places = np.tile(np.arange(self.length), (samples, 1))

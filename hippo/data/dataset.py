@@ -1,111 +1,228 @@
-"""What every dataset becomes before a trial sees it: arrays in three parts, with a digest."""
+"""Prepared datasets: arrays in parts, with a digest; and the options that a dataset is made from."""
 
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from hippo.config import Options
-from hippo.data.sources import DataError
+from hippo.data.errors import DataError
+from hippo.data.part import NOT_ASKED, Part
+from hippo.data.validation import check_dataset
 from hippo.files import atomic
 
-NOT_ASKED = -100  # as a target: the answer at this step does not matter
+__all__ = ["NOT_ASKED", "Dataset", "DatasetOptions", "Part"]
 
-
-@dataclass(frozen=True)
-class Part:
-    """One part (train, validation or test) of a dataset.
-
-    inputs (samples, length, channels), uint8 or float32. targets: classes (samples,), or (samples, length) with
-    NOT_ASKED where it does not matter, int64; or numbers (samples, outputs) or (samples, length, outputs) float32;
-    or None where the input is its own target. times (samples, length) float32 timestamps, or None where samples are
-    evenly spaced.
-    """
-
-    inputs: np.ndarray
-    targets: np.ndarray | None = None
-    times: np.ndarray | None = None
+ARRAYS = ("inputs", "targets", "times", "lengths")
+WORDING, EARLIER_WORDING = "synthetic substitute for", "synthetic stand-in for"
+ADVICE = "delete it and prepare it again"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A prepared dataset: `parts` by name, and what it is.
+    """A prepared dataset. It is checked when it is made.
 
-    `scale` multiplies the stored inputs (1/255 for bytes of pixels). `source` says in words where the
-    recordings came from; `stand_in` is true where they are synthetic in place of real ones. `options` are the
-    dataset's name and options that it was made from.
+    Parameters
+    ----------
+    parts : dict of Part
+        Parts by name: "train", "validation" and "test"; further parts are tested on as well. A dataset for
+        reconstruction has "test" only.
+    classes : int or None
+        Number of classes, or None where targets are numbers or the input.
+    source : str
+        Where the data came from, as one phrase. It is printed in titles of tables.
+    scale : float, default 1.0
+        Factor of the stored inputs: 1/255 for pixels stored as bytes.
+    substitute : bool, default False
+        True where the data is a synthetic substitute for real recordings.
+    options : dict
+        Name and options of the dataset that it was made from.
+    vocabulary : int, optional
+        Number of token ids, 0 to vocabulary - 1. Inputs are then token ids (samples, length).
+    missing_values : bool, default False
+        True where inputs may be NaN because a channel was not observed at a step.
+
+    Raises
+    ------
+    DataError
+        If the arrays do not fit each other or what is declared here (`hippo.data.validation`).
     """
 
     parts: dict[str, Part]
     classes: int | None
     source: str
     scale: float = 1.0
-    stand_in: bool = False
+    substitute: bool = False
     options: dict = field(default_factory=dict)
+    vocabulary: int | None = None
+    missing_values: bool = False
+
+    def __post_init__(self):
+        check_dataset(self)
 
     @property
     def digest(self) -> str:
-        """sha256 over what the dataset says of itself and over names, dtypes, shapes and values of every array."""
-        digest = hashlib.sha256(json.dumps(self._about(), sort_keys=True).encode())
-        for key, array in sorted(self._arrays().items()):
-            digest.update(f"{key} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        """sha256 (hexadecimal) of the description and of names, dtypes, shapes and values of all arrays."""
+        return _digest(self._about(), self._arrays())
 
-    def _about(self) -> dict:
-        return {key: getattr(self, key) for key in ("classes", "source", "scale", "stand_in", "options")}
+    def _about(self) -> dict[str, Any]:
+        """The description, without fields of later versions that have their default."""
+        about = {key: getattr(self, key) for key in ("classes", "source", "scale", "substitute", "options")}
+        if self.vocabulary is not None:
+            about["vocabulary"] = self.vocabulary
+        if self.missing_values:
+            about["missing_values"] = True
+        return about
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        fields = ("inputs", "targets", "times")
-        arrays = {f"{name}.{f}": getattr(part, f) for name, part in self.parts.items() for f in fields}
+        """All arrays by "<part>.<array>"."""
+        arrays = {f"{name}.{key}": getattr(part, key) for name, part in self.parts.items() for key in ARRAYS}
         return {key: array for key, array in arrays.items() if array is not None}
 
     def save(self, path: Path) -> None:
-        """Write to `path` (npz) atomically: the file is whole or absent."""
+        """Write the dataset to an npz file, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            File to write. Missing folders are created.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. An older file is then left as it was.
+        """
         about = {**self._about(), "digest": self.digest}
         with atomic(path) as partial, open(partial, "wb") as file:
             np.savez(file, about=json.dumps(about), **self._arrays())
 
     @classmethod
     def load(cls, path: Path) -> "Dataset":
-        """Read what `save` wrote; DataError if the file is damaged or its values were altered."""
-        advice = "delete it and prepare it again"
+        """Read a file written by `save`, of this or an earlier version.
+
+        Parameters
+        ----------
+        path : Path
+            The npz file.
+
+        Returns
+        -------
+        Dataset
+            The dataset.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        DataError
+            If the file is damaged or its values were altered.
+        """
         try:
-            with np.load(path) as stored:
-                about = json.loads(str(stored["about"]))
-                digest = about.pop("digest")
-                parts: dict[str, dict] = {}
-                for key in stored.files:
-                    name, _, attribute = key.rpartition(".")  # a part's name may have dots
-                    if name:
-                        parts.setdefault(name, {})[attribute] = stored[key]
-            dataset = cls(parts={name: Part(**part) for name, part in parts.items()}, **about)
+            about, arrays = _read(path)
+            digest = about.pop("digest")
+            found = _digest(about, arrays)
+            parts: dict[str, dict] = {}
+            for key, array in arrays.items():
+                name, _, attribute = key.rpartition(".")  # the name of a part may contain dots
+                parts.setdefault(name, {})[attribute] = array
+            loaded = {name: Part(**part) for name, part in parts.items()}
         except FileNotFoundError:
             raise
-        except Exception as error:  # zipfile, zlib, json and numpy each have their own for a damaged file
-            raise DataError(f"{path}: damaged prepared dataset ({error}); {advice}") from error
-        if dataset.digest != digest:
-            raise DataError(f"{path}: contents do not match the digest {digest[:12]} they were saved with; {advice}")
-        return dataset
+        except Exception as error:  # zipfile, zlib, json and numpy each raise their own for a damaged file
+            raise DataError(f"{path}: damaged prepared dataset ({error}); {ADVICE}") from error
+        if found != digest:
+            raise DataError(f"{path}: the content does not match its digest {digest[:12]}; {ADVICE}")
+        try:
+            return cls(parts=loaded, **about)
+        except (TypeError, DataError) as error:
+            raise DataError(f"{path}: {error}; {ADVICE}") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Description (with the digest) and arrays in an npz file."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    stored_bytes = path.stat().st_size
+    if unpacked > stored_bytes:  # `save` does not compress: such a file may be a compression bomb
+        raise ValueError(f"{unpacked:,} bytes of arrays in a file of {stored_bytes:,} bytes")
+    with np.load(path) as stored:
+        about = json.loads(str(stored["about"]))
+        arrays = {key: stored[key] for key in stored.files if key != "about"}
+    if "stand_in" in about:  # key and words of earlier versions
+        about["substitute"] = about.pop("stand_in")
+        about["source"] = about["source"].replace(EARLIER_WORDING, WORDING)
+    return about, arrays
+
+
+def _digest(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
+    content = {key: value for key, value in about.items() if key != "substitute"}
+    # The key and the words of earlier versions: others would change the digests of all published outcomes.
+    content["stand_in"] = about["substitute"]
+    content["source"] = about["source"].replace(WORDING, EARLIER_WORDING)
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for key, array in sorted(arrays.items()):
+        digest.update(f"{key} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 class DatasetOptions(Options):
-    """Options of one dataset; `build` makes it from the sources.
+    """Options of one dataset. Subclasses declare the options as fields, and are registered in `hippo.datasets`.
 
-    `task` is what its trials do: classification, regression or reconstruction. One that `may_stand_in` has a
-    synthetic substitute for recordings that cannot be had.
+    Attributes
+    ----------
+    task : str
+        Name of the task of its trials: "classification", "regression", "reconstruction", or another registered one.
+    has_substitute : bool
+        True if a synthetic substitute is built where the real recordings are not available.
+    test_options : dict
+        Options that make the dataset small, for the contract tests.
     """
 
     task: ClassVar[str] = "classification"
-    may_stand_in: ClassVar[bool] = False
+    has_substitute: ClassVar[bool] = False
+    test_options: ClassVar[dict[str, Any]] = {}
 
     def fetch(self, sources) -> dict[str, str]:
-        """Bring every file this dataset needs into the cache; returns {file: where it came from}."""
+        """Download every raw file of this dataset into the cache, unless it is available already.
+
+        Parameters
+        ----------
+        sources : hippo.data.sources.Sources
+            Where raw files are looked for.
+
+        Returns
+        -------
+        dict of str
+            Origin of each file by its path. Empty if there is nothing to download.
+
+        Raises
+        ------
+        DataError
+            If a file is damaged or not available.
+        """
         raise NotImplementedError
 
     def build(self, sources) -> Dataset:
-        """The dataset that these options describe, from fetched files (`hippo.data.sources.Sources`)."""
+        """Build the dataset that these options describe.
+
+        Parameters
+        ----------
+        sources : hippo.data.sources.Sources
+            Where raw files are looked for.
+
+        Returns
+        -------
+        Dataset
+            The same for the same options.
+
+        Raises
+        ------
+        DataError
+            If a raw file is damaged or not available.
+        """
         raise NotImplementedError

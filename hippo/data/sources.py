@@ -1,73 +1,95 @@
-"""One chain of sources for all recorded data: the user's folder, the cache, then the places that publish it.
+"""Find raw data: in the user's folder, then the cache, then at the addresses that publish it.
 
-Whoever reads raw data says once, in a `RawData`, what its files are called, how a whole copy is recognised
-and who publishes it. Files are verified whenever they are read, wherever they come from.
+A `RawData` describes one published form of some recordings: the names of its files, how they are verified, and who
+publishes them. Files are verified whenever they are read, wherever they come from.
 """
 
-import gzip
 import logging
 import os
 import shutil
-import zlib
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hippo.data.places import UnavailableError
+from hippo.data.errors import DamagedError, DataError, NoSourceError, UnavailableError
+from hippo.data.raw_files import find_file, find_folder
 
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 900
 
 
-class DataError(ValueError):
-    """Data that cannot be used; the message names the path, what was expected and what to do."""
-
-
-class NoSourceError(DataError):
-    """Neither the user's folder, nor the cache, nor any place on the network has the data."""
-
-
-class DamagedError(Exception):
-    """A raw file that is not what it should be: `path`, and `reason` with what was found and expected."""
-
-    def __init__(self, path: Path, reason: str):
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
-
-
 @dataclass(frozen=True)
 class RawData:
     """One published form of some recordings.
 
-    files: their names, each of which may also stand gzipped as `name.gz`. read: from the paths of all files
-    to their content, DamagedError unless they are whole and unaltered. places: where to get them, in order
-    (`hippo.data.places`). folder: theirs in the cache. subfolders: where a user's data folder may hold
-    them.
+    Parameters
+    ----------
+    title : str
+        Name of the recordings, for messages.
+    files : dict of int
+        Names of the files, and for each the size in bytes of the largest valid one, decompressed. Each file may also
+        be present as `name.gz`.
+    read : callable
+        Maps the paths of all files (tuple of Path, in the order of `files`) to their content. Raises DamagedError
+        unless the files are complete and unaltered. It should read them with `hippo.data.raw_files.content`.
+    places : tuple
+        Where the files are published (`hippo.data.places`), in order of preference.
+    folder : str
+        Name of their folder in the cache.
+    subfolders : tuple of str, default (".",)
+        Where in the user's data folder they may be.
     """
 
     title: str
-    files: tuple[str, ...]
+    files: dict[str, int]
     read: Callable[[tuple[Path, ...]], Any]
     places: tuple
     folder: str
     subfolders: tuple[str, ...] = (".",)
 
     def locate(self, root: Path, subfolders: tuple[str, ...]) -> tuple[Path, ...] | None:
-        """Paths of all files in the first of the subfolders of `root` that holds them all, or None."""
-        for subfolder in subfolders:
-            candidates = [[root / subfolder / name, root / subfolder / f"{name}.gz"] for name in self.files]
-            present = [next((path for path in pair if path.is_file()), None) for pair in candidates]
-            if all(present):
-                return tuple(present)
+        """Return the paths of all files in the first subfolder that holds all of them.
+
+        Parameters
+        ----------
+        root : Path
+            Folder to look into.
+        subfolders : tuple of str
+            Subfolders of `root`, in the order in which they are looked into.
+
+        Returns
+        -------
+        tuple of Path or None
+            Paths in the order of `files`, or None if no subfolder holds all of them.
+
+        Raises
+        ------
+        DataError
+            If something other than a regular file has the name of one of the files.
+        """
+        for folder in (find_folder(root, subfolder) for subfolder in subfolders):
+            paths = [folder and find_file(folder, name) for name in self.files]
+            if all(paths):
+                return tuple(paths)
         return None
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a `RawData` held: its content, its paths, and in words where they came from."""
+    """Content of a `RawData`, as found.
+
+    Parameters
+    ----------
+    content : object
+        What `RawData.read` returned.
+    paths : tuple of Path
+        The files.
+    origin : str
+        Where they were found, for messages: the data folder, the cache or an address.
+    """
 
     content: Any
     paths: tuple[Path, ...]
@@ -75,12 +97,23 @@ class Found:
 
 
 class Sources:
-    """Where recorded data is looked for.
+    """All places where raw data is looked for.
 
-    data_dir: the user's folder (default: environment variable HIPPO_DATA_DIR, else none). cache: where
-    fetched files are kept (default: HIPPO_CACHE_DIR, else the user's cache folder). require_real: no
-    synthetic stand-in may replace recordings. offline: never use the network. DataError if a data folder is
-    named but missing.
+    Parameters
+    ----------
+    data_dir : path, optional
+        The user's folder. Default: the environment variable HIPPO_DATA_DIR, else none.
+    cache : path, optional
+        Folder for downloaded files. Default: HIPPO_CACHE_DIR, else the user's cache folder.
+    require_real : bool, default False
+        If True, no synthetic substitute may replace recordings.
+    offline : bool, default False
+        If True, the network is not used.
+
+    Raises
+    ------
+    DataError
+        If a data folder is named but does not exist.
     """
 
     def __init__(
@@ -96,9 +129,27 @@ class Sources:
         self.offline = offline
 
     def load(self, *forms: RawData) -> Found:
-        """Content of the first of `forms` found: all in the user's folder, then the cache, then the network.
+        """Return the content of the first form found.
 
-        DataError if the user's files are damaged, NoSourceError if the data is nowhere to be had.
+        All forms are looked for in the user's folder, then all in the cache, then all on the network. Downloaded
+        files are kept in the cache.
+
+        Parameters
+        ----------
+        *forms : RawData
+            Published forms of the same recordings, in order of preference.
+
+        Returns
+        -------
+        Found
+            Content, paths and origin.
+
+        Raises
+        ------
+        DataError
+            If a file of the user is damaged, cannot be read, or is no regular file.
+        NoSourceError
+            If no form is found.
         """
         failures: list[str] = []
         found = self._in_data_folder(forms) or self._in_cache(forms, failures)
@@ -112,7 +163,8 @@ class Sources:
                 return found
         raise NoSourceError(self._nowhere(forms, failures))
 
-    def _in_data_folder(self, forms) -> Found | None:
+    def _in_data_folder(self, forms: tuple[RawData, ...]) -> Found | None:
+        """The first form in the user's folder."""
         if self.data_dir is None:
             return None
         for form in forms:
@@ -122,43 +174,45 @@ class Sources:
             try:
                 return Found(form.read(paths), paths, f"data folder {self.data_dir}")
             except DamagedError as error:
-                advice = "put a whole copy in its place, or remove it so that the data is fetched"
+                advice = "replace it by a complete copy, or remove it so that the data is downloaded"
                 raise DataError(f"{error}; {advice}") from error
             except OSError as error:
                 raise DataError(f"{error.filename or paths[0]}: cannot be read ({error.strerror})") from error
         wanted = " or ".join(", ".join(form.files) for form in forms)
-        log.warning("data folder %s holds no %s (%s): trying the next source", self.data_dir, forms[0].title, wanted)
+        log.warning("data folder %s does not hold %s (%s); trying the cache", self.data_dir, forms[0].title, wanted)
         return None
 
-    def _in_cache(self, forms, failures: list[str]) -> Found | None:
+    def _in_cache(self, forms: tuple[RawData, ...], failures: list[str]) -> Found | None:
+        """The first form in the cache; damaged files are added to `failures`."""
         for form in forms:
             paths = form.locate(self.cache, (form.folder,))
             if paths is None:
                 continue
             try:
                 return Found(form.read(paths), paths, f"cache {self.cache}")
-            except (DamagedError, OSError) as error:  # `_discard_damaged` sees to it, holding the lock
+            except (DamagedError, OSError) as error:  # removed by `_discard_damaged` under the lock
                 failures.append(f"cache: {error}")
         return None
 
     def _discard_damaged(self, form: RawData) -> None:
+        """Remove the damaged file of a form from the cache, if there is one."""
         paths = form.locate(self.cache, (form.folder,))
         if paths is None:
             return
         try:
             form.read(paths)
         except DamagedError as error:
-            log.warning("%s; discarded from the cache, to be fetched again", error)
+            log.warning("%s; removed from the cache, to be downloaded again", error)
             error.path.unlink(missing_ok=True)
         except OSError as error:
             raise DataError(f"{error.filename or paths[0]}: cannot be read ({error.strerror})") from error
 
     def _download(self, form: RawData, failures: list[str]) -> Found | None:
-        """Fetch into a folder of its own, verify, and only then move each file to its name in the cache."""
+        """Download into a separate folder, verify, and only then move each file to its final name in the cache."""
         home = self.cache / form.folder
         partial = home / ".partial"
         for place in form.places:
-            shutil.rmtree(partial, ignore_errors=True)  # what a killed download left
+            shutil.rmtree(partial, ignore_errors=True)  # left by a killed download
             partial.mkdir(parents=True)
             try:
                 place.fetch(form.files, partial)
@@ -172,17 +226,22 @@ class Sources:
                 failures.append(f"{place}: {error}")
             else:
                 if failures:
-                    log.warning("%s comes from %s, after trying\n  %s", form.title, place, "\n  ".join(failures))
+                    log.warning(
+                        "%s was downloaded from %s after these failures:\n  %s",
+                        form.title,
+                        place,
+                        "\n  ".join(failures),
+                    )
                 paths = tuple(path.replace(home / path.name) for path in fetched)
                 return Found(content, paths, str(place))
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-            log.info("%s is not to be had from %s", form.title, failures[-1])
+            log.info("%s is not available from %s", form.title, failures[-1])
         return None
 
     @contextmanager
     def _lock(self, form: RawData):
-        """Hold the form's folder in the cache: of several processes, one fetches and the others wait."""
+        """Lock the form's folder in the cache: of several processes, one downloads and the others wait."""
         from filelock import FileLock
 
         home = self.cache / form.folder
@@ -191,50 +250,55 @@ class Sources:
             home.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except TimeoutError as error:
-            raise DataError(f"{home / '.lock'}: held for {LOCK_SECONDS} s by another process; end it") from error
+            raise DataError(
+                f"{home / '.lock'}: locked for {LOCK_SECONDS} s by another process; end that process"
+            ) from error
         except OSError as error:
             raise DataError(
-                f"{home}: cannot be written ({error.strerror}); set HIPPO_CACHE_DIR to a folder of yours"
+                f"{home}: cannot be written ({error.strerror}); set HIPPO_CACHE_DIR to a folder that you can write to"
             ) from error
         try:
             yield
         finally:
             lock.release()
 
-    def _nowhere(self, forms, failures: list[str]) -> str:
+    def _nowhere(self, forms: tuple[RawData, ...], failures: list[str]) -> str:
+        """Message of the NoSourceError: what to do, and what was tried."""
         files = " or ".join(", ".join(form.files) for form in forms)
-        tried = [f"data folder: {self.data_dir or 'none named'}", f"cache: {self.cache}"]
-        tried += [*failures, "network: not used, offline"] if self.offline else failures
+        tried = [f"data folder: {self.data_dir or 'none given'}", f"cache: {self.cache}"]
+        tried += [*failures, "network: not used (offline)"] if self.offline else failures
         return (
-            f"{forms[0].title}: found nowhere. Put {files} into a folder and name it in HIPPO_DATA_DIR, "
-            "or run once with a network. Tried:\n  " + "\n  ".join(tried)
+            f"{forms[0].title}: not found. Put {files} into a folder and set HIPPO_DATA_DIR to it, "
+            "or run once with network access. Tried:\n  " + "\n  ".join(tried)
         )
 
 
-def content(path: Path) -> bytes:
-    """Bytes of a file, unpacked if it is gzipped; DamagedError if the packing is broken."""
-    stored = path.read_bytes()
-    if path.suffix != ".gz":
-        return stored
-    try:
-        return gzip.decompress(stored)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DamagedError(path, f"truncated or altered gzip file ({error})") from error
-
-
 def _data_folder(data_dir: Path | str | None) -> Path | None:
+    """The user's data folder, if one is given."""
     named_by = "data_dir" if data_dir else "HIPPO_DATA_DIR"
     named = data_dir or os.environ.get("HIPPO_DATA_DIR")
     if not named:
         return None
     folder = Path(named).expanduser()
     if not folder.is_dir():
-        raise DataError(f"{folder}: the data folder named by {named_by} does not exist; create it or name another")
+        fault = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder}: the data folder given by {named_by} {fault}; create it or give another")
     return folder
 
 
 def cache_folder(cache: Path | str | None = None) -> Path:
-    """Where fetched files are kept: `cache`, else HIPPO_CACHE_DIR, else the user's cache folder."""
+    """Return the folder for downloaded files.
+
+    Parameters
+    ----------
+    cache : path, optional
+        The folder. Default: the environment variable HIPPO_CACHE_DIR, else `hippo` in the user's cache folder.
+
+    Returns
+    -------
+    Path
+        The folder, which need not exist.
+    """
     from platformdirs import user_cache_path
 
     return Path(cache or os.environ.get("HIPPO_CACHE_DIR") or user_cache_path("hippo")).expanduser()

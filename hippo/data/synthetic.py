@@ -1,4 +1,4 @@
-"""Datasets that are drawn from a seed, not recorded: three parts of sequences, nothing to fetch."""
+"""Base class of synthetic datasets: three parts of random sequences, generated from a seed."""
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -6,21 +6,52 @@ from hippo.data.dataset import DatasetOptions, Part
 
 
 class SyntheticDataset(DatasetOptions):
-    """What every drawn dataset has; a subclass says how one part is drawn, and makes the dataset of all."""
+    """Base class of datasets that are generated from a seed. There is nothing to download.
 
-    train_samples: PositiveInt = Field(10_000, description="sequences to train on")
-    eval_samples: PositiveInt = Field(1000, description="sequences of the validation and of the test part")
+    A subclass defines `part`, which generates one part, and `build`, which makes a `Dataset` of `parts()`.
+
+    Attributes
+    ----------
+    train_samples : int, default 10000
+        Sequences in the train part.
+    eval_samples : int, default 1000
+        Sequences in the validation part, and in the test part.
+    seed : int, default 0
+        Seed of all parts.
+    """
+
+    train_samples: PositiveInt = Field(10_000, description="sequences in the train part")
+    eval_samples: PositiveInt = Field(1000, description="sequences in the validation part, and in the test part")
     seed: NonNegativeInt = 0
 
     def fetch(self, sources) -> dict[str, str]:
-        """Nothing: the sequences are drawn."""
+        """Return an empty mapping: no file is needed."""
         return {}
 
     def part(self, seed: list[int], samples: int) -> Part:
-        """`samples` sequences, the same for the same `seed`."""
+        """Generate one part.
+
+        Parameters
+        ----------
+        seed : list of int
+            Seed for `numpy.random.default_rng`.
+        samples : int
+            Number of sequences.
+
+        Returns
+        -------
+        Part
+            The same for the same seed.
+        """
         raise NotImplementedError
 
     def parts(self) -> dict[str, Part]:
-        """Train, validation and test, each from a seed of its own."""
+        """Generate all parts.
+
+        Returns
+        -------
+        dict of Part
+            "train", "validation" and "test", from the seeds [seed, 0], [seed, 1] and [seed, 2].
+        """
         sizes = {"train": self.train_samples, "validation": self.eval_samples, "test": self.eval_samples}
         return {name: self.part([self.seed, number], size) for number, (name, size) in enumerate(sizes.items())}

@@ -21,7 +21,7 @@ def test_saved_dataset_is_read_back_whole(dataset, tmp_path):
     dataset.save(path)
     read = Dataset.load(path)
     assert read.digest == dataset.digest
-    assert (read.classes, read.source, read.scale, read.stand_in) == (5, "made here", 1 / 255, False)
+    assert (read.classes, read.source, read.scale, read.substitute) == (5, "made here", 1 / 255, False)
     np.testing.assert_array_equal(read.parts["train"].times, dataset.parts["train"].times)
     assert read.parts["test"].targets is None and read.parts["test"].times is None
     assert [file.name for file in path.parent.iterdir()] == ["prepared.npz"]

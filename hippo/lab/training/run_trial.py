@@ -72,7 +72,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
         dataset = _dataset(trial, dataset_path)
         identity = f"{trial.digest}-{dataset.digest[:16]}"
         checkpoints = Checkpoints(folder / "checkpoints", identity)
-        about = {"digest": dataset.digest, "source": dataset.source, "stand_in": dataset.stand_in}
+        about = {"digest": dataset.digest, "source": dataset.source, "substitute": dataset.substitute}
         run = TrackedRun(trial, about, identity, folder)
         recorder = Recorder(folder, run, checkpoints, interruption)
         run.start(resumed=recorder.resumed)

@@ -17,7 +17,7 @@ def stands(trial: TrialSpec, outcome: Path, data: Path, require_real: bool = Fal
     """
     metrics = read_json(outcome)
     made_of = metrics.get("dataset", {})
-    if metrics.get("trial") != trial.digest or (require_real and made_of.get("stand_in")):
+    if metrics.get("trial") != trial.digest or (require_real and made_of.get("substitute", made_of.get("stand_in"))):
         return False
     return not data.exists() or made_of.get("digest") == _digest(data)
 

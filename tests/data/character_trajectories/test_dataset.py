@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from hippo.data.character_trajectories import (
-    STAND_IN,
+    SUBSTITUTE,
     CharacterTrajectories,
     at_speed,
     kept_indices,
@@ -11,8 +11,8 @@ from hippo.data.character_trajectories import (
     pad,
     split,
 )
-from hippo.data.pen_recordings import COUNTS
-from hippo.data.pen_strokes import stand_in
+from hippo.data.character_trajectories.recordings import COUNTS
+from hippo.data.character_trajectories.substitute import substitute_recordings
 from hippo.data.sources import NoSourceError, Sources
 
 
@@ -25,10 +25,10 @@ def offline(tmp_path_factory) -> Sources:
 @pytest.fixture(autouse=True)
 def _one_stand_in(monkeypatch):
     """The stand-in is drawn once for this file; it takes a second."""
-    monkeypatch.setattr("hippo.data.pen_strokes.stand_in", lambda recordings=RECORDINGS: recordings)
+    monkeypatch.setattr("hippo.data.character_trajectories.substitute.substitute_recordings", lambda recordings=RECORDINGS: recordings)
 
 
-RECORDINGS = stand_in()
+RECORDINGS = substitute_recordings()
 
 
 def test_padding_continues_the_last_value():
@@ -138,9 +138,9 @@ def test_split_seed_alone_decides_the_dataset(offline):
 
 
 def test_stand_in_is_labelled_and_refused_where_real_data_is_required(no_network, tmp_path):
-    assert CharacterTrajectories().fetch(Sources(cache=tmp_path)) == {"(none)": STAND_IN}
+    assert CharacterTrajectories().fetch(Sources(cache=tmp_path)) == {"(no file)": SUBSTITUTE}
     dataset = CharacterTrajectories(samples=20).build(Sources(cache=tmp_path, offline=True))
-    assert dataset.stand_in and dataset.source == STAND_IN and dataset.classes == 20
+    assert dataset.substitute and dataset.source == SUBSTITUTE and dataset.classes == 20
     for make in (CharacterTrajectories().fetch, CharacterTrajectories().build):
         with pytest.raises(NoSourceError, match="require_real_data is set, so the synthetic stand-in is refused"):
             make(Sources(cache=tmp_path, offline=True, require_real=True))
@@ -156,7 +156,7 @@ def test_real_recordings(recordings_file):
     sources = Sources(recordings_file.parent, offline=True, require_real=True)
     assert CharacterTrajectories().fetch(sources) == {str(recordings_file): f"data folder {recordings_file.parent}"}
     dataset = CharacterTrajectories(train_hz=0.5).build(sources)
-    assert not dataset.stand_in and "UCI file, zero columns kept, lengths 109 to 205" in dataset.source
+    assert not dataset.substitute and "UCI file, zero columns kept, lengths 109 to 205" in dataset.source
     shapes = {name: part.inputs.shape for name, part in dataset.parts.items()}
     assert shapes == {"train": (2000, 91, 3), "validation": (429, 182, 3), "test": (429, 182, 3)}
     counts = sum(np.bincount(part.targets) for part in dataset.parts.values())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from hippo.data.pen_recordings import (
+from hippo.data.character_trajectories.recordings import (
     COUNTS,
     UCI,
     UEA,
@@ -15,7 +15,7 @@ from hippo.data.pen_recordings import (
     recordings_digest,
     trim,
 )
-from hippo.data.pen_strokes import stand_in
+from hippo.data.character_trajectories.substitute import substitute_recordings
 from hippo.data.sources import DamagedError, DataError, Sources
 
 
@@ -133,7 +133,7 @@ def test_damaged_mat_in_the_users_folder_is_one_clear_error(recordings_file, tmp
 
 
 def test_recordings_of_something_else_are_refused(tmp_path):
-    strokes = stand_in()
+    strokes = substitute_recordings()
     cells = np.empty((1, len(strokes.sequences)), dtype=object)
     cells[0] = [one.T for one in strokes.sequences]
     savemat(tmp_path / UCI.files[0], {"mixout": cells, "consts": {"charlabels": strokes.letters + 1}})
@@ -160,7 +160,7 @@ def test_broken_archive_file_is_refused(tmp_path, text, reason):
 
 
 def test_digest_ignores_order_but_neither_letters_nor_values():
-    strokes = stand_in()
+    strokes = substitute_recordings()
     few, letters = strokes.sequences[:5], strokes.letters[:5].copy()
     digest = recordings_digest(Recordings(few, letters, ""))
     assert recordings_digest(Recordings(few[::-1], letters[::-1], "")) == digest

@@ -4,13 +4,13 @@ from scipy.integrate import quad
 from scipy.spatial.distance import cdist
 
 from hippo.data.character_trajectories import pad, split
-from hippo.data.pen_recordings import COUNTS, LETTERS
-from hippo.data.pen_strokes import GLYPHS, bell, stand_in, write
+from hippo.data.character_trajectories.recordings import COUNTS, LETTERS
+from hippo.data.character_trajectories.substitute import GLYPHS, bell, stand_in, write
 
 
 @pytest.fixture(scope="module")
 def strokes():
-    return stand_in()
+    return substitute_recordings()
 
 
 def test_stand_in_has_the_recordings_counts_and_lengths(strokes):
@@ -22,7 +22,7 @@ def test_stand_in_has_the_recordings_counts_and_lengths(strokes):
 
 
 def test_stand_in_is_the_same_every_time_and_no_two_are_alike(strokes):
-    again = stand_in()
+    again = substitute_recordings()
     for one, other in zip(strokes.sequences, again.sequences, strict=True):
         np.testing.assert_array_equal(one, other)
     assert len({one.tobytes() for one in strokes.sequences}) == len(strokes.sequences)
