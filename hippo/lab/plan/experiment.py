@@ -47,6 +47,8 @@ class Experiment:
         Training options of each model.
     points : dict of SweepPoint
         Place of each model entry in the sweep; empty without a sweep.
+    swept : dict of ModelSpec
+        Models of the sweep as the file states them; empty without a sweep.
 
     Raises
     ------
@@ -57,7 +59,9 @@ class Experiment:
     def __init__(self, path: Path, scale: str, spec: ExperimentSpec, where: str, unreduced: "Experiment | None" = None):
         self.path, self.name, self.scale, self.where, self.unreduced = path, path.stem, scale, where, unreduced
         self.points: dict[str, SweepPoint] = {}
+        self.swept: dict[str, ModelSpec] = {}
         if spec.sweep:
+            self.swept = spec.models
             models, self.points = expand_sweep(spec, where)
             spec = spec.model_copy(update={"models": models})
         self.spec = spec

@@ -138,7 +138,7 @@ class TrialSpec:
         ConfigError
             If a key is missing or unknown, or an option is not valid.
         """
-        content = _from_first_release(content) if "row" in content else dict(content)
+        content = rename_first_release_keys(content)
         expected = set(cls.__dataclass_fields__) - {"dataset_name", "model_name"}
         if missing := expected - content.keys():
             raise ConfigError(f"{where}: key {min(missing)!r} is missing")
@@ -169,9 +169,11 @@ def _split(block, where: str) -> tuple[str, dict]:
     return block["name"], {key: value for key, value in block.items() if key != "name"}
 
 
-def _from_first_release(content: dict) -> dict:
-    """A mapping with the keys of the first release (row, model, sweep.of) under today's names."""
+def rename_first_release_keys(content: dict) -> dict:
+    """Return the content of a trial.yaml with the keys of the first release (row, model, sweep.of) under new names."""
     content = dict(content)
+    if "row" not in content:
+        return content
     content["model_options"] = content.pop("model", None)
     content["model"] = content.pop("row")
     if sweep := content.get("sweep"):

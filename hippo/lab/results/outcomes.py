@@ -1,5 +1,6 @@
-"""What the trials of a table left behind: a row for each, and the reason where there is no number."""
+"""Outcomes of an experiment's trials: their numbers and states, read from the trial folders."""
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -8,79 +9,129 @@ import pandas as pd
 import yaml
 
 from hippo.lab.plan.experiment import Experiment
-from hippo.lab.plan.tasks import TASKS
 from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.plan.task import Column
+from hippo.lab.results.settings import is_relevant, trial_differences
 from hippo.lab.trials.failures import failure
 
 MISSING = {"status": "missing"}
-AXES = ["folder", "variant", "row", "seed", "status", "run_id"]
+AXES = ["folder", "variant", "model", "seed", "status", "run_id"]
 
 
-def collect(experiment: Experiment, trials: Path) -> pd.DataFrame:
-    """One row per trial of the table: its axes, status and numbers.
+def collect_outcomes(experiment: Experiment, trials: Path) -> pd.DataFrame:
+    """Read the outcome of every trial of an experiment.
 
-    A trial without metrics.json is `failed` or `killed`, with its reason, where it was started, else `missing`. One
-    made with other settings, or by a version that knew others, is `outdated` or `of another scale`; one that cannot
-    be read, or lacks a number of the table, `damaged`. None of these has a number, so that nothing averages them.
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment at one scale.
+    trials : Path
+        Folder of all trials of that scale.
+
+    Returns
+    -------
+    DataFrame
+        One line per trial in the order of `experiment.trials()`. Columns: `folder` (relative to `trials`), `variant`,
+        `model`, `seed`, `status`, `reason`, `source`, `substitute` and `digest` of the data, `version`, and every other
+        key of metrics.json. Only trials with the status `finished` or `diverged` have numbers. Other states:
+
+        - `missing`: the trial was not started, or has not ended;
+        - `failed`, `killed`: the trial was started and ended without an outcome;
+        - `outdated`, `of another scale`: the outcome belongs to other settings;
+        - `damaged`: the outcome cannot be read, lacks a number of the table, or contradicts history.csv.
     """
-    return pd.DataFrame([_outcome(trial, trials / trial.name) for trial in experiment.trials()])
+    columns = experiment.task.columns
+    return pd.DataFrame([_read_outcome(trial, trials / trial.name, columns) for trial in experiment.trials()])
 
 
 def per_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row per trial: folder under trials/, axes, status, run id, then every number as the trial wrote it."""
+    """Return one line per trial: folder, axes, status, run id, and every number in the units of metrics.json."""
     numbers = [c for c in outcomes.select_dtypes("number").columns if c not in AXES]
     return outcomes.reindex(columns=[*AXES, *numbers])
 
 
-def _outcome(trial: TrialSpec, folder: Path) -> dict:
-    axes = {"variant": trial.variant, "row": trial.model, "seed": trial.seed, "folder": trial.name}
+def uses_substitute(dataset: dict) -> bool:
+    """Return whether the block `dataset` of metrics.json is of synthetic substitute data.
+
+    The first release called the key `stand_in`.
+    """
+    return bool(dataset.get("substitute", dataset.get("stand_in", False)))
+
+
+def _read_outcome(trial: TrialSpec, folder: Path, columns: tuple[Column, ...]) -> dict:
+    """One line of the outcomes."""
+    axes = {"variant": trial.variant, "model": trial.model, "seed": trial.seed, "folder": trial.name}
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        if metrics["trial"] != trial.digest:  # made with other settings: its number is not this table's
+        if metrics["trial"] != trial.digest:
             return {**axes, **_mismatch(trial, folder)}
-        if fault := _fault(trial, metrics):
+        if fault := _fault(metrics, columns) or _contradiction(metrics, columns, folder / "history.csv"):
             return {**axes, "status": "damaged", "reason": f"metrics.json: {fault}"}
         dataset = metrics.pop("dataset")
-        about = {key: dataset.get(key) for key in ("source", "stand_in", "digest")}
-        return {**axes, **metrics, **about, "version": metrics.get("versions", {}).get("hippo-lab")}
+        data = {"source": dataset.get("source"), "substitute": uses_substitute(dataset), "digest": dataset.get("digest")}
+        return {**axes, **metrics, **data, "version": metrics.get("versions", {}).get("hippo-lab")}
     except FileNotFoundError:
         return {**axes, **(failure(folder, trial.digest) or MISSING)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {**axes, "status": "damaged"}
 
 
-def _fault(trial: TrialSpec, metrics: dict) -> str:
-    """What an outcome lacks of what a table reads, or the empty string."""
+def _fault(metrics: dict, columns: tuple[Column, ...]) -> str:
+    """What an outcome lacks of the content that a table reads; empty if nothing."""
     if metrics["status"] not in ("finished", "diverged"):
         return f"status is {metrics['status']!r}; expected finished or diverged"
-    wanted = [column.metric for column in TASKS[trial.task].columns] if metrics["status"] == "finished" else []
-    for key in wanted:
+    required = [column.metric for column in columns] if metrics["status"] == "finished" else []
+    for key in required:
         value = metrics.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return f"{key} is {value!r}; expected a number"
     return ""
 
 
+def _contradiction(metrics: dict, columns: tuple[Column, ...], history: Path) -> str:
+    """The first score of a finished trial that differs from its history at the best or last epoch; empty if none."""
+    if metrics["status"] != "finished" or not history.exists():
+        return ""
+    try:
+        with history.open(encoding="utf-8", newline="") as file:
+            epochs = {row.get("epoch"): row for row in csv.DictReader(file)}
+    except (OSError, ValueError, csv.Error):
+        return ""
+    last = str(metrics.get("epochs"))
+    for prefix, epoch in (("", str(metrics.get("best_epoch", last))), ("last_", last)):
+        for column, text in epochs.get(epoch, {}).items():
+            stated, recorded = metrics.get(f"{prefix}{column}"), _number(text)
+            if stated is None or recorded is None or not _is_score(column, columns):
+                continue
+            if not math.isclose(stated, recorded, rel_tol=1e-9):
+                return (
+                    f"{prefix}{column} is {stated!r}, but history.csv says {recorded!r} at epoch {epoch}: "
+                    "one of the two files was changed after the trial"
+                )
+    return ""
+
+
+def _number(text) -> float | None:
+    """A finite number of history.csv; None for anything else."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _is_score(name: str, columns: tuple[Column, ...]) -> bool:
+    """Whether a column of history.csv is a score that metrics.json repeats."""
+    return name.startswith(("validation_", "test_")) or name in {column.metric for column in columns}
+
+
 def _mismatch(trial: TrialSpec, folder: Path) -> dict:
+    """Status of an outcome that belongs to other settings, with the settings as the reason."""
     try:
         made = yaml.safe_load((folder / "trial.yaml").read_text(encoding="utf-8"))
-        changed = setting_differences(made, trial.model_dump(mode="json"))
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        changed = trial_differences(made, trial.to_mapping())
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
         return {"status": "outdated"}
     status = "of another scale" if "scale" in changed else "outdated"
-    words = [f"{key} {old}, now {new}" for key, (old, new) in changed.items() if key not in ("threads", "sweep")]
-    return {"status": status, "reason": f"made with {'; '.join(words)}"} if words else {"status": status}
-
-
-def setting_differences(one: dict, other: dict) -> dict[str, tuple]:
-    """Settings (dotted keys) that differ between two mappings, with both values."""
-    one, other = _flat(one), _flat(other)
-    keys = sorted(one.keys() | other.keys())
-    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
-
-
-def _flat(settings: dict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
+    reasons = [f"{key} {old}, now {new}" for key, (old, new) in changed.items() if is_relevant(key)]
+    return {"status": status, "reason": f"made with {'; '.join(reasons)}"} if reasons else {"status": status}

@@ -1,6 +1,8 @@
-"""Which rows of a table differ: ranks over variants and seeds, Wilcoxon's test with Holm's correction.
+"""Which models of a table differ: ranks over variants and seeds, Friedman's and Wilcoxon's tests, Holm's correction.
 
-After Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006).
+References
+----------
+Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006).
 """
 
 from itertools import combinations
@@ -11,66 +13,87 @@ from scipy.stats import friedmanchisquare, studentized_range, wilcoxon
 
 from hippo.lab.plan.experiment import Experiment
 
-EXACT = 9  # decimals of a difference that are kept: equal differences must tie, and floats of percentages do not
+DECIMALS = 9  # of a difference: equal differences must tie, and floating-point percentages do not
+FEWEST_PAIRS = 5  # below which neither mean ranks nor Friedman's test are reported
 
 
-def scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """A line per variant and seed, a column per model: the task's score in the table's units.
+def collect_scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores that models are ranked by.
 
-    Models with a number on less than half of the lines are left out, then lines on which not every model has one.
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment; its task names the score.
+    outcomes : DataFrame
+        Outcomes of its trials (`collect_outcomes`).
+
+    Returns
+    -------
+    DataFrame
+        One line per pair of variant and seed, one column per model, in the units of the table. Models that have a
+        number in fewer than half of the pairs are left out, then pairs in which a remaining model has none.
     """
     task = experiment.task
     finished = outcomes[outcomes["status"] == "finished"]
     if task.score not in finished:
         return pd.DataFrame()
-    table = finished.pivot(index=["variant", "seed"], columns="row", values=task.score)
+    table = finished.pivot(index=["variant", "seed"], columns="model", values=task.score)
     table *= task.column(task.score).factor
-    table = table.reindex(columns=[row for row in experiment.spec.models if row in table])
-    lines = len(experiment.spec.variants) * experiment.spec.seeds
-    return table.loc[:, table.notna().sum() * 2 >= lines].dropna()
+    table = table.reindex(columns=[model for model in experiment.spec.models if model in table])
+    pairs = len(experiment.spec.variants) * experiment.spec.seeds
+    return table.loc[:, table.notna().sum() * 2 >= pairs].dropna()
 
 
 def mean_ranks(table: pd.DataFrame, higher_is_better: bool) -> pd.Series:
-    """Mean rank of each column of `scores`, the best first; ties share their ranks."""
+    """Return the mean rank of each model (column of `table`), best first. Equal scores share their mean rank."""
     return table.rank(axis=1, ascending=not higher_is_better).mean().sort_values(kind="stable")
 
 
 def pairwise(table: pd.DataFrame) -> pd.DataFrame:
-    """Wilcoxon's signed-rank test of every two columns: model, other, pairs, median_difference, p, p_holm.
+    """Test every two models for a difference.
 
-    p is NaN below six pairs, where even a row that always wins is not significant at 5 %.
+    Parameters
+    ----------
+    table : DataFrame
+        Scores (`collect_scores`).
+
+    Returns
+    -------
+    DataFrame
+        One line per two models: `model`, `other`, `pairs`, `median_difference`, `p` (Wilcoxon's signed-rank test) and
+        `p_holm`. p is NaN for fewer than six pairs, where even a model that is always better is not significant at 5 %.
     """
-    rows = []
+    lines = []
     for one, other in combinations(table.columns, 2):
-        difference = (table[one] - table[other]).round(EXACT)
+        difference = (table[one] - table[other]).round(DECIMALS)
         enough = least_p(len(difference)) <= 0.05
         p = float(wilcoxon(difference, zero_method="zsplit").pvalue) if enough else np.nan
         median = difference.median()
-        rows.append({"model": one, "other": other, "pairs": len(difference), "median_difference": median, "p": p})
-    tests = pd.DataFrame(rows, columns=["model", "other", "pairs", "median_difference", "p"])
+        lines.append({"model": one, "other": other, "pairs": len(difference), "median_difference": median, "p": p})
+    tests = pd.DataFrame(lines, columns=["model", "other", "pairs", "median_difference", "p"])
     return tests.assign(p_holm=holm(tests["p"]))
 
 
 def least_p(pairs: int) -> float:
-    """The smallest p value that Wilcoxon's test can give: one row is better in every pair."""
+    """Return the smallest p value of Wilcoxon's test: one model is better in every pair."""
     return 2.0 ** (1 - pairs)
 
 
 def friedman(table: pd.DataFrame) -> float:
-    """The p value of Friedman's test that all columns of `scores` (three or more) rank alike."""
-    if (table.round(EXACT).nunique(axis=1) == 1).all():
-        return 1.0  # nothing to rank: the statistic would be 0 / 0
-    return float(friedmanchisquare(*(table[column].round(EXACT) for column in table)).pvalue)
+    """Return the p value of Friedman's test that all models (three or more columns of `table`) rank alike."""
+    if (table.round(DECIMALS).nunique(axis=1) == 1).all():
+        return 1.0  # all scores are equal: the statistic would be 0 / 0
+    return float(friedmanchisquare(*(table[column].round(DECIMALS) for column in table)).pvalue)
 
 
 def holm(p: pd.Series) -> pd.Series:
-    """Holm's step-down correction of p values; NaN stays NaN."""
+    """Return p values after Holm's step-down correction; NaN stays NaN."""
     ordered = p.dropna().sort_values()
     factors = np.arange(len(ordered), 0, -1)
     return (ordered * factors).cummax().clip(upper=1.0).reindex(p.index)
 
 
-def critical_difference(models: int, blocks: int) -> float:
-    """Nemenyi's difference of mean ranks that is significant at 5 % (Demšar 2006, section 3.2.2)."""
+def critical_difference(models: int, pairs: int) -> float:
+    """Return Nemenyi's difference of mean ranks that is significant at 5 % (Demšar 2006, section 3.2.2)."""
     q = studentized_range.ppf(0.95, models, np.inf) / np.sqrt(2)
-    return float(q * np.sqrt(models * (models + 1) / (6 * blocks)))
+    return float(q * np.sqrt(models * (models + 1) / (6 * pairs)))

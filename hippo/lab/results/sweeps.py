@@ -1,122 +1,114 @@
-"""A sweep from its trials: what each value of a setting gave, and the value that is chosen."""
+"""Curves of sweeps: the scores at each value of a setting, and the value that the sweep chooses."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from tabulate import tabulate
 
-from hippo.files import write_text
 from hippo.lab.plan.experiment import Experiment, load_experiment
-from hippo.lab.plan.task import Column
-from hippo.lab.reporting.notes import about_commits, about_trials, about_versions, bullet, data
-from hippo.lab.results.outcomes import collect, per_seed
-from hippo.lab.plan.sweep_points import format_value
+from hippo.lab.plan.sweep_points import Value
+from hippo.lab.results.outcomes import collect_outcomes
 
 
-def write_sweep(experiment: Experiment, trials: Path, out: Path) -> pd.DataFrame:
-    """Write `out`.csv, `out`_seeds.csv (every trial) and .md from the trial folders under `trials`; the curve."""
-    outcomes = collect(experiment, trials)
-    curve = sweep_curve(experiment, outcomes)
-    write_text(out.with_suffix(".csv"), curve.to_csv(index=False))
-    write_text(out.with_name(f"{out.stem}_seeds.csv"), per_seed(outcomes).to_csv(index=False))
-    write_text(out.with_suffix(".md"), markdown(experiment, outcomes, curve))
-    return curve
+@dataclass(frozen=True)
+class Choice:
+    """A setting of one model that the experiment file says a sweep has chosen.
 
-
-def sweep_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row per variant, model and value: means and deviations over the finished seeds, and whether it is chosen.
-
-    The choice is by validation alone, among values all of whose seeds finished, and none is made while a trial of the
-    grid is missing: half a sweep would choose the best of what happened to be there. `status` is why a value has not
-    all of its seeds.
+    Parameters
+    ----------
+    model : str
+        Model of the table.
+    key : str
+        The setting.
+    value : bool, int, float or str
+        Its value in the experiment file.
+    sweep : str
+        Name of the sweep.
+    chosen : tuple
+        Values that the sweep chooses, one per variant of the sweep without repetitions; empty while it is incomplete.
     """
-    metrics = {column.metric: column for column in experiment.task.columns}
-    rows = []
+
+    model: str
+    key: str
+    value: Value
+    sweep: str
+    chosen: tuple[Value, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the sweep is incomplete or chooses the stated value."""
+        return not self.chosen or self.chosen == (self.value,)
+
+
+def collect_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Compute the curve of a sweep.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        An experiment with a sweep.
+    outcomes : DataFrame
+        Outcomes of its trials (`collect_outcomes`).
+
+    Returns
+    -------
+    DataFrame
+        One line per variant, swept model and value. Columns: `scale`, `variant`, `model`, `label`, `value`; `finished`
+        and `diverged` of `seeds`; `status`, which says why a value lacks seeds; mean `<metric>` and `<metric>_std` of
+        the finished seeds for each metric of the table; and `chosen`.
+
+        The value with the best mean of the task's selection metric is chosen, among the values of which all seeds have
+        finished. No value is chosen while a trial of that model and variant is missing.
+    """
+    task = experiment.task
+    metrics = {column.metric: column for column in (*task.columns, task.column(task.selection))}
+    lines = []
     for variant in experiment.datasets:
-        for row, point in experiment.points.items():
-            own = outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)]
+        for entry, point in experiment.points.items():
+            own = outcomes[(outcomes["variant"] == variant) & (outcomes["model"] == entry)]
             finished, diverged = (own[own["status"] == status] for status in ("finished", "diverged"))
-            place = {"scale": experiment.scale, "variant": variant, "model": point.place["of"], "label": point.line}
-            cell = {**place, "value": point.place["value"]}
+            cell = {"scale": experiment.scale, "variant": variant, "model": point.model}
+            cell |= {"label": experiment.swept[point.model].label, "value": point.value}
             cell |= {"finished": len(finished), "diverged": len(diverged), "seeds": len(own)}
             cell["status"] = own["status"].sort_values(key=lambda s: s == "finished").iloc[0]
             for metric, column in metrics.items():
                 values = finished.get(metric, pd.Series(dtype=float)) * column.factor
                 cell |= {metric: values.mean(), f"{metric}_std": values.std(ddof=1)}
-            rows.append(cell)
-    curve = pd.DataFrame(rows).assign(chosen=False)
-    deciding = experiment.task.columns[0].metric
+            lines.append(cell)
+    curve = pd.DataFrame(lines).assign(chosen=False)
     for _, line in curve.groupby(["variant", "model"]):
-        whole = line[line["finished"] == line["seeds"]]
-        if len(whole) and (line["finished"] + line["diverged"] == line["seeds"]).all():
-            best = whole[deciding].idxmax() if experiment.task.higher_is_better else whole[deciding].idxmin()
-            curve.loc[best, "chosen"] = True
+        complete = line[line["finished"] == line["seeds"]]
+        if len(complete) and (line["finished"] + line["diverged"] == line["seeds"]).all():
+            scores = complete[task.selection]
+            curve.loc[scores.idxmax() if task.higher_is_better else scores.idxmin(), "chosen"] = True
     return curve
 
 
-def choices(experiment: Experiment, name: str, trials: Path) -> dict[str, list]:
-    """For each row of `experiment`, the values that the sweep called `name` chooses for it, from its trials.
+def collect_choices(experiment: Experiment, trials: Path) -> tuple[Choice, ...]:
+    """Return every setting that the experiment file says a sweep has chosen, with the choice of that sweep.
 
-    A row is found in the sweep by its own name, else by its model's.
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment. The files of the sweeps lie beside its file.
+    trials : Path
+        Folder of all trials of the scale, those of the sweeps included.
     """
-    sweep = load_experiment(experiment.path.with_name(f"{name}.yaml"), experiment.scale)
-    curve = sweep_curve(sweep, collect(sweep, trials))
-    models = {point.place["of"]: point.model for point in sweep.points.values()}
-    found = {}
-    for row, about in experiment.spec.models.items():
-        swept = [row] if row in models else [of for of, model in models.items() if model == (about.model or row)]
-        found[row] = list(curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique())
-    return found
+    curves: dict[str, tuple[Experiment, pd.DataFrame]] = {}
+    choices = []
+    for model in experiment.spec.models:
+        for key, name in experiment.chosen_by(model).items():
+            if name not in curves:
+                sweep = load_experiment(experiment.path.with_name(f"{name}.yaml"), experiment.scale)
+                curves[name] = sweep, collect_curve(sweep, collect_outcomes(sweep, trials))
+            chosen = _chosen(experiment, model, *curves[name])
+            choices.append(Choice(model, key, experiment.setting(model, key), name, chosen))
+    return tuple(choices)
 
 
-def markdown(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -> str:
-    """The sweep as a page: a section per variant, a line per model, a column per value; the chosen one in bold."""
-    plan, deciding = experiment.spec, experiment.task.columns[0]
-    page = [f"# {plan.title} · {experiment.scale} scale · {data(outcomes)}", ""]
-    for variant, about in plan.variants.items():
-        lines = []
-        for label, line in curve[curve["variant"] == variant].groupby("label", sort=False):
-            lines.append([label, *(_cell(cell, deciding) for cell in line.to_dict("records"))])
-        headers = [f"{deciding.label}, at {plan.sweep.label}", *map(format_value, plan.sweep.values)]
-        alignment = ["left", *["right"] * len(plan.sweep.values)]
-        table = tabulate(lines, headers, tablefmt="github", disable_numparse=True, colalign=alignment)
-        page += [f"## {about.label}", "", table, ""]
-    return "\n".join([*page, *map(bullet, notes(experiment, outcomes, curve)), ""])
-
-
-def notes(experiment: Experiment, outcomes: pd.DataFrame, curve: pd.DataFrame) -> list[str]:
-    """What a reader should know about the numbers of a sweep."""
-    silent = "; the test part has no say in it" if experiment.task.trained else ""
-    found = [f"In bold: the value chosen, by {experiment.task.columns[0].label.split(',')[0]}{silent}."]
-    without = curve.groupby(["variant", "label"], sort=False)["chosen"].any()
-    names = [f"{variant}, {label}" for (variant, label), chosen in without.items() if not chosen]
-    found += [f"Nothing is chosen where a trial is missing, or all diverged: {'; '.join(names)}."] if names else []
-    ends = {experiment.spec.sweep.values[0], experiment.spec.sweep.values[-1]} if _ordered(experiment) else set()
-    edge = curve.loc[curve["chosen"] & curve["value"].isin(ends), "label"].unique()
-    found += [f"Chosen at the end of the grid: {', '.join(edge)}. Values beyond it have not been tried."] * bool(
-        len(edge)
-    )
-    return [*found, *about_trials(outcomes), *about_versions(outcomes), about_commits(outcomes)]
-
-
-def _ordered(experiment: Experiment) -> bool:
-    """Whether the values are numbers in order, so that the grid has ends."""
-    values = experiment.spec.sweep.values
-    return numeric(values) and values in (sorted(values), sorted(values, reverse=True))
-
-
-def numeric(values: list) -> bool:
-    """Whether a grid is of numbers, and not of words or switches."""
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-
-
-def text(cell: dict, column: Column) -> str:
-    """What one value of the grid gave, over how many seeds where not over all, or why there is nothing."""
-    if not cell["finished"]:
-        return cell["status"]
-    part = "" if cell["finished"] == cell["seeds"] else f" ({cell['finished']}/{cell['seeds']})"
-    return f"{cell[column.metric]:{column.format}}{part}"
-
-
-def _cell(cell: dict, column: Column) -> str:
-    return f"**{text(cell, column)}**" if cell["chosen"] else text(cell, column)
+def _chosen(experiment: Experiment, model: str, sweep: Experiment, curve: pd.DataFrame) -> tuple[Value, ...]:
+    """Values that a sweep chooses for a model: the entry of the same name, else entries of the same registered model."""
+    registered = {point.model: sweep.spec.models[entry].model for entry, point in sweep.points.items()}
+    ours = experiment.spec.models[model].model or model
+    swept = [model] if model in registered else [entry for entry, name in registered.items() if name == ours]
+    return tuple(curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique())

@@ -1,47 +1,76 @@
-"""The numbers of a table from its trials, each beside the paper's and with a verdict."""
+"""Statistics of the numbers of a table, each beside the paper's value and with a verdict."""
+
+import math
 
 import pandas as pd
 from scipy.stats import t
 
 from hippo.lab.plan.experiment import Experiment
 
+VERDICTS = ("reproduced", "above", "below")
 
-def statistics(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """One row per variant, model and number, in the table's units (percent for accuracies).
 
-    mean, std, finished, seeds; low and high, the 95 % t-interval of the mean; paper, difference, tolerance, verdict.
-    Every number of the outcomes is here; the Markdown table has those that the task names.
+def collect_cells(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Compute the statistics of every number, over the seeds of each variant and model.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    outcomes : DataFrame
+        Outcomes of its trials (`collect_outcomes`).
+
+    Returns
+    -------
+    DataFrame
+        One line per variant, model and metric, in the units of the table (percent for accuracies). Columns:
+        `experiment`, `scale`, `variant`, `model`, `metric`; `mean`, `std` (sample standard deviation) and `finished` of
+        `seeds`; `low` and `high`, the 95 % t-interval of the mean; `paper`, `difference` (ours − paper), `tolerance` and
+        `verdict`. Metrics that the table does not print are included.
     """
     printed = [column.metric for column in experiment.task.columns]
     numbers = outcomes.select_dtypes("number").columns.drop("seed")
-    rows = []
-    for (variant, row), trials in outcomes.groupby(["variant", "row"], sort=False):
+    lines = []
+    for (variant, model), trials in outcomes.groupby(["variant", "model"], sort=False):
         finished = trials[trials["status"] == "finished"]
-        reason = no_verdict(experiment, trials, experiment.is_reduced(variant, row))
+        reason = no_verdict(trials, experiment.is_reduced(variant, model))
         for metric in dict.fromkeys([*printed, *numbers]):
             values = finished.get(metric, pd.Series(dtype=float)).dropna() * experiment.task.column(metric).factor
             low, high = interval(values)
             cell = {"mean": values.mean(), "std": values.std(ddof=1), "finished": len(finished), "seeds": len(trials)}
-            about = {"experiment": experiment.name, "scale": experiment.scale, "variant": variant, "model": row}
-            cell |= {"low": low, "high": high, **beside_paper(experiment, variant, row, metric, values.mean(), reason)}
-            rows.append({**about, "metric": metric, **cell})
-    return pd.DataFrame(rows)
+            axes = {"experiment": experiment.name, "scale": experiment.scale, "variant": variant, "model": model}
+            cell |= {"low": low, "high": high, **beside_paper(experiment, variant, model, metric, values.mean(), reason)}
+            lines.append({**axes, "metric": metric, **cell})
+    return pd.DataFrame(lines)
 
 
 def interval(values: pd.Series) -> tuple[float, float]:
-    """The 95 % t-interval of the mean of `values`; NaN below two of them."""
+    """Return the 95 % t-interval of the mean; NaN for fewer than two values."""
     if len(values) < 2:
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     half = t.ppf(0.975, len(values) - 1) * values.sem()
     return values.mean() - half, values.mean() + half
 
 
-def beside_paper(experiment: Experiment, variant: str, row: str, metric: str, ours: float, reason: str) -> dict:
-    """The paper's value, ours less it, the tolerance in the table's units, and the verdict; None where it prints none.
+def beside_paper(experiment: Experiment, variant: str, model: str, metric: str, ours: float, reason: str) -> dict:
+    """Compare one number with the paper's.
 
-    The verdict is `reproduced`, `above` or `below`, or `reason`, why there is none.
+    Parameters
+    ----------
+    experiment, variant, model, metric
+        The cell.
+    ours : float
+        Our mean, in the units of the table.
+    reason : str
+        Why there is no verdict; empty if there is one.
+
+    Returns
+    -------
+    dict
+        `paper`, `difference`, `tolerance` and `verdict`: reproduced, above or below, or the reason why there is none.
+        All are None if the paper prints no value.
     """
-    theirs = paper_value(experiment, variant, row, metric)
+    theirs = paper_value(experiment, variant, model, metric)
     if theirs is None:
         return dict.fromkeys(("paper", "difference", "tolerance", "verdict"))
     stated = experiment.spec.paper.tolerance.get(metric)
@@ -53,17 +82,25 @@ def beside_paper(experiment: Experiment, variant: str, row: str, metric: str, ou
     return {"paper": theirs, "difference": difference, "tolerance": tolerance, "verdict": verdict}
 
 
-def no_verdict(experiment: Experiment, trials: pd.DataFrame, reduced: bool) -> str:
-    """Why the numbers of one row can have no verdict, or the empty string where they can."""
+def no_verdict(trials: pd.DataFrame, reduced: bool) -> str:
+    """Return why the numbers of one model and variant have no verdict; empty if they have one.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        Outcomes of all seeds.
+    reduced : bool
+        Whether the scale changes a setting that the numbers depend on.
+    """
     unfinished = trials.loc[trials["status"] != "finished", "status"]
     if len(unfinished):
         return unfinished.mode()[0]
-    if trials["stand_in"].any():
-        return "stand-in data"
+    if trials["substitute"].any():
+        return "synthetic substitute data"
     return "scale too small" if reduced else ""
 
 
-def paper_value(experiment: Experiment, variant: str, row: str, metric: str) -> float | None:
-    """The paper's value for one cell, in the table's units, or None where it prints none."""
+def paper_value(experiment: Experiment, variant: str, model: str, metric: str) -> float | None:
+    """Return the paper's value of one cell in the units of the table; None if it prints none."""
     paper = experiment.spec.paper
-    return paper.values.get(variant, {}).get(row, {}).get(metric) if paper else None
+    return paper.values.get(variant, {}).get(model, {}).get(metric) if paper else None

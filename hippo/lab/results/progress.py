@@ -1,0 +1,78 @@
+"""Progress of trials: status, epochs done, and the time that is left."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.trials.failures import alive, read_json
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of one trial that was started.
+
+    Parameters
+    ----------
+    trial : str
+        Name of the trial.
+    status : str
+        As in `collect_outcomes`, and `running`, `starting` or `stopped` for a trial without an outcome.
+    done : int or None
+        Epochs done; None if history.csv cannot be read.
+    epochs : int
+        Epochs in total.
+    seconds_left : float or None
+        Time left of a running trial at its mean time per epoch; None if it is not known.
+    """
+
+    trial: str
+    status: str
+    done: int | None
+    epochs: int
+    seconds_left: float | None
+
+
+def read_progress(trial: TrialSpec, folder: Path, status: str) -> Progress | None:
+    """Read the progress of one trial.
+
+    Parameters
+    ----------
+    trial : TrialSpec
+        The trial.
+    folder : Path
+        Its folder.
+    status : str
+        Status of its outcome.
+
+    Returns
+    -------
+    Progress or None
+        None if the trial was not started.
+    """
+    if status == "missing" and not (folder / "trial.yaml").exists():
+        return None
+    process = read_json(folder / "run.json")
+    if status in ("missing", "killed") and process and alive(process):
+        status = "running"
+    elif status == "missing":
+        status = "stopped" if (folder / "run.json").exists() else "starting"
+    done, seconds = _read_epochs(folder / "history.csv")
+    epochs = trial.epochs
+    if status == "finished" and (stated := read_json(folder / "metrics.json").get("epochs")):
+        done = epochs = stated  # a fitted classifier needs one epoch, whatever the training options say
+    known = status == "running" and done is not None and math.isfinite(seconds)
+    return Progress(trial.name, status, done, epochs, seconds * (epochs - done) if known else None)
+
+
+def _read_epochs(history: Path) -> tuple[int | None, float]:
+    """Epochs done (None if the file cannot be read) and mean seconds per epoch (NaN if the file does not say)."""
+    try:
+        rows = pd.read_csv(history)
+        return int(rows["epoch"].iloc[-1]), float(rows["seconds"].mean()) if "seconds" in rows else math.nan
+    except FileNotFoundError:
+        return 0, math.nan
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        return None, math.nan
