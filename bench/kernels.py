@@ -129,7 +129,7 @@ def measure_others(order: int = 256, dtype=np.float32) -> list[dict]:
         {
             "legs": lambda: project(signal, order),
             "legs, timestamps": lambda: project(signal, order, timestamps=times),
-            "legs, backward Euler": lambda: project(signal, order, method="backward"),
+            "legs, backward Euler": lambda: project(signal, order, discretization="backward"),
             "legs, all coefficients on the way": lambda: project(few, order, stride=1),
             "legt": lambda: project(signal, order, "legt", theta=LENGTH),
             "lagt": lambda: project(signal, order, "lagt", theta=LENGTH),

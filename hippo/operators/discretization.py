@@ -89,9 +89,6 @@ def discretization_alpha(discretization: str | float) -> float | None:
     return ALPHAS.get(discretization)
 
 
-method_alpha = discretization_alpha
-
-
 def _zero_order_hold(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The zero-order hold over a step of length 1."""
     from scipy.linalg import expm  # takes longer to import than NumPy, and legs by default does not need it

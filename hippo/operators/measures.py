@@ -43,11 +43,6 @@ class Measure:
     basis: Callable[[int, np.ndarray], np.ndarray] | None = None
     window: float | None = None
 
-    @property
-    def unit(self) -> float:
-        """Length of the window, or 1."""
-        return self.window or 1.0
-
 
 def transition(
     measure: str, order: int, *, theta: float | None = None, window: float | None = None, seed: int = 0

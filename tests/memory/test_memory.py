@@ -25,7 +25,7 @@ def textbook(signal, order, measure, *, theta=None, alpha=0.5, times=None):
             rows.append(c)
         return np.stack(rows)
     theta = len(signal) if theta is None else theta
-    Abar, Bbar = discretize(A, B, MEASURES[measure].unit / theta, "zoh")
+    Abar, Bbar = discretize(A, B, (MEASURES[measure].window or 1.0) / theta, "zoh")
     c = np.zeros(order)
     for f in signal:
         c = Abar @ c + Bbar * f
@@ -113,9 +113,9 @@ def test_timestamps_set_the_step(alpha):
     times = 30 + np.cumsum(np.random.default_rng(2).uniform(0, 1, 60))
     signal = noise(60)
     expected = textbook(signal, 6, "legs", alpha=alpha, times=times)
-    rows = project(signal, 6, method=alpha, timestamps=times, stride=1)
+    rows = project(signal, 6, discretization=alpha, timestamps=times, stride=1)
     np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-12)
-    memory = OnlineMemory("legs", 6, method=alpha)
+    memory = OnlineMemory("legs", 6, discretization=alpha)
     for part in np.split(np.arange(60), [1, 4, 30]):
         memory.update(signal[part], timestamps=times[part])
     np.testing.assert_allclose(memory.coefficients, expected[-1], rtol=0, atol=1e-12)
@@ -196,7 +196,7 @@ def test_refusals_name_the_way_out():
     with pytest.raises(ValueError, match="no basis"):
         reconstruct(np.ones(4), "random")
     with pytest.raises(ValueError, match="unstable"):
-        project(noise(3000), 64, "legt", theta=10, method="euler")
+        project(noise(3000), 64, "legt", theta=10, discretization="euler")
     with pytest.raises(ValueError, match="pass them with every chunk"):
         OnlineMemory().update([1.0, 2.0], timestamps=[0, 1]).update([1.0])
     with pytest.raises(ValueError, match="start a new one"):

@@ -77,7 +77,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
         "lacks theta": {**good, "settings": {k: v for k, v in settings.items() if k != "theta"}},
         "order = 4, the saved one 5": {**good, "settings": {**settings, "order": 5}},
         "batch = 2, the saved one 3": {**good, "settings": {**settings, "batch": 3}},
-        "method = 'bilinear', the saved one 'euler'": {**good, "settings": {**settings, "method": "euler"}},
+        "discretization = 'bilinear', the saved one 'euler'": {**good, "settings": {**settings, "discretization": "euler"}},
     }
     for message, saved in wrong.items():
         with pytest.raises(ValueError, match=message):
@@ -125,7 +125,7 @@ def test_a_wrong_stride_changes_nothing(stride):
     memory = memory_of().update([1.0], [1.0])
     before = memory.state_dict()
     with pytest.raises((ValueError, TypeError), match="stride"):
-        memory.advance([1.0, 2.0], [2.0, 3.0], stride=stride)
+        memory.record([1.0, 2.0], [2.0, 3.0], stride=stride)
     assert same(memory.state_dict(), before)
 
 
@@ -170,7 +170,7 @@ def test_timestamps_of_one_and_of_two_dimensions_may_alternate():
 
 
 def test_a_refused_chunk_leaves_the_time_as_it_was():
-    memory, control = (memory_of(method="euler", dtype="float32").update([1.0], [1.0]) for _ in range(2))
+    memory, control = (memory_of(discretization="euler", dtype="float32").update([1.0], [1.0]) for _ in range(2))
     with pytest.raises(ValueError, match="overflows float32"):
         memory.update([3e38, -3e38, 3e38, -3e38], [10.0, 20.0, 30.0, 40.0])
     for m in (memory, control):
@@ -199,20 +199,20 @@ def test_nested_timestamps_of_any_kind(kind):
 )
 @pytest.mark.parametrize("stride", [0, 5])
 def test_unstable_rules_are_named_and_change_nothing(measure, dtype, length, stride):
-    memory = OnlineMemory(measure, 256, theta=None if measure == "legs" else 10, method="euler", dtype=dtype)
+    memory = OnlineMemory(measure, 256, theta=None if measure == "legs" else 10, discretization="euler", dtype=dtype)
     memory.update([1.0])
     before = memory.state_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(
-            ValueError, match=f"overflows {dtype}: .* measure '{measure}' with method 'euler' is unstable"
+            ValueError, match=f"overflows {dtype}: .* measure '{measure}' with discretization 'euler' is unstable"
         ):
-            memory.advance(noise(length), stride=stride)
+            memory.record(noise(length), stride=stride)
     assert same(memory.state_dict(), before)
 
 
 def test_matrices_that_only_the_dtype_overflows_are_refused_whatever_passes():
-    memory = OnlineMemory("legt", 64, theta=10, method="euler", dtype="float32", nonfinite="pass")
+    memory = OnlineMemory("legt", 64, theta=10, discretization="euler", dtype="float32", nonfinite="pass")
     with pytest.raises(ValueError, match="unstable at this step"):
         memory.update(np.ones(64))
 

@@ -78,7 +78,7 @@ def test_strides_across_the_turn_and_across_pieces(stride, monkeypatch):
     signals = np.random.default_rng(0).standard_normal((2, 3000)).astype(np.float32)
     for samples in (TURN - 333, TURN + 1):
         memory, wide = late(samples, 2), late(samples, 2, "float64")
-        rows, exact = (m.advance(signals, stride=stride) for m in (memory, wide))
+        rows, exact = (m.record(signals, stride=stride) for m in (memory, wide))
         assert rows.shape == (2, 3000 // stride, 5) and rows.dtype == np.float32
         np.testing.assert_allclose(rows, exact, rtol=0, atol=2e-5)
 

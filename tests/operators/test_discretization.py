@@ -67,9 +67,9 @@ def test_family_agrees_with_its_names():
 
 def test_errors_name_the_way_out():
     A, B = transition("legt", 4)
-    with pytest.raises(ValueError, match="unknown method 'bilinea'; did you mean 'bilinear'"):
+    with pytest.raises(ValueError, match="unknown discretization 'bilinea'; did you mean 'bilinear'"):
         discretize(A, B, 0.1, "bilinea")
-    with pytest.raises(ValueError, match="unknown method 1.5"):
+    with pytest.raises(ValueError, match="unknown discretization 1.5"):
         discretize(A, B, 0.1, 1.5)
     with pytest.raises(ValueError, match="step must be a positive number"):
         discretize(A, B, 0.0)
