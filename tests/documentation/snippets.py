@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *(ROOT / "docs").glob("*.md")])
+PROGRAMS = ("snakemake", "hippo", "make", "pytest", "mlflow", "python -m", "HIPPO_KERNELS=")
 LANGUAGES = {"python", "sh", "yaml", "toml", "cpp", "text"}
 
 
@@ -51,3 +52,11 @@ def commands(block: Block) -> list[list[str]]:
     """The commands of a `sh` block as words, without comments; a line that ends in a backslash continues."""
     text = block.text.replace("\\\n", " ")
     return [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
+
+
+def inline_commands(page: Path) -> list[list[str]]:
+    """Commands in code spans of the running text; a span with a placeholder such as <table> is none."""
+    outside = re.sub(r"^\s*```.*?^\s*```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", outside)]
+    spans = [s for s in spans if s.startswith(PROGRAMS) and " " in s and not re.search(r"[<>…|$*]|\.\.\.", s)]
+    return [shlex.split(span, comments=True) for span in dict.fromkeys(spans)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documentation.snippets import PAGES, ROOT, blocks, commands
+from tests.documentation.snippets import PAGES, ROOT, blocks, commands, inline_commands
 
 COMMANDS = [
     pytest.param(words, id=f"{block.name} {' '.join(words)}")
@@ -15,6 +15,11 @@ COMMANDS = [
     for block in blocks(page)
     if block.language == "sh"
     for words in commands(block)
+]
+COMMANDS += [
+    pytest.param(words, id=f"{page.relative_to(ROOT)} {' '.join(words)}")
+    for page in PAGES
+    for words in inline_commands(page)
 ]
 # Commands that change the user's environment, with the reason why no test executes them.
 NOT_EXECUTED = {

@@ -17,7 +17,9 @@ WITH_CODE = [page for page in PAGES if any(b.language in ("python", "yaml", "tom
 def entry_points(block: Block) -> str:
     """The entry points that a TOML block declares, in the form of an installed package's entry_points.txt."""
     declared = tomllib.loads(block.text).get("project", {}).get("entry-points", {})
-    sections = [[f"[{group}]", *(f"{key} = {value}" for key, value in names.items())] for group, names in declared.items()]
+    sections = [
+        [f"[{group}]", *(f"{key} = {value}" for key, value in names.items())] for group, names in declared.items()
+    ]
     return "\n".join(line for section in sections for line in section)
 
 
@@ -50,7 +52,10 @@ def test_python_blocks_run(page, tmp_path):
 
 
 EXPERIMENTS = [
-    block for page in PAGES for block in blocks(page) if block.language == "yaml" and block.text.lstrip("# ").find("title:") >= 0
+    block
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "yaml" and block.text.lstrip("# ").find("title:") >= 0
 ]
 
 
