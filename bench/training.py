@@ -52,7 +52,6 @@ def training(model: str, form: str, hidden: int, length: int):
 
     from hippo.nn import build_model
     from hippo.nn.optimizers import Adam
-    from tests.nn import naive
 
     options = {"theta": float(length)} if model == "lmu" else {}
     engine = {"precision": form} if form in ("float32", "bfloat16") else {}
@@ -61,7 +60,7 @@ def training(model: str, form: str, hidden: int, length: int):
     stock = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}.get(model) if form == "stock" else None
     cell = stock(1, hidden, batch_first=True) if stock else network.backbone
     last = {
-        "naive": lambda: naive.FORMS[model](cell, inputs)[:, -1],
+        "naive": lambda: cell.reference(inputs)[:, -1],
         "stock": lambda: cell(inputs)[0][:, -1],
     }.get(form, lambda: cell(inputs))
     optimiser = Adam([{"params": [*cell.parameters(), *network.decoder.parameters()], "lr": 1e-3}])

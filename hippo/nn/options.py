@@ -166,6 +166,7 @@ class LagT(TimeInvariantOptions):
     """HiPPO-LagT: the whole past under an exponentially decaying measure."""
 
     measure: ClassVar[str] = "lagt"
+    test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "step": 0.2}
 
     step: PositiveFloat = Field(0.01, description="Time between inputs; the last 1 / step inputs are remembered well.")
 
@@ -180,6 +181,7 @@ class Rand(TimeInvariantOptions):
     """Random transition, the control of the HiPPO paper's table 1."""
 
     measure: ClassVar[str] = "random"
+    test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "step": 0.5}
 
     step: PositiveFloat = Field(0.01, description="Time between inputs; a large step lets the memory diverge.")
     matrix_seed: NonNegativeInt = Field(

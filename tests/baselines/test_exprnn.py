@@ -25,7 +25,7 @@ def test_cayley_initialisation_rotates_in_planes_by_at_most_a_radian():
     torch.testing.assert_close(cell.orthogonal(), expected.double(), atol=1e-6, rtol=0)
 
 
-def test_the_orthogonal_parameters_learn_at_a_tenth():
+def test_the_orthogonal_parameters_have_a_tenth_of_the_learning_rate():
     model = build_model("exprnn", 1, 2, hidden_size=8)
     rates = {id(p): group["lr"] for group in parameter_groups(model, 1e-3) for p in group["params"]}
     assert math.isclose(rates[id(model.backbone.skew)], 1e-4)

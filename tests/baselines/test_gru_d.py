@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from hippo.nn import build_model
-from tests.nn import naive
 
 double = torch.float64
 
@@ -20,7 +19,7 @@ def cell():
 
 
 def irregular(samples=4, length=12):
-    """Inputs with gaps, one channel never seen and one seen late, and times with a repeated one."""
+    """Inputs with gaps (one channel never observed, one observed late), and times of which one is repeated."""
     inputs, times = torch.randn(samples, length, 3, dtype=double), torch.rand(samples, length, dtype=double).cumsum(1)
     inputs[torch.rand(inputs.shape) < 0.4] = nan
     inputs[0, :, 0] = nan
@@ -30,11 +29,11 @@ def irregular(samples=4, length=12):
 
 
 @pytest.mark.parametrize("timestamps", [False, True])
-def test_equals_the_textbook_form_with_gaps(cell, timestamps):
+def test_equals_the_reference_form_with_gaps(cell, timestamps):
     inputs, times = irregular()
     times = times if timestamps else None
     weights = torch.randn(4, 12, 5, dtype=double)
-    hidden, expected = cell(inputs, times, sequence=True), naive.gru_d(cell, inputs, times)
+    hidden, expected = cell(inputs, times, sequence=True), cell.reference(inputs, times)
     torch.testing.assert_close(hidden, expected, atol=1e-13, rtol=1e-12)
     parameters = list(cell.parameters())
     got, wanted = (torch.autograd.grad((h * weights).sum(), parameters) for h in (hidden, expected))
@@ -43,7 +42,7 @@ def test_equals_the_textbook_form_with_gaps(cell, timestamps):
 
 
 def test_three_steps_by_hand():
-    """One unit, one channel: 0.5 seen at time 0, nothing at 2, and -1 at 5, five units after 0.5."""
+    """One unit, one channel: 0.5 observed at time 0, nothing at 2, and -1 at 5, five units of time after 0.5."""
     cell = build_model("gru_d", 1, 2, hidden_size=1).double().backbone
     values = {
         "weight_input": [[0.3], [-0.4], [0.7]],
@@ -76,13 +75,13 @@ def test_three_steps_by_hand():
 
 
 def test_without_decay_and_reset_product_it_is_the_library_s_gru(cell):
-    """The library resets after the product, so the two agree where the new state's product is zero."""
+    """The library applies the reset gate after the product: the two agree if the product of the new state is zero."""
     library = torch.nn.GRU(3, 5, batch_first=True, dtype=double)
     with torch.no_grad():
         cell.weight_hidden[10:] = 0
         for parameter in (cell.weight_mask, cell.hidden_decay, cell.hidden_decay_bias):
             parameter.zero_()
-        # The library's gate keeps, ours lets in.
+        # The update gate of the library is one minus that of GRU-D.
         sign = torch.tensor([1.0, -1.0, 1.0], dtype=double).repeat_interleave(5)
         library.weight_ih_l0.copy_(sign[:, None] * cell.weight_input)
         library.weight_hh_l0.copy_(sign[:, None] * cell.weight_hidden)

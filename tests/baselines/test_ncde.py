@@ -11,7 +11,7 @@ ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}
 
 
 class Growth(torch.nn.Module):
-    """f(z) = z * rates: dz = z (rates . dX), solved by z_0 exp(rates . (X_T - X_0)) whatever the path between."""
+    """f(z) = z * rates: dz = z (rates . dX) has the solution z_0 exp(rates . (X_T - X_0)) for every path X."""
 
     def __init__(self, rates):
         super().__init__()
@@ -62,16 +62,16 @@ def test_every_step_and_every_length_have_the_closed_form():
     torch.testing.assert_close(cell(padded, times, lengths), wanted[torch.arange(4), ends], **tolerance)
 
 
-def test_the_adaptive_solver_is_as_close_as_it_is_asked():
+def test_the_adaptive_solver_keeps_its_tolerance():
     inputs, times = irregular(3, 6, 2)
     for tolerance in (1e-5, 1e-7, 1e-9):
         cell = growing([-0.3, 0.4, 0.2], solver="dopri5", tolerance=tolerance)
-        # Per step; steps are some dozens, for the spline's second derivative jumps at every observation.
+        # The tolerance is per step. There are dozens: the second derivative of the spline jumps at every observation.
         torch.testing.assert_close(cell(inputs, times), exact(cell, inputs, times, -1), atol=1000 * tolerance, rtol=0)
 
 
 def test_points_on_a_line_change_nothing():
-    """A straight path is the same path however many observations it has, and however unevenly they stand."""
+    """A straight path is the same path for any number of observations on it, evenly spaced or not."""
     torch.manual_seed(0)
     cell = build_model("ncde", 2, 2, hidden_size=4, steps=40).double().backbone
     slope = torch.tensor([0.7, -1.1], dtype=double)
@@ -81,11 +81,11 @@ def test_points_on_a_line_change_nothing():
         return cell(times.unsqueeze(2) * slope, times)
 
     few, many = answer([0.0, 2.0]), answer([0.0, 0.1, 0.5, 0.6, 1.2, 2.0])
-    torch.testing.assert_close(few, many, atol=1e-5, rtol=0)  # relu's kinks hold rk4 below its order
+    torch.testing.assert_close(few, many, atol=1e-5, rtol=0)  # kinks of ReLU reduce the order of rk4
     assert (answer([0.0, 2.5]) - few).abs().max() > 1e-2
 
 
-def test_timestamps_that_count_inputs_are_no_timestamps():
+def test_timestamps_that_count_inputs_change_nothing():
     torch.manual_seed(0)
     cell = build_model("ncde", 2, 2, hidden_size=4).double().backbone
     inputs = torch.randn(3, 6, 2, dtype=double)
@@ -96,7 +96,7 @@ def test_evaluations_are_counted_and_capped():
     inputs = torch.randn(2, 6, 2)
     cell = build_model("ncde", 2, 2, hidden_size=3).backbone
     cell(inputs)
-    needed = 5 * 4 + 1  # torchcde asks once for the shape
+    needed = 5 * 4 + 1  # torchcde evaluates the field once for its shape
     assert cell.counters() == {"evaluations": needed}
     capped = build_model("ncde", 2, 2, hidden_size=3, max_evaluations=needed - 1).backbone
     with pytest.raises(Diverged, match=f"more than {needed - 1} evaluations"):

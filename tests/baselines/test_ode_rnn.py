@@ -15,7 +15,7 @@ STAGES = {"euler": 1, "midpoint": 2, "rk4": 4}
 
 
 def linear(matrix, **options):
-    """An ODE-RNN whose hidden state flows by h' = `matrix` h, solved by expm."""
+    """An ODE-RNN whose hidden state follows h' = `matrix` h, which the matrix exponential solves."""
     torch.manual_seed(0)
     cell = build_model("ode_rnn", 2, 2, hidden_size=len(matrix), **options).double().backbone
     cell.field = nn.Linear(*matrix.shape, bias=False, dtype=double)
@@ -25,7 +25,7 @@ def linear(matrix, **options):
 
 @pytest.fixture
 def matrix():
-    """A stable rotation and a decay that mix: a matrix of size one."""
+    """A stable matrix with rotation and decay, of norm about one."""
     torch.manual_seed(1)
     return 0.5 * torch.randn(4, 4, dtype=double) - 0.5 * torch.eye(4, dtype=double)
 
@@ -39,7 +39,7 @@ def flow_error(matrix, elapsed, **options):
 
 @pytest.mark.parametrize("solver", ORDERS)
 def test_flow_converges_to_the_matrix_exponential_at_the_solver_s_order(solver, matrix):
-    elapsed = torch.tensor([0.3, 1.0, 2.0], dtype=double)  # every sample its own
+    elapsed = torch.tensor([0.3, 1.0, 2.0], dtype=double)  # one per sample
     errors = [flow_error(matrix, elapsed, solver=solver, steps=steps) for steps in (16, 32, 64)]
     for coarse, fine in zip(errors, errors[1:], strict=False):
         assert math.log2(coarse / fine) == pytest.approx(ORDERS[solver], abs=0.15)
@@ -47,16 +47,16 @@ def test_flow_converges_to_the_matrix_exponential_at_the_solver_s_order(solver, 
 
 def test_the_adaptive_solver_keeps_its_tolerance(matrix):
     elapsed = torch.tensor([0.3, 1.0, 2.0], dtype=double)
-    for tolerance in (1e-4, 1e-8):  # per step, and there are a few of them
+    for tolerance in (1e-4, 1e-8):  # the tolerance is per step, and there are a few steps
         assert flow_error(matrix, elapsed, solver="dopri5", tolerance=tolerance) < 10 * tolerance
 
 
-def test_no_time_no_change(matrix):
+def test_zero_time_changes_nothing(matrix):
     h = torch.randn(2, 4, dtype=double)
     assert torch.equal(linear(matrix).flow(h, torch.zeros(2, 1, dtype=double)), h)
 
 
-def test_flows_between_inputs_and_jumps_at_each(matrix):
+def test_integrates_between_inputs_and_updates_at_each(matrix):
     cell = linear(matrix, solver="rk4", steps=30)
     inputs, times = torch.randn(3, 6, 2, dtype=double), torch.rand(3, 6, dtype=double).cumsum(1)
     h, wanted = torch.zeros(3, 4, dtype=double), []
@@ -92,7 +92,7 @@ def test_evaluations_are_counted_and_capped(solver):
         inputs = torch.randn(2, length, 2)
         if cap == needed:
             cell(inputs)
-            cell(inputs)  # the cap is for each pass
+            cell(inputs)  # the limit applies to each pass
             assert cell.counters() == {"evaluations": 2 * needed} and cell.counters() == {"evaluations": 0}
         else:
             with pytest.raises(Diverged, match=f"more than {cap} evaluations"):
@@ -100,14 +100,14 @@ def test_evaluations_are_counted_and_capped(solver):
 
 
 def test_an_explosion_underflows_the_step():
-    """y' = y^2 from 1 is infinite at time 1."""
+    """The solution of y' = y^2 from 1 is infinite at time 1."""
     solver = Solver("dopri5", 1, 1e-6, 10**6)
     with pytest.raises(Diverged, match="dopri5: underflow in dt"):
         solver(odeint, lambda t, y: y**2, torch.ones(1, 1, dtype=double), (0, 2))
     assert 10 < solver.take_count() < 10**5
 
 
-def test_another_assertion_is_not_taken_for_divergence():
+def test_other_assertion_errors_are_not_divergence():
     with pytest.raises(AssertionError):
         Solver("dopri5", 1, 1e-6, 10)(odeint, lambda t, y: y, torch.ones(1, 1), (1, 1))
 

@@ -30,7 +30,7 @@ def sigmoid(a: float) -> float:
 
 
 def stepped_by_hand(name: str, values: dict, inputs: list[float], step) -> None:
-    """The cell with these weights against `step` (state, input) of numbers, from a state of zeros."""
+    """Compare the cell with these weights with `step(state, x)` on numbers, from a state of zeros."""
     cell = (
         build_model(name, 1, 2, hidden_size=len(next(iter(values.values()))) // getattr(step, "gates", 1))
         .double()
@@ -46,7 +46,7 @@ def stepped_by_hand(name: str, values: dict, inputs: list[float], step) -> None:
 
 
 def test_mgu_by_hand():
-    """Zhou et al. 2016, equations 7 to 9: one gate that forgets and resets."""
+    """Zhou et al. 2016, equations 7 to 9: one gate both forgets and resets."""
 
     def step(state, x):
         (h,) = state
@@ -65,7 +65,7 @@ def test_mgu_by_hand():
 
 
 def test_exprnn_by_hand():
-    """Two units: exp of a skew matrix is a rotation by its entry, and modReLU shrinks what is not below its bias."""
+    """Two units: the exponential of a skew matrix is a rotation by its entry."""
     angle, (w, v), (b, d) = 0.7, (0.9, -0.8), (-0.2, 0.1)
 
     def mod_relu(z, bias):
@@ -86,7 +86,7 @@ def test_initial_values_and_count_are_the_library_s(name):
     cell = build_model(name, 3, 2, hidden_size=64).backbone
     shapes = {key: value.shape for key, value in LIBRARY[name](3, 64).state_dict().items()}
     assert {f"{key}_l0": value.shape for key, value in cell.state_dict().items()} == shapes
-    for parameter in cell.parameters():  # 192 uniform draws or more come within 5 % of 1 / 8
+    for parameter in cell.parameters():  # of at least 192 uniform values one is within 5 % of 1 / 8
         assert 0.95 / 8 < parameter.abs().max() <= 1 / 8
 
 

@@ -1,17 +1,16 @@
-"""What the theory says of the memory (Gu et al. 2020, section 3), seen through the recurrent cell that holds it."""
+"""Theorems on the memory (Gu et al. 2020, section 3), tested through the recurrent cell that contains it."""
 
 import math
 
 import torch
 
 from hippo.nn import build_model
-from tests.nn import naive
 
 double = torch.float64
 
 
 def open_cell(name="legs", **options):
-    """A cell whose memory is written by its input alone, and read without a gate."""
+    """A cell whose memory depends on the input only, and whose hidden state has no gate."""
     torch.manual_seed(0)
     cell = build_model(name, 1, 2, **{"hidden_size": 6, "order": 8, "gated": False, **options}).double().backbone
     with torch.no_grad():
@@ -23,7 +22,7 @@ def open_cell(name="legs", **options):
 
 
 def test_a_dilated_sequence_ends_in_the_same_state():
-    """LegS is free of timescale: twice as many samples of one signal differ by the discretization, of order 1."""
+    """LegS has no timescale: sampling twice as often changes the state by the discretization error, of order 1."""
     cell = open_cell()
     ends = []
     for length in (2000, 4000, 8000):
@@ -35,19 +34,19 @@ def test_a_dilated_sequence_ends_in_the_same_state():
 
 
 def test_the_gradient_of_an_early_input_decays_as_one_over_length():
-    """Through T steps it is 1/T of what it is through one, where that of an RNN would be its T-th power."""
+    """The gradient through T steps is proportional to 1/T; that of an RNN decays exponentially in T."""
     cell = open_cell()
     products = []
     for length in (500, 1000, 2000, 4000):
-        inputs = torch.zeros(1, length, 1, dtype=double, requires_grad=True)  # there the read-out is linear
+        inputs = torch.zeros(1, length, 1, dtype=double, requires_grad=True)  # around zero inputs tanh is linear
         cell(inputs).sum().backward()
         products.append(inputs.grad[0, length // 4].abs().item() * length)
-    # The same share of the past at every length: T times the gradient is one number up to terms of order 1 / T.
+    # At a fixed fraction of the past, T times the gradient is constant up to terms of order 1 / T.
     assert max(products) < 1.02 * min(products) and min(products) > 0
 
 
 def test_a_memory_of_one_coefficient_is_a_gate():
-    """LegT of order 1, held inputs: m' = (1 - g) m + g u with g = 1 - exp(-1 / theta), as in a gated recurrent unit."""
+    """LegT of order 1 with zero-order hold is m' = (1 - g) m + g u with g = 1 - exp(-1 / theta), a gate as in a GRU."""
     cell, theta = open_cell("legt", order=1, theta=5.0), 5.0
     inputs = torch.randn(3, 20, 1, dtype=double)
     g, m, expected = 1 - math.exp(-1 / theta), torch.zeros(3, 1, dtype=double), []
@@ -55,4 +54,4 @@ def test_a_memory_of_one_coefficient_is_a_gate():
         m = (1 - g) * m + g * u
         expected.append(torch.tanh(m @ cell.candidate.weight[:, 1:].T))
     torch.testing.assert_close(cell(inputs, sequence=True), torch.stack(expected, 1), atol=1e-13, rtol=0)
-    torch.testing.assert_close(cell(inputs, sequence=True), naive.hippo(cell, inputs), atol=1e-13, rtol=0)
+    torch.testing.assert_close(cell(inputs, sequence=True), cell.reference(inputs), atol=1e-13, rtol=0)

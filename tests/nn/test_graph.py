@@ -1,4 +1,4 @@
-"""The CUDA graphs. Without a GPU, their buffers and bookkeeping are tested with graphs that merely run again."""
+"""CUDA graphs. Without a GPU, their buffers and bookkeeping are tested with graphs that call their function again."""
 
 import gc
 
@@ -7,62 +7,70 @@ import torch
 
 from hippo.config import ConfigError
 from hippo.nn import build_model
+from hippo.nn.cells import unrolled
 from hippo.nn.device import resolve_device
 from hippo.nn.engine import graph
+from tests.nn.cases import engine_models, options_of
 
 double = torch.float64
-MODELS = {"legs": {}, "lagt": {}, "fout": {"theta": 9.0}, "rand": {"step": 0.5}, "lmu": {"theta": 9.0}}
-MODELS |= dict.fromkeys(("gru", "lstm", "mgu", "rnn", "exprnn"), {})
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
 
-def hidden(cell, inputs, sequence):
-    """What the cell computes on a CUDA device, here through `Graphed` itself."""
-    from functools import partial
+def build(name, **options):
+    return build_model(name, 2, 3, **{**options_of(name).test_options, **options})
 
-    make = partial(cell.recurrence(None), cell.hidden_size, inputs.dtype)
-    steps = torch.cat([inputs, torch.ones_like(inputs[..., :1])], 2).transpose(0, 1).contiguous()
-    out = graph.Graphed.apply(cell, make, sequence, True, steps, *cell.weights())
-    return out.transpose(0, 1) if sequence else out
+
+@pytest.fixture
+def graphed(monkeypatch):
+    """A function (cell, inputs, sequence) that runs a cell through `Graphed`, as it runs on a CUDA device."""
+    monkeypatch.setattr(graph, "record", lambda runs: runs)
+
+    def hidden(cell, inputs, sequence):
+        def unroll(make, steps, weights, every_step, checkpoint):
+            return graph.Graphed.apply(cell, make, every_step, True, steps, *weights)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(unrolled, "unroll", unroll)
+            return cell(inputs, sequence=sequence)
+
+    return hidden
 
 
 @pytest.mark.parametrize("sequence", [False, True])
-@pytest.mark.parametrize("name", MODELS)
-def test_buffers_carry_values_in_and_gradients_out(name, sequence, monkeypatch):
-    monkeypatch.setattr(graph, "record", lambda runs: runs)
-    cell = build_model(name, 2, 3, hidden_size=6, **MODELS[name]).double().backbone
-    for _ in range(2):  # the second time through kept buffers, with other weights
+@pytest.mark.parametrize("name", engine_models())
+def test_buffers_carry_values_in_and_gradients_out(name, sequence, graphed):
+    cell = build(name, hidden_size=6).double().backbone
+    for _ in range(2):  # the second time with kept buffers, with other weights
         with torch.no_grad():
             for parameter in cell.parameters():
                 parameter += 0.2 * torch.randn_like(parameter)
         inputs = torch.randn(3, 7, 2, dtype=double, requires_grad=True)
-        got, want = hidden(cell, inputs, sequence), cell(inputs, sequence=sequence)
+        got, want = graphed(cell, inputs, sequence), cell(inputs, sequence=sequence)
         torch.testing.assert_close(got, want, atol=1e-13, rtol=1e-13)
         targets = [inputs, *cell.parameters()]
         expected = torch.autograd.grad(want.square().sum(), targets)
-        for _ in range(2):  # the second backward pass has to run forward again
+        for _ in range(2):  # the second backward pass runs the forward graph again
             found = torch.autograd.grad(got.square().sum(), targets, retain_graph=True)
             for a, b in zip(found, expected, strict=True):
                 torch.testing.assert_close(a, b, atol=1e-11, rtol=1e-11)
-        assert len(graph._spare[cell]) == 1
+        assert len(graph.spare_graphs[cell]) == 1
 
 
-def test_graphs_go_with_their_cell(monkeypatch):
-    monkeypatch.setattr(graph, "record", lambda runs: runs)
+def test_graphs_are_deleted_with_their_cell(graphed):
     cell = build_model("rnn", 2, 3, hidden_size=6).backbone
     for length in range(2, 8):
-        hidden(cell, torch.randn(1, length, 2), False).sum().backward()
-    assert len(graph._spare[cell]) == 2
-    before = len(graph._spare)
+        graphed(cell, torch.randn(1, length, 2), False).sum().backward()
+    assert len(graph.spare_graphs[cell]) == graph.GRAPHS_KEPT
+    before = len(graph.spare_graphs)
     del cell
     gc.collect()
-    assert len(graph._spare) < before
+    assert len(graph.spare_graphs) < before
 
 
 @needs_cuda
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", engine_models())
 def test_cuda_equals_cpu(name):
-    model = build_model(name, 2, 3, hidden_size=16, **MODELS[name]).double()
+    model = build(name, hidden_size=16).double()
     inputs = torch.randn(5, 30, 2, dtype=double)
     want = torch.autograd.grad(model(inputs).square().sum(), list(model.parameters()))
     model, inputs = model.cuda(), inputs.cuda()

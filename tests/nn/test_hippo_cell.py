@@ -5,8 +5,7 @@ import torch
 from torch.nn import functional
 
 from hippo.nn import build_model
-from hippo.nn.cells.cell import elapsed_shares
-from tests.nn import naive
+from hippo.nn.cells.cell import step_ratios_of
 
 double = torch.float64
 
@@ -15,19 +14,22 @@ def legs_cell(input_size=2, **options):
     return build_model("legs", input_size, 3, **{"hidden_size": 7, **options}).double().backbone
 
 
-def test_timestamps_equal_the_textbook_recurrence():
+def test_timestamps_equal_steps_with_ratios_by_hand():
     cell = legs_cell()
     times = torch.rand(4, 9, dtype=double).sort(1).values
     times[1, 0] = 0.0
     times[2, :3] = 0.0
     inputs = torch.randn(4, 9, 2, dtype=double)
-    shares = torch.ones_like(times)
+    ratios = torch.ones_like(times)
     for sample in range(4):
         for k in range(1, 9):
             now, before = times[sample, k].item(), times[sample, k - 1].item()
-            shares[sample, k] = (now - before) / now if now > 0 else 0.0
-    expected = naive.hippo(cell, inputs, shares)
-    torch.testing.assert_close(cell(inputs, times, sequence=True), expected, atol=1e-12, rtol=1e-12)
+            ratios[sample, k] = (now - before) / now if now > 0 else 0.0
+    state, expected = cell.start(inputs), []
+    for k in range(9):
+        state = cell.step(inputs[:, k], state, ratios[:, k])
+        expected.append(state[0])
+    torch.testing.assert_close(cell(inputs, times, sequence=True), torch.stack(expected, 1), atol=1e-12, rtol=1e-12)
 
 
 def test_even_timestamps_equal_none():
@@ -46,7 +48,7 @@ def test_memory_does_not_depend_on_the_unit_of_time():
     assert torch.equal(cell(inputs, times), cell(inputs, times * 1024))
 
 
-def test_a_zero_timestamp_touches_its_own_sample_only():
+def test_a_zero_timestamp_changes_only_its_own_sample():
     cell = legs_cell()
     inputs = torch.randn(2, 8, 2, dtype=double)
     times = torch.arange(1, 9, dtype=double).repeat(2, 1)
@@ -55,20 +57,20 @@ def test_a_zero_timestamp_touches_its_own_sample_only():
     torch.testing.assert_close(cell(inputs, times)[1:], alone, atol=1e-14, rtol=1e-14)
 
 
-def test_shares_of_elapsed_time():
+def test_step_ratios():
     times = torch.tensor([[0.0, 0.0, 2.0, 2.0, 8.0, 1.0], [3.0, 4.0, 5.0, 6.0, 12.0, 16.0]], dtype=double)
-    shares = elapsed_shares(times, torch.tensor([5, 6]))
+    ratios = step_ratios_of(times, torch.tensor([5, 6]))
     expected = [[1, 0, 1, 0, 0.75, 0], [1, 0.25, 0.2, 1 / 6, 0.5, 0.25]]
-    torch.testing.assert_close(shares, torch.tensor(expected, dtype=double), atol=0, rtol=1e-15)
+    torch.testing.assert_close(ratios, torch.tensor(expected, dtype=double), atol=0, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
     "bad",
     [[0.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [0.0, math.nan, 1.0], [0.0, 1.0, math.inf], [math.inf, math.inf, math.inf]],
 )
-def test_times_that_run_backwards_are_refused(bad):
+def test_times_that_decrease_are_refused(bad):
     with pytest.raises(ValueError, match="sort each sample's timestamps"):
-        elapsed_shares(torch.tensor([bad]))
+        step_ratios_of(torch.tensor([bad]))
 
 
 def test_gradcheck_with_timestamps():
@@ -83,10 +85,10 @@ def test_initial_values():
     hidden, inputs = 200, 4
     cell = build_model("legs", inputs, 2, hidden_size=hidden).backbone
     features = inputs + hidden
-    # W_u: Kaiming uniform with linear gain 1 has bound sqrt(3 / fan_in); 204 draws come within 5 % of it.
+    # W_u: Kaiming uniform with linear gain 1 has bound sqrt(3 / fan_in); of 204 values one is within 5 % of it.
     bound = math.sqrt(3 / features)
     assert 0.95 * bound < cell.write.weight.abs().max() <= bound
-    # 40 800 normal draws: the standard error of their deviation is 1 / sqrt(2 * 40800) = 0.35 %; allow five.
+    # 40 800 normal values: the standard error of their deviation is 1 / sqrt(2 * 40800) = 0.35 %; allow five.
     for linear, deviation in (
         (cell.candidate, math.sqrt(2 / (features + hidden))),
         (cell.gate, features**-0.5),
@@ -109,19 +111,19 @@ def test_order_defaults_to_the_hidden_size():
 
 
 def test_memory_of_a_constant_is_that_constant():
-    # A constant signal is the first Legendre polynomial: coefficients [u, 0, ..., 0] for ever.
+    # A constant signal is the first Legendre polynomial: coefficients [u, 0, ..., 0] at all times.
     cell = legs_cell(gated=False)
     state = torch.zeros(1, 7, dtype=double)
     u = torch.full((1,), 2.5, dtype=double)
     for k in range(50):
-        state = cell.memory.advance(state, u, 1 / max(k, 1), first=k == 0)
+        state = cell.memory.update(state, u, 1 / max(k, 1), first=k == 0)
     expected = functional.pad(u.unsqueeze(-1), (0, 6))
     torch.testing.assert_close(state, expected, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["legt", "fout"])
 def test_a_window_of_theta_steps_forgets_what_is_older(name):
-    """The memory of one impulse, as a share of its largest: gone soon after theta steps, there before."""
+    """The norm of the memory of an impulse, relative to its maximum, decays soon after theta steps, not before."""
     theta = 200
     A, B = build_model(name, 1, 2, hidden_size=64, theta=float(theta)).backbone.memory.matrices(torch.zeros(1).double())
     memory, norms = B.clone(), []

@@ -33,8 +33,7 @@ def test_one_step_by_hand():
 
 
 def test_the_window_forgets_after_theta():
-    # A sliding window: an impulse is in memory within the window and, once older than theta, gone up to the
-    # ripple that order 12 leaves.
+    # An impulse is in memory while it is younger than theta; after that only the error of order 12 remains.
     cell = build_model("lmu", 1, 1, hidden_size=12, theta=40).double().backbone
     A, B = cell.memory.matrices(torch.zeros(1, dtype=double))
     state, norms = B.clone(), []
@@ -51,7 +50,7 @@ def test_initial_values():
     assert torch.equal(cell.encode_input, torch.ones(1, 3))
     for zero in (cell.encode_hidden, cell.encode_memory, cell.weight_input, cell.weight_hidden):
         assert not zero.any()
-    # 15 000 draws: five standard errors of the deviation are 2.9 %.
+    # 15 000 values: five standard errors of the deviation are 2.9 %.
     assert cell.weight_memory.std().item() == pytest.approx(math.sqrt(2 / 250), rel=0.029)
 
 
