@@ -1,18 +1,30 @@
-"""HiPPO: recurrent memory by optimal polynomial projections, as a library and a laboratory."""
+"""HiPPO: recurrent memory by optimal polynomial projections, as a library and a laboratory.
+
+The names below are imported on first use, so that `import hippo` imports neither NumPy nor torch.
+"""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-# The workflow imports `hippo.lab.plan.experiment` while it parses its DAG, so the public face loads on first use.
-_HOME = {
-    "transition": "hippo.operators.measures",
+if TYPE_CHECKING:
+    from hippo.memory import OnlineMemory, project, reconstruct
+    from hippo.operators import transition
+
+__all__ = ["OnlineMemory", "project", "reconstruct", "transition"]
+
+_MODULES = {
+    "OnlineMemory": "hippo.memory",
     "project": "hippo.memory",
     "reconstruct": "hippo.memory",
-    "OnlineMemory": "hippo.memory",
+    "transition": "hippo.operators",
 }
-__all__ = ["OnlineMemory", "project", "reconstruct", "transition"]
 
 
 def __getattr__(name: str):
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module 'hippo' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Classifiers that are fitted at once, without gradients: their options. Free of scikit-learn."""
+"""Options of classifiers that are fitted at once, without gradients. Free of scikit-learn."""
 
 from typing import TYPE_CHECKING
 
@@ -13,21 +13,34 @@ if TYPE_CHECKING:
 class ClassifierOptions(Options):
     """Options of one classifier of sequences, registered in the entry-point group `hippo.classifiers`.
 
-    What they describe is given timestamps, where the dataset has them, as the sequences' last channel.
+    If the dataset has timestamps, the classifier receives them as the last channel of the sequences.
     """
 
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
-        """An unfitted scikit-learn classifier of sequences (samples, length, channels)."""
+        """Return the classifier that these options describe.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of everything random in the classifier.
+        timestamps : bool
+            Whether the last channel of the sequences holds timestamps.
+
+        Returns
+        -------
+        sklearn.base.ClassifierMixin
+            Unfitted classifier of sequences (samples, length, channels).
+        """
         raise NotImplementedError
 
 
 class LegSRidge(ClassifierOptions):
-    """HiPPO-LegS coefficients of each channel, and a ridge classifier on them."""
+    """HiPPO-LegS coefficients of each channel, classified by ridge regression."""
 
     order: PositiveInt = Field(32, description="Coefficients of each channel.")
 
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
-        """A pipeline of `LegSFeatures` and `RidgeClassifierCV`; nothing in it is random."""
+        """Return a pipeline of `LegSFeatures` and `RidgeClassifierCV`; nothing in it is random."""
         from hippo.estimators import LegSFeatures, ridge
 
         return ridge(LegSFeatures(self.order, timestamps))
