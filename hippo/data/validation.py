@@ -80,8 +80,8 @@ def _check_targets(part: Part, classes: int | None, place: str) -> None:
     samples, length = part.inputs.shape[:2]
     targets = part.targets
     if classes is None:
-        outputs = targets.shape[-1:]
-        _require_array(targets, "targets", np.float32, [(samples, *outputs), (samples, length, *outputs)], place)
+        outputs = targets.shape[-1] if targets.ndim > 1 else 1
+        _require_array(targets, "targets", np.float32, [(samples, outputs), (samples, length, outputs)], place)
         _require_values(np.isfinite(targets), targets, "targets", "a finite number", place)
         return
     _require_array(targets, "targets", np.int64, [(samples,), (samples, length)], place)

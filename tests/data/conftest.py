@@ -11,7 +11,7 @@ NAMED_DATA_DIR = os.environ.get("HIPPO_DATA_DIR")
 
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch, tmp_path):
-    """Tests see no data folder, cache or proxy but their own."""
+    """Each test has its own data folder, cache and proxy settings."""
     for name in ("HIPPO_DATA_DIR", *PROXIES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HIPPO_CACHE_DIR", str(tmp_path / "cache"))
@@ -19,7 +19,7 @@ def _own_settings(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Every way out is a closed port of this machine, for pip as well."""
+    """Every proxy and package index is a closed port of this machine."""
     closed = "http://127.0.0.1:9"
     for name in PROXIES:
         monkeypatch.setenv(name, closed)
@@ -31,7 +31,7 @@ def no_network(monkeypatch):
 
 @pytest.fixture(scope="session")
 def recordings_file() -> Path:
-    """The real CharacterTrajectories, from the folder that HIPPO_DATA_DIR names."""
+    """The real CharacterTrajectories, from the folder in HIPPO_DATA_DIR."""
     if not NAMED_DATA_DIR:
         pytest.skip("HIPPO_DATA_DIR is not set: no real CharacterTrajectories here")
     for folder in ("character_trajectories", "CharacterTrajectories", "."):

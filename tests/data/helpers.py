@@ -1,15 +1,17 @@
-"""A web site on this machine, and the smallest form of verified data that it can publish."""
+"""A web server on this machine, and the smallest form of verified data that it can publish."""
 
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from hippo.data.sources import DamagedError, RawData, content
+from hippo.data.errors import DamagedError
+from hippo.data.raw_files import content
+from hippo.data.sources import RawData
 
 
 class Site:
-    """A web site on this machine: `pages` {path: bytes}; those in `cut` end halfway, in `held` hang there."""
+    """A web server on this machine: `pages` by path. Those in `cut` end halfway; those in `held` wait there."""
 
     def __init__(self):
         self.pages: dict[str, bytes] = {}
@@ -52,9 +54,9 @@ WHOLE = bytes(range(256)) * 400
 
 
 def read_whole(paths: tuple[Path, ...]) -> bytes:
-    """Content of a file that must be `WHOLE`: the smallest verified format there is."""
+    """Content of a file that must be `WHOLE`: the smallest verified format."""
     (path,) = paths
-    stored = content(path)
+    stored = content(path, len(WHOLE))
     if stored != WHOLE:
         raise DamagedError(path, f"expected sha256 {_sha256(WHOLE)}, found {_sha256(stored)}")
     return stored
@@ -65,5 +67,6 @@ def _sha256(stored: bytes) -> str:
 
 
 def letter_data(*places) -> RawData:
-    """A one-file form of recordings, published at `places`."""
-    return RawData("Letters", ("letters.bin",), read_whole, places, folder="letters", subfolders=("letters", "."))
+    """A form of recordings with one file, published at `places`."""
+    files = {"letters.bin": len(WHOLE)}
+    return RawData("Letters", files, read_whole, places, folder="letters", subfolders=("letters", "."))

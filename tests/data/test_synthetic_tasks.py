@@ -1,4 +1,4 @@
-"""The tasks that are drawn, not recorded: each against its definition."""
+"""Synthetic datasets, each against its definition."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_copying_asks_for_the_symbols_in_order(variable):
     assert (len(places) > 10) == variable and ((0, 1, 2, 3) in places) != variable
 
 
-def test_copying_refuses_what_does_not_fit():
+def test_copying_refuses_more_symbols_than_steps():
     with pytest.raises(ValueError, match="symbols = 9 do not fit into length = 8"):
         Copying(length=8, symbols=9)
 
@@ -38,7 +38,7 @@ def test_adding_marks_one_number_in_each_half():
     assert (marks[:, :5].sum(axis=1) == 1).all() and (marks[:, 5:].sum(axis=1) == 1).all()
     targets = dataset.parts["train"].targets
     np.testing.assert_allclose(targets[:, 0], numbers[marks == 1].reshape(-1, 2).sum(axis=1), rtol=1e-6)
-    # The sum of two uniform numbers: mean 1, variance 1/6; 4000 draws come within 5 standard errors of 2 %.
+    # The sum of two uniform numbers: mean 1, variance 1/6; 4000 of them come within 5 standard errors of 2 %.
     assert targets.mean() == pytest.approx(1, abs=5 * (1 / 6 / 4000) ** 0.5)
     assert targets.var() == pytest.approx(1 / 6, rel=0.1)
 
@@ -69,7 +69,7 @@ def test_mackey_glass_converges_at_second_order():
     assert order == pytest.approx(2, abs=0.15)
 
 
-def test_mackey_glass_asks_for_what_comes():
+def test_mackey_glass_targets_are_later_inputs():
     dataset = MackeyGlass(length=60, horizon=15, train_samples=3, eval_samples=2).build()
     part = dataset.parts["train"]
     assert part.inputs.shape == part.targets.shape == (3, 60, 1)

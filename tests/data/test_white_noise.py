@@ -15,9 +15,9 @@ def test_spectrum_ends_at_the_cutoff_and_power_is_one():
 
 
 def test_spectrum_is_flat_on_average():
-    draws = [np.abs(np.fft.rfft(white_noise(256, 16, seed))[1:17]) ** 2 for seed in range(500)]
-    mean = np.mean(draws, axis=0)
-    # each power is exponential, so its mean over 500 draws scatters by 1/sqrt(500) = 4.5 %: four of those
+    powers = [np.abs(np.fft.rfft(white_noise(256, 16, seed))[1:17]) ** 2 for seed in range(500)]
+    mean = np.mean(powers, axis=0)
+    # each power is exponential, so its mean over 500 signals has a standard error of 1/sqrt(500) = 4.5 %; four of them
     np.testing.assert_allclose(mean / mean.mean(), 1, atol=0.18)
 
 
@@ -26,23 +26,23 @@ def test_same_cycles_at_another_length_are_the_same_function():
 
 
 def test_expected_error_is_the_mean_least_squares_error():
-    cycles, order, samples, draws = 6, 20, 2000, 200
+    cycles, order, samples, count = 6, 20, 2000, 200
     grid = (2 * np.arange(samples) + 1) / samples - 1
     basis = legendre.legvander(grid, order - 1)
-    signals = np.stack([white_noise(samples, cycles, seed) for seed in range(draws)], axis=1)
+    signals = np.stack([white_noise(samples, cycles, seed) for seed in range(count)], axis=1)
     fitted = basis @ np.linalg.lstsq(basis, signals, rcond=None)[0]
     errors = np.mean((signals - fitted) ** 2, axis=0)
-    # four standard errors of the mean, and 2 % because unit power is forced on every draw
-    tolerance = 4 * errors.std() / np.sqrt(draws) + 0.02 * errors.mean()
+    # four standard errors of the mean, and 2 % because unit power is forced on every signal
+    tolerance = 4 * errors.std() / np.sqrt(count) + 0.02 * errors.mean()
     assert abs(errors.mean() - expected_projection_error(cycles, order)) < tolerance
 
 
-def test_expected_error_vanishes_for_high_orders_and_is_all_for_the_mean_alone():
+def test_expected_error_is_0_at_high_orders_and_1_for_the_mean():
     assert expected_projection_error(10, 80) == pytest.approx(0, abs=1e-12)
     assert expected_projection_error(10, 1) == pytest.approx(1, abs=1e-12)  # every harmonic has zero mean
 
 
-def test_default_cutoff_lands_near_the_papers_error():
+def test_default_cutoff_is_the_one_nearest_to_the_papers_error():
     cycles = WhiteNoise().cycles
     errors = {near: abs(expected_projection_error(near, 256) - 0.02) for near in range(cycles - 3, cycles + 4)}
     assert min(errors, key=errors.get) == cycles

@@ -7,16 +7,15 @@ from scipy.io import loadmat, savemat
 
 from hippo.data.character_trajectories.recordings import (
     COUNTS,
-    UCI,
-    UEA,
     Recordings,
-    read_uci,
-    read_uea,
     recordings_digest,
     trim,
 )
 from hippo.data.character_trajectories.substitute import substitute_recordings
-from hippo.data.sources import DamagedError, DataError, Sources
+from hippo.data.character_trajectories.uci import BYTES, UCI, read_uci
+from hippo.data.character_trajectories.uea import UEA, read_uea
+from hippo.data.errors import DamagedError, DataError
+from hippo.data.sources import Sources
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +25,13 @@ def real(recordings_file) -> Recordings:
 
 @pytest.fixture
 def stored(recordings_file) -> dict:
-    """What the UCI file holds, to be written again with a change."""
+    """Content of the UCI file, to be written again with a change."""
     read = loadmat(recordings_file)
     return {"mixout": read["mixout"], "consts": read["consts"]}
 
 
 def write_ts(folder: Path, sequences: list[np.ndarray], letters: np.ndarray, cut: int = 1422) -> tuple[Path, Path]:
-    """The two files of the UEA archive, of which the first holds `cut` recordings."""
+    """Write the two files of the UEA archive; the first holds `cut` recordings."""
     paths = (folder / "CharacterTrajectories_TRAIN.ts", folder / "CharacterTrajectories_TEST.ts")
     order = np.random.default_rng(0).permutation(len(letters))
     for path, rows in zip(paths, (order[:cut], order[cut:]), strict=True):
@@ -79,7 +78,7 @@ def test_archive_files_of_any_year_are_the_same_recordings(real, tmp_path, paddi
         return np.pad(one, ((3, max(0, 109 - 3 - len(one))), (0, 0)))
 
     sequences = [ends(one) for one in real.sequences]
-    if padding == "kept":  # one recording reaches the longest published length
+    if padding == "kept":  # one recording has the longest published length
         longest = int(np.argmax([len(one) for one in sequences]))
         sequences[longest] = np.pad(sequences[longest], ((0, 205 - len(sequences[longest])), (0, 0)))
     found = read_uea(write_ts(tmp_path, sequences, real.letters))
@@ -132,11 +131,11 @@ def test_damaged_mat_in_the_users_folder_is_one_clear_error(recordings_file, tmp
         Sources(tmp_path).load(UCI, UEA)
 
 
-def test_recordings_of_something_else_are_refused(tmp_path):
+def test_other_recordings_are_refused(tmp_path):
     strokes = substitute_recordings()
     cells = np.empty((1, len(strokes.sequences)), dtype=object)
     cells[0] = [one.T for one in strokes.sequences]
-    savemat(tmp_path / UCI.files[0], {"mixout": cells, "consts": {"charlabels": strokes.letters + 1}})
+    savemat(tmp_path / "mixoutALL_shifted.mat", {"mixout": cells, "consts": {"charlabels": strokes.letters + 1}})
     with pytest.raises(DataError, match=r"not CharacterTrajectories.*the sum of all values is .*, expected -81885"):
         Sources(tmp_path).load(UCI, UEA)
 
@@ -157,6 +156,33 @@ def test_broken_archive_file_is_refused(tmp_path, text, reason):
         (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=reason):
         Sources(tmp_path).load(UCI, UEA)
+
+
+def test_matlab_file_that_decompresses_to_too_much_is_refused(tmp_path):
+    """Neither one large array nor many small ones are decompressed beyond the size of the recordings."""
+    path = tmp_path / "mixoutALL_shifted.mat"
+    message = f"^{re.escape(str(path))}: more than {BYTES:,} bytes of decompressed content"
+    for arrays in ({"mixout": np.zeros(BYTES // 8)}, {f"x{i}": np.zeros(BYTES // 80) for i in range(10)}):
+        savemat(path, arrays, do_compression=True)
+        assert path.stat().st_size < BYTES / 100
+        with pytest.raises(DataError, match=message):
+            Sources(tmp_path).load(UCI, UEA)
+
+
+def test_damaged_element_before_a_compression_bomb_is_refused(tmp_path):
+    """SciPy skips elements that it does not need, damaged ones included."""
+    path = tmp_path / "mixoutALL_shifted.mat"
+    savemat(path, {"first": np.arange(5000.0), "mixout": np.zeros(BYTES // 8)}, do_compression=True)
+    stored = bytearray(path.read_bytes())
+    stored[1000:1100] = bytes(100)
+    path.write_bytes(stored)
+    with pytest.raises(DataError, match="truncated, altered or not the UCI's CharacterTrajectories"):
+        Sources(tmp_path).load(UCI, UEA)
+
+
+def test_sizes_admit_every_published_form():
+    assert BYTES == 2 * 2858 * 205 * 3 * 8
+    assert UEA.files == dict.fromkeys(UEA.files, 2858 * 205 * 3 * 25 + 1_000_000)
 
 
 def test_digest_ignores_order_but_neither_letters_nor_values():

@@ -3,9 +3,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.spatial.distance import cdist
 
-from hippo.data.character_trajectories import pad, split
 from hippo.data.character_trajectories.recordings import COUNTS, LETTERS
-from hippo.data.character_trajectories.substitute import GLYPHS, bell, stand_in, write
+from hippo.data.character_trajectories.sampling import pad, split
+from hippo.data.character_trajectories.substitute import GLYPHS, bell, substitute_recordings, write
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,7 @@ def strokes():
     return substitute_recordings()
 
 
-def test_stand_in_has_the_recordings_counts_and_lengths(strokes):
+def test_substitute_has_the_counts_and_lengths_of_the_recordings(strokes):
     assert tuple(np.bincount(strokes.letters)) == COUNTS
     lengths = [len(one) for one in strokes.sequences]
     assert min(lengths) == 60 and max(lengths) == 182
@@ -21,7 +21,7 @@ def test_stand_in_has_the_recordings_counts_and_lengths(strokes):
     assert sorted(GLYPHS) == list(LETTERS)
 
 
-def test_stand_in_is_the_same_every_time_and_no_two_are_alike(strokes):
+def test_substitute_is_the_same_every_time_and_no_two_sequences_are_equal(strokes):
     again = substitute_recordings()
     for one, other in zip(strokes.sequences, again.sequences, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -40,11 +40,11 @@ def test_stroke_is_of_unit_length_and_minimum_jerk():
 def test_velocity_leads_from_the_first_point_to_the_last():
     """The sum of the velocities has the direction of the glyph's displacement."""
     rng = np.random.default_rng(0)
-    drawn = [write("l", rng)[:, :2] for _ in range(300)]
-    up = np.array([one[:, 1].sum() for one in drawn])
-    across = np.array([one[:, 0].sum() for one in drawn])
-    assert (up < 0).all()  # an l goes down from 2 to 0 …
-    assert across.mean() > 0 and np.abs(up).mean() > 3 * across.mean()  # … and a little to the right
+    written = [write("l", rng)[:, :2] for _ in range(300)]
+    up = np.array([one[:, 1].sum() for one in written])
+    across = np.array([one[:, 0].sum() for one in written])
+    assert (up < 0).all()  # an l goes down from 2 to 0,
+    assert across.mean() > 0 and np.abs(up).mean() > 3 * across.mean()  # and a little to the right
 
 
 def test_letters_can_be_told_apart_but_not_by_their_length(strokes):
