@@ -1,6 +1,7 @@
 """What a backbone is: a map of sequences to sequences, such as a recurrent cell or a stack of layers."""
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -47,7 +48,7 @@ class Backbone(Protocol):
         """
 
 
-def sum_counters(modules) -> dict[str, int]:
+def sum_counters(modules: Iterable[nn.Module]) -> dict[str, int]:
     """Return the sums of the counters of several backbones by name, and reset them.
 
     Parameters
@@ -84,7 +85,8 @@ def set_engine(backbone: nn.Module, engine: EngineOptions, name: str) -> None:
     ConfigError
         If the options are not the defaults and the engine runs no module of the backbone.
     """
-    unrolled = [module for module in backbone.modules() if isinstance(getattr(module, "engine", None), EngineOptions)]
+    modules: list[Any] = list(backbone.modules())
+    unrolled = [module for module in modules if isinstance(getattr(module, "engine", None), EngineOptions)]
     if not unrolled and engine != EngineOptions():
         raise ConfigError(f"{name} is not run by the engine: leave {engine!r} at its defaults")
     for module in unrolled:

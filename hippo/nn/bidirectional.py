@@ -1,6 +1,7 @@
 """A layer in both directions: one copy reads the sequence, a second copy reads it reversed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +25,11 @@ class Bidirectional(nn.Module):
         Channels of the inputs.
     """
 
-    def __init__(self, layer: Callable[[int], nn.Module], input_size: int):
+    def __init__(self, layer: Callable[[int], Any], input_size: int):
         super().__init__()
         self.forward_layer = layer(input_size)
         self.backward_layer = layer(input_size)
-        self.output_size = self.forward_layer.output_size + self.backward_layer.output_size
+        self.output_size: int = self.forward_layer.output_size + self.backward_layer.output_size
 
     def forward(
         self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None, sequence: bool = False

@@ -1,12 +1,13 @@
 """From a registered name and its hyperparameters to a model."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hippo import registry
 from hippo.config import ConfigError, parse
 from hippo.nn.engine.options import EngineOptions
 
 if TYPE_CHECKING:
+    from hippo.nn.options import ModelOptions
     from hippo.nn.sequence import SequenceModel
 
 
@@ -80,14 +81,9 @@ def build_model(
     if vocabulary is not None:
         if input_size not in (None, 1):
             raise ConfigError(f"build_model({name!r}): input_size is {input_size!r}; leave it out with a vocabulary")
-        input_size = 1
-    sizes = {"input_size": input_size, "output_size": output_size}
-    if vocabulary is not None:
-        sizes["vocabulary"] = vocabulary
-    for key, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ConfigError(f"build_model({name!r}): {key} is {size!r}; expected a positive integer")
-    options_type = registry.find("models", name, where="build_model")
+        input_size, vocabulary = 1, _positive(name, "vocabulary", vocabulary)
+    input_size, output_size = _positive(name, "input_size", input_size), _positive(name, "output_size", output_size)
+    options_type = cast("type[ModelOptions]", registry.find("models", name, where="build_model"))
     options = parse(options_type, hyperparameters, where=f"model {name!r}")
     from hippo.nn.sequence import SequenceModel
 
@@ -100,3 +96,10 @@ def build_model(
         return_sequence=return_sequence,
         engine=parse(EngineOptions, engine or {}, where="engine"),
     )
+
+
+def _positive(name: str, key: str, size: int | None) -> int:
+    """Return `size` if it is a positive integer; ConfigError otherwise."""
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ConfigError(f"build_model({name!r}): {key} is {size!r}; expected a positive integer")
+    return size

@@ -91,12 +91,12 @@ def build_encoder(input_size: int, vocabulary: int | None, output_size: int | No
     vocabulary : int or None
         Number of token ids; None for real-valued inputs.
     output_size : int or None
-        Channels of the encoding; None, for real-valued inputs only: no encoder.
+        Channels of the encoding; None: no encoder.
 
     Returns
     -------
     TokenEncoder, LinearEncoder or None
     """
-    if vocabulary is not None:
-        return TokenEncoder(vocabulary, output_size)
-    return None if output_size is None else LinearEncoder(input_size, output_size)
+    if output_size is None:
+        return None
+    return LinearEncoder(input_size, output_size) if vocabulary is None else TokenEncoder(vocabulary, output_size)

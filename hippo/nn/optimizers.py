@@ -62,14 +62,15 @@ class Adam:
     def step(self) -> None:
         """Update the parameters by their gradients. A parameter whose gradient is None is left as it is."""
         for group, moments in zip(self.groups, self.moments, strict=True):
-            pairs = [(p, m) for p, m in zip(group.parameters, moments, strict=True) if p.grad is not None]
+            pairs = zip(group.parameters, moments, strict=True)
+            updates = [(p, p.grad, m) for p, m in pairs if p.grad is not None]
             adam(
-                [parameter for parameter, _ in pairs],
-                [parameter.grad for parameter, _ in pairs],
-                [moments.first for _, moments in pairs],
-                [moments.second for _, moments in pairs],
+                [parameter for parameter, _, _ in updates],
+                [gradient for _, gradient, _ in updates],
+                [moments.first for _, _, moments in updates],
+                [moments.second for _, _, moments in updates],
                 [],
-                [moments.steps for _, moments in pairs],
+                [moments.steps for _, _, moments in updates],
                 fused=True,
                 amsgrad=False,
                 beta1=self.BETAS[0],

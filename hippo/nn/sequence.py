@@ -64,12 +64,13 @@ class SequenceModel(nn.Module):
         self.timestamps, self.return_sequence = timestamps, return_sequence
         self.times_as_channel = timestamps and not options.uses_times
         self.pooling = options.pooling
+        input_size += self.times_as_channel
         encoder_size = options.encoder_size(vocabulary)
-        self.encoder = build_encoder(input_size + self.times_as_channel, vocabulary, encoder_size)
+        self.encoder = build_encoder(input_size, vocabulary, encoder_size)
+        # timestamps are a channel of real inputs before they are encoded, and a channel beside embedded tokens
+        channels = input_size if encoder_size is None else encoder_size
         if vocabulary is not None:
-            channels = encoder_size + self.times_as_channel
-        else:
-            channels = encoder_size or input_size + self.times_as_channel
+            channels += self.times_as_channel
         self.backbone = build_backbone(options, channels, encoded=self.encoder is not None)
         set_engine(self.backbone, engine or EngineOptions(), type(options).__name__)
         self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
@@ -101,9 +102,7 @@ class SequenceModel(nn.Module):
         if lengths is not None:
             lengths = lengths.long()
             inside = true_steps(lengths, inputs.shape[1])  # (B, L)
-        if self.times_as_channel:
-            intervals(times, lengths)  # raises for the times that backbones which use timestamps refuse
-        inputs = self._encode(inputs, times, inside)  # (B, L, C)
+        inputs = self._encode(inputs, times, lengths, inside)  # (B, L, C)
         times = None if self.times_as_channel else times
         every_step = self.return_sequence or self.pooling != "last"
         outputs = self.backbone(inputs, times, lengths, sequence=every_step)  # (B, L, H) or (B, H)
@@ -115,11 +114,12 @@ class SequenceModel(nn.Module):
         """Return what the backbone has counted since the last call, by name; the counts start again at 0."""
         return sum_counters([self.backbone])
 
-    def _encode(self, inputs: Tensor, times: Tensor | None, inside: Tensor | None) -> Tensor:
+    def _encode(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None, inside: Tensor | None) -> Tensor:
         """Channels (batch, length, channels) that the backbone reads. Padding is set to 0 first: it may be NaN."""
-        if self.vocabulary is not None:
+        if self.encoder is not None and self.vocabulary is not None:
             inputs = self.encoder(inputs if inside is None else inputs.where(inside, 0))  # (B, L, E)
-        if self.times_as_channel:
+        if self.times_as_channel and times is not None:
+            intervals(times, lengths)  # raises for the times that backbones which use timestamps refuse
             inputs = torch.cat([inputs, times.to(inputs.dtype).unsqueeze(2)], dim=2)  # (B, L, C + 1)
         if inside is not None:
             inputs = inputs.where(inside.unsqueeze(2), 0)

@@ -1,6 +1,7 @@
 """Stacks of layers with residual connections, normalization and dropout, over any backbone."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from hippo.nn.options import ModelOptions
 from hippo.nn.pooling import last, true_steps
 
 
-def build_backbone(options: ModelOptions, input_size: int, encoded: bool) -> nn.Module:
+def build_backbone(options: ModelOptions, input_size: int, encoded: bool) -> Any:
     """Build the backbone that options describe.
 
     Parameters
@@ -89,7 +90,7 @@ class Stack(nn.Module):
 
     def counters(self) -> dict[str, int]:
         """Return the sums of the counts of all layers."""
-        return sum_counters(block.layer for block in self.blocks)
+        return sum_counters(self.blocks)
 
 
 class Block(nn.Module):
@@ -112,9 +113,9 @@ class Block(nn.Module):
 
     def __init__(self, options: ModelOptions, input_size: int, raw_inputs: bool):
         super().__init__()
-        layer: Callable[[int], nn.Module] = options.backbone
-        self.layer = Bidirectional(layer, input_size) if options.bidirectional else layer(input_size)
-        self.output_size = self.layer.output_size
+        build: Callable[[int], Any] = options.backbone
+        self.layer = Bidirectional(build, input_size) if options.bidirectional else build(input_size)
+        self.output_size: int = self.layer.output_size
         self.norm_before = build_norm(options.norm, input_size) if options.prenorm and not raw_inputs else None
         self.dropout = SequenceDropout(options.layer_dropout, options.tie_dropout)
         self.residual = options.residual
@@ -147,6 +148,10 @@ class Block(nn.Module):
             outputs = outputs + (inputs if self.shortcut is None else self.shortcut(inputs))
         return outputs if self.norm_after is None else self.norm_after(outputs, inside)
 
+    def counters(self) -> dict[str, int]:
+        """Return the counts of the layer."""
+        return sum_counters([self.layer])
+
 
 def build_norm(norm: str | None, channels: int) -> nn.Module | None:
     """Build the normalization called `norm` ("layer", "batch" or None) over sequences of `channels` channels.
@@ -158,4 +163,6 @@ def build_norm(norm: str | None, channels: int) -> nn.Module | None:
     """
     if norm == "layer" and channels == 1:
         raise ConfigError("norm = 'layer' over 1 channel removes its input: use more channels, or norm = 'batch'")
-    return {None: lambda _: None, "layer": LayerNorm, "batch": BatchNorm}[norm](channels)
+    if norm is None:
+        return None
+    return LayerNorm(channels) if norm == "layer" else BatchNorm(channels)
