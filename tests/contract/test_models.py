@@ -1,4 +1,4 @@
-"""What every registered model keeps, whoever brought it."""
+"""Contract of every registered model, of this project or of another installed package."""
 
 import copy
 
@@ -7,20 +7,18 @@ import torch
 
 from hippo import registry
 from hippo.nn import available_models, build_model
+from hippo.nn.cells.cell import Cell
 from hippo.nn.parameter_groups import parameter_groups
 
-# A model whose options have no default is built with these.
-REQUIRED = {"theta": 12.0}
+
+def options_of(name):
+    return registry.find("models", name, where="test")
 
 
-def build(name, timestamps=False, **more):
-    required = {
-        key: REQUIRED[key]
-        for key, field in registry.find("models", name, "test").model_fields.items()
-        if field.is_required()
-    }
+def build(name, timestamps=False):
+    """The model with the hyperparameters that its options class declares for tests."""
     torch.manual_seed(0)
-    return build_model(name, 3, 5, timestamps=timestamps, hidden_size=8, **required, **more)
+    return build_model(name, 3, 5, timestamps=timestamps, **options_of(name).test_options)
 
 
 def batch(timestamps, samples=4, length=11, missing=False):
@@ -30,6 +28,13 @@ def batch(timestamps, samples=4, length=11, missing=False):
         inputs[torch.rand(inputs.shape, generator=generator) < 0.3] = torch.nan
     times = torch.rand(samples, length, generator=generator).sort(1).values if timestamps else None
     return inputs, times
+
+
+def disturb(module):
+    """Move parameters away from initial values that are zero, which block gradients and hide wrong products."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
 
 
 @pytest.fixture(params=available_models())
@@ -42,7 +47,7 @@ def timestamps(request):
     return request.param
 
 
-def test_answers_once_per_sequence_or_per_step(name, timestamps):
+def test_one_answer_per_sequence_or_per_step(name, timestamps):
     model, (inputs, times) = build(name, timestamps), batch(timestamps)
     answer = model(inputs, times)
     assert answer.shape == (4, 5) and answer.isfinite().all()
@@ -53,19 +58,65 @@ def test_answers_once_per_sequence_or_per_step(name, timestamps):
 
 
 def test_gradient_reaches_every_parameter(name, timestamps):
-    missing = name == "gru_d"
-    model, (inputs, times) = build(name, timestamps), batch(timestamps, missing=missing)
-    with torch.no_grad():  # initial values that are zero may block a gradient at the very start
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    inputs.requires_grad_()
-    model(inputs, times).square().sum().backward()
-    assert inputs.grad.abs().sum() > 0
-    for key, parameter in model.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, key
+    """Some parameters of models for missing values have a gradient only if values are missing."""
+    model = build(name, timestamps)
+    disturb(model)
+
+    def unreached(missing):
+        inputs, times = batch(timestamps, missing=missing)
+        inputs.requires_grad_()
+        model.zero_grad()
+        model(inputs, times).square().sum().backward()
+        assert inputs.grad.abs().sum() > 0
+        gradients = {key: parameter.grad for key, parameter in model.named_parameters()}
+        return {key for key, gradient in gradients.items() if gradient is None or not gradient.abs().sum() > 0}
+
+    missed = unreached(missing=False)
+    assert not missed or not missed & unreached(missing=True)
 
 
-def test_samples_do_not_see_each_other(name, timestamps):
+def test_equals_its_reference_form(name, timestamps):
+    """Values and gradients of a cell against its own step-by-step form, if it has one."""
+    if not isinstance(build(name).backbone, Cell):
+        pytest.skip("not a recurrent cell")
+    cell, (inputs, times) = build(name).double().backbone, batch(timestamps)
+    disturb(cell)
+    inputs = inputs.double().requires_grad_()
+    try:
+        expected = cell.reference(inputs, times)
+    except NotImplementedError as error:
+        assert type(cell).__name__ in str(error)
+        pytest.skip(str(error))
+    hidden = cell(inputs, times, sequence=True)
+    # Rounding only: eleven steps of numbers of order one in float64.
+    torch.testing.assert_close(hidden, expected, atol=1e-12, rtol=1e-12)
+    weights = torch.randn_like(hidden)
+    variables = [inputs, *cell.parameters()]
+    got, want = (
+        torch.autograd.grad((h * weights).sum(), variables, allow_unused=True, materialize_grads=True)
+        for h in (hidden, expected)
+    )
+    for g, w in zip(got, want, strict=True):
+        torch.testing.assert_close(g, w, atol=1e-10, rtol=1e-10)
+
+
+def test_a_backbone_declares_the_channels_of_its_outputs(name):
+    backbone, (inputs, _) = build(name).backbone, batch(False)
+    assert backbone(inputs).shape == (4, backbone.output_size)
+    assert backbone(inputs, sequence=True).shape == (4, 11, backbone.output_size)
+
+
+def test_an_initial_state_is_not_taken_for_timestamps(name):
+    """`cell(inputs, h0)` is the call of `torch.nn.GRU`."""
+    cell, (inputs, _) = build(name).backbone, batch(False)
+    if not isinstance(cell, Cell):
+        pytest.skip("not a recurrent cell")
+    for state in (torch.zeros(1, 4, cell.hidden_size), torch.zeros(4, cell.hidden_size)):
+        with pytest.raises(ValueError, match="expected \\(batch, length\\) = \\(4, 11\\).*no initial hidden state"):
+            cell(inputs, state)
+
+
+def test_samples_are_independent(name, timestamps):
     model, (inputs, times) = build(name, timestamps).double(), batch(timestamps)
     inputs = inputs.double()
     together = model(inputs, times)
@@ -101,16 +152,11 @@ def test_save_and_load(name, tmp_path):
     model, (inputs, _) = build(name), batch(False)
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     torch.manual_seed(9)
-    other = build_model(name, 3, 5, **_options(name))
+    other = build_model(name, 3, 5, **options_of(name).test_options)
     assert not torch.equal(other(inputs), model(inputs))
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     assert torch.equal(other(inputs), model(inputs))
     assert torch.equal(copy.deepcopy(model)(inputs), model(inputs))
-
-
-def _options(name):
-    fields = registry.find("models", name, "test").model_fields
-    return {"hidden_size": 8} | {key: REQUIRED[key] for key, field in fields.items() if field.is_required()}
 
 
 def test_same_seed_same_bits(name, timestamps):
@@ -141,11 +187,11 @@ def test_training_lowers_the_loss(name):
 
 
 def test_every_hyperparameter_is_described(name):
-    for key, field in registry.find("models", name, "test").model_fields.items():
+    for key, field in options_of(name).model_fields.items():
         assert field.description, f"{name}.{key} has no description"
 
 
-def test_padding_that_is_no_number_spoils_no_gradient(name):
+def test_nan_in_the_padding_changes_no_gradient(name):
     model, (inputs, _) = build(name), batch(False)
     inputs[1, 5:] = torch.nan
     model(inputs, lengths=torch.tensor([11, 5, 11, 11])).square().sum().backward()
