@@ -15,12 +15,12 @@ def test_shapes_and_dtype(measure, order):
     assert A.dtype == B.dtype == np.float64 and np.isfinite(A).all() and np.isfinite(B).all()
 
 
-@pytest.mark.parametrize("measure", [m for m in MEASURES if m != "legs"])
-def test_theta_stretches_time(measure):
+@pytest.mark.parametrize("measure", MEASURES)
+def test_theta_divides_both_matrices(measure):
     A, B = transition(measure, ORDER)
-    stretched = transition(measure, ORDER, theta=20.0)
-    np.testing.assert_allclose(stretched[0] * 20, A, rtol=1e-15)
-    np.testing.assert_allclose(stretched[1] * 20, B, rtol=1e-15)
+    slow = transition(measure, ORDER, theta=20.0)
+    np.testing.assert_allclose(slow[0] * 20, A, rtol=1e-15)
+    np.testing.assert_allclose(slow[1] * 20, B, rtol=1e-15)
 
 
 def test_lmu_is_legt_under_a_diagonal_similarity():
@@ -32,7 +32,7 @@ def test_lmu_is_legt_under_a_diagonal_similarity():
     np.testing.assert_allclose(B_lmu, scale * B, rtol=1e-14)
 
 
-# The inputs of which the basis is exact: polynomials, polynomials times the weight's root, sinusoids.
+# Signals that the basis represents exactly: polynomials, polynomials times the root of the weight, sinusoids.
 EXACT = {
     "legs": lambda s: 1 - 3 * s + 2 * s**3,
     "legt": lambda s: 1 - 3 * s + 2 * s**3,
@@ -51,16 +51,15 @@ def test_basis_is_complete_for_its_own_functions(measure):
 
 
 @pytest.mark.parametrize("measure", EXACT)
-def test_dynamics_shift_the_past(measure):
-    """The derivative of the projection: what the basis sees must age at unit rate.
+def test_matrices_are_the_derivative_of_the_coefficients(measure):
+    """A c + B g(now) is the time derivative of the coefficients of a signal g that the basis represents exactly.
 
-    In c' = A c + B f (at t = 1 for legs, whose window grows) the remembered function g(x), fixed in absolute time,
-    keeps exact coefficients while it stays in the span of the basis: A c + B g(now) is then their derivative.
+    legs is tested as scale-invariant, at t = 1, where c' = A c + B f.
     """
     chosen, order, h = find_measure(measure), 8, 1e-6
     fit_age = np.linspace(0, 1, 200) * (1.0 if measure != "lagt" else 8.0)
 
-    def coefficients(now):  # of x -> EXACT(-x), projected when the time is `now`
+    def coefficients(now):  # of x -> EXACT(-x), projected at time `now`
         age = fit_age * (now if measure == "legs" else 1.0)
         past = EXACT[measure]((age - (now - 1)) if measure == "legs" else (age - now))
         return np.linalg.lstsq(chosen.basis(order, fit_age), past, rcond=None)[0]
@@ -78,7 +77,7 @@ def test_random_depends_on_its_seed_alone():
     np.testing.assert_array_equal(transition("random", 8, seed=3)[0], transition("random", 8, seed=3)[0])
     assert not np.array_equal(transition("random", 8, seed=3)[0], transition("random", 8, seed=4)[0])
     A, _ = transition("random", 400, seed=0)
-    assert abs(A.std() * 400 - 1) < 0.02  # 160 000 draws: the standard error is 0.002
+    assert abs(A.std() * 400 - 1) < 0.02  # 160 000 samples: the standard error is 0.002
 
 
 @pytest.mark.parametrize("measure", ["legs", "legt", "lmu", "lagt", "fout"])
@@ -86,14 +85,24 @@ def test_stable(measure):
     assert np.linalg.eigvals(transition(measure, ORDER)[0]).real.max() < 1e-12
 
 
-def test_errors_name_the_way_out():
+def test_errors_name_the_alternative():
     with pytest.raises(ValueError, match="unknown measure 'legz'; did you mean 'leg"):
         transition("legz", 4)
     with pytest.raises(ValueError, match="order must be at least 1, got 0"):
         transition("legs", 0)
-    with pytest.raises(TypeError):
-        transition("legs", 2.5)
-    with pytest.raises(ValueError, match="theta must be a positive number"):
-        transition("legt", 4, theta=-1)
-    with pytest.raises(ValueError, match="no time scale"):
-        transition("legs", 4, theta=2.0)
+    for order in (2.5, True, "4", None):
+        with pytest.raises(TypeError, match="order must be an integer"):
+            transition("legs", order)
+    for theta in (-1, 0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="theta must be a positive number"):
+            transition("legt", 4, theta=theta)
+    for theta in ("a", True, 1j, [1, 2]):
+        with pytest.raises(TypeError, match="theta must be a positive number"):
+            transition("legt", 4, theta=theta)
+    with pytest.raises(ValueError, match="window must be a positive number"):
+        transition("legt", 4, window=0)
+    with pytest.raises(ValueError, match="theta and window both set the timescale"):
+        transition("legt", 4, theta=1, window=1)
+    for measure in ("legs", "lagt", "random"):
+        with pytest.raises(ValueError, match=f"measure {measure!r} has no window"):
+            transition(measure, 4, window=2)
