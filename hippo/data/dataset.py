@@ -18,7 +18,9 @@ from hippo.files import atomic
 __all__ = ["NOT_ASKED", "Dataset", "DatasetOptions", "Part"]
 
 ARRAYS = ("inputs", "targets", "times", "lengths")
-WORDING, EARLIER_WORDING = "synthetic substitute for", "synthetic stand-in for"
+EARLIER_KEY = "stand_in"  # of `substitute`, in files and digests of earlier versions
+WORDING = "synthetic substitute for"
+EARLIER_WORDING = WORDING.replace("substitute", EARLIER_KEY.replace("_", "-"))
 ADVICE = "delete it and prepare it again"
 
 
@@ -152,8 +154,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     with np.load(path) as stored:
         about = json.loads(str(stored["about"]))
         arrays = {key: stored[key] for key in stored.files if key != "about"}
-    if "stand_in" in about:  # key and words of earlier versions
-        about["substitute"] = about.pop("stand_in")
+    if EARLIER_KEY in about:
+        about["substitute"] = about.pop(EARLIER_KEY)
         about["source"] = about["source"].replace(EARLIER_WORDING, WORDING)
     return about, arrays
 
@@ -161,7 +163,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _digest(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
     content = {key: value for key, value in about.items() if key != "substitute"}
     # The key and the words of earlier versions: others would change the digests of all published outcomes.
-    content["stand_in"] = about["substitute"]
+    content[EARLIER_KEY] = about["substitute"]
     content["source"] = about["source"].replace(WORDING, EARLIER_WORDING)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for key, array in sorted(arrays.items()):

