@@ -1,5 +1,6 @@
 """Blocks of options: every option is declared once, and an unknown key is an error that names the closest valid one."""
 
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
@@ -55,14 +56,14 @@ class Options(BaseModel):
 OptionsType = TypeVar("OptionsType", bound=Options)
 
 
-def closest(name: str, valid) -> str:
+def closest(name: object, valid: Iterable[object]) -> str:
     """Return a clause that suggests a valid name.
 
     Parameters
     ----------
-    name : str
-        The name that was not found.
-    valid : iterable of str
+    name : object
+        The name that was not found, as text.
+    valid : iterable
         All valid names.
 
     Returns
@@ -77,7 +78,7 @@ def closest(name: str, valid) -> str:
     return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
 
 
-def parse(cls: type[OptionsType], values, where: str) -> OptionsType:
+def parse(cls: type[OptionsType], values: object, where: str) -> OptionsType:
     """Validate a mapping as a block of options.
 
     Parameters
@@ -105,7 +106,7 @@ def parse(cls: type[OptionsType], values, where: str) -> OptionsType:
         raise ConfigError("\n".join(_describe(cls, item, where) for item in error.errors())) from None
 
 
-def _describe(cls: type[Options], item: dict, where: str) -> str:
+def _describe(cls: type[Options], item: Mapping[str, Any], where: str) -> str:
     """One validation error as a line of text."""
     location = [part for part in item["loc"] if part != "[key]"]
     *parents, key = location or ("",)
@@ -119,7 +120,7 @@ def _describe(cls: type[Options], item: dict, where: str) -> str:
     return f"{where}: {subject}{message}"
 
 
-def _block(cls: type[Options], path: list) -> type[Options]:
+def _block(cls: type[BaseModel], path: list) -> type[BaseModel]:
     """The class of the block of options at `path` inside `cls`."""
     for key in path:
         field = cls.model_fields.get(key)
