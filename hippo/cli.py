@@ -134,8 +134,9 @@ def table(experiment, scale, trials, out, partial):
     """Make one table, Markdown, CSV and LaTeX, from its finished trials."""
     from hippo.lab.plan.experiments import find_experiment as find
     from hippo.lab.reporting.tables import write_table
+    from hippo.lab.results.results import collect_results
 
-    write_table(find(str(experiment), scale), trials, out)
+    write_table(collect_results(find(str(experiment), scale), trials), out)
     _written(out, partial)
 
 
@@ -149,16 +150,18 @@ def table(experiment, scale, trials, out, partial):
 def sweep(experiment, scale, trials, out, partial):
     """Show what each value of a swept setting gave, and which one is chosen."""
     from hippo.lab.plan.experiment import load_experiment
-    from hippo.lab.reporting.figures.sweep import sweep_figure
-    from hippo.lab.results.sweeps import write_sweep
+    from hippo.lab.reporting.figures.sweep import plot_sweep
+    from hippo.lab.reporting.sweep_page import write_sweep
+    from hippo.lab.results.results import collect_results
     from hippo.lab.tracking.sweep_runs import record
 
     plan = load_experiment(experiment, scale)
     if not plan.spec.sweep:
         raise ConfigError(f"{experiment}: states no sweep; `hippo table` makes its table")
-    curve = write_sweep(plan, trials, out)
-    sweep_figure(plan, curve, out)
-    record(plan, curve, out)
+    results = collect_results(plan, trials)
+    write_sweep(results, out)
+    plot_sweep(results, out)
+    record(plan, results.curve, out)
     _written(out, partial)
 
 
@@ -174,56 +177,45 @@ def figure():
     """Figures beside the tables, each as .png and .svg."""
 
 
-def drawing(name, module, function):
-    """The command `hippo figure NAME` that draws an experiment from its trials with `module`.`function`."""
+def _add_figure_commands():
+    """One command `hippo figure NAME` per registered figure."""
+    from hippo.lab.reporting.figure import available_figures
 
-    @figure.command(name, help=f"Draw the {name} of an experiment's finished trials.")
-    @experiment_options
-    @click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
-    @click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
-    def command(experiment, scale, trials, out):
-        from importlib import import_module
-
-        from hippo.lab.plan.experiment import load_experiment
-
-        getattr(import_module(f"hippo.lab.reporting.figures.{module}"), function)(load_experiment(experiment, scale), trials, out)
+    for name, declared in available_figures().items():
+        figure.command(name.replace("_", "-"), help=declared.caption)(_figure_command(declared))
 
 
-drawing("learning-curves", "learning", "learning_curves")
-drawing("ranks", "ranks", "ranks")
-drawing("signals", "reconstruction", "signals")
-drawing("speed-curve", "speed_curve", "speed_curve")
+def _figure_command(declared):
+    """The function behind the command of one figure."""
+    out = click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
+    if declared.needs == "results":
+
+        @experiment_options
+        @click.option("--trials", type=FOLDER, required=True, help="Folder of all trials of this scale.")
+        @out
+        def command(experiment, scale, trials, out):
+            from hippo.lab.plan.experiments import find_experiment
+            from hippo.lab.results.results import collect_results
+
+            declared.plot(collect_results(find_experiment(str(experiment), scale), trials), out)
+
+    elif declared.needs == "benchmark":
+
+        @click.argument("measured", type=FILE, default=declared.file)
+        @out
+        def command(measured, out):
+            declared.plot(measured, out)
+
+    else:
+
+        @out
+        def command(out):
+            declared.plot(None, out)
+
+    return command
 
 
-@figure.command("memory-errors")
-@click.option("--cycles", type=click.IntRange(min=1), default=88, show_default=True, help="Harmonics of the signal.")
-@click.option("--out", type=FILE, required=True, help="The figure; its .csv, .png and .svg are written.")
-def figure_memory_errors(cycles, out):
-    """Draw the memories' error against their order and against the signal's length, up to ten million samples."""
-    from hippo.lab.reporting.figures.reconstruction import memory_errors
-
-    memory_errors(cycles, out)
-
-
-@figure.command("basis-functions")
-@click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
-def figure_basis_functions(out):
-    """Draw the first basis functions of each measure."""
-    from hippo.lab.reporting.figures.basis import basis_functions
-
-    basis_functions(out)
-
-
-@figure.command("kernel-speed")
-@click.argument("measured", type=FILE, default=Path("results/bench/kernels.csv"))
-@click.option("--out", type=FILE, required=True, help="The figure; its .png and .svg are written.")
-def figure_kernel_speed(measured, out):
-    """Draw the speed of the kernels that `make bench` MEASURED."""
-    import pandas as pd
-
-    from hippo.lab.reporting.figures.kernels import kernel_speed
-
-    kernel_speed(pd.read_csv(measured), out)
+_add_figure_commands()
 
 
 @main.command()
@@ -237,14 +229,16 @@ def report(experiments, scale, results, out):
     It opens offline.
     """
     from hippo.lab.plan.experiment import load_experiment
-    from hippo.lab.reporting.explain import made
+    from hippo.lab.reporting.pages import experiments_with_pages
     from hippo.lab.reporting.report import write_report
+    from hippo.lab.results.results import collect_results
 
     results = results or Path("results", scale)
-    plans = [load_experiment(path, scale) for path in experiments or made(results)]
+    plans = [load_experiment(path, scale) for path in experiments or experiments_with_pages(results)]
     if not plans:
         raise ConfigError(f"{results}: no table in it; make one with `snakemake --config scale={scale}`")
-    write_report(plans, scale, results, out or results / "report.html")
+    found = [collect_results(experiment, results / "trials") for experiment in plans]
+    write_report(found, scale, results, out or results / "report.html")
     click.echo(out or results / "report.html")
 
 
@@ -253,9 +247,9 @@ def report(experiments, scale, results, out):
 @click.option("--since", type=float, default=0, help="Only jobs that ended after this time, in seconds since 1970.")
 def times(benchmarks, since):
     """Print how long jobs took, from the folders of their BENCHMARKS."""
-    from hippo.lab.reporting.timing import time_table
+    from hippo.lab.reporting.timing import format_times
 
-    click.echo(time_table(benchmarks, since))
+    click.echo(format_times(benchmarks, since))
 
 
 @main.command()
@@ -265,9 +259,10 @@ def times(benchmarks, since):
 def show(name, scale, results):
     """Print the table NAME, or its file, with verdicts, from the trials that there are."""
     from hippo.lab.plan.experiments import find_experiment as find
-    from hippo.lab.reporting.explain import show
+    from hippo.lab.reporting.pages import format_page
+    from hippo.lab.results.results import collect_results
 
-    click.echo(show(find(name, scale), (results or Path("results", scale)) / "trials"))
+    click.echo(format_page(collect_results(find(name, scale), (results or Path("results", scale)) / "trials")))
 
 
 @main.command()
@@ -275,9 +270,13 @@ def show(name, scale, results):
 @click.argument("model")
 def explain(table, model):
     """Print settings, seeds, runs and command behind the row MODEL of TABLE, say results/quick/tables/pmnist.md."""
+    from hippo.lab.plan.experiments import find_experiment
     from hippo.lab.reporting.explain import explain
+    from hippo.lab.reporting.pages import locate_page
+    from hippo.lab.results.results import collect_results
 
-    click.echo(explain(table, model))
+    name, scale, results = locate_page(table)
+    click.echo(explain(collect_results(find_experiment(name, scale), results / "trials"), model))
 
 
 @main.command()
@@ -308,9 +307,11 @@ def runs_list(names, scale, results):
     from hippo.lab.plan.experiments import FOLDER as EXPERIMENTS
     from hippo.lab.plan.experiments import find_experiment as find
     from hippo.lab.reporting.listing import list_trials
+    from hippo.lab.results.results import collect_results
 
     plans = [find(name, scale) for name in names or sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))]
-    click.echo(list_trials(plans, (results or Path("results", scale)) / "trials"))
+    trials = (results or Path("results", scale)) / "trials"
+    click.echo(list_trials([collect_results(experiment, trials) for experiment in plans]))
 
 
 @runs.command("init")

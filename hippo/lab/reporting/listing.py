@@ -1,67 +1,40 @@
-"""How far the trials of a scale are, as a table for the terminal."""
+"""List of trials for the terminal: status, epochs and time left."""
 
-import math
-from pathlib import Path
+from collections import Counter
 
-import pandas as pd
 from tabulate import tabulate
 
-from hippo.lab.plan.experiment import Experiment
-from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.results.outcomes import collect
-from hippo.lab.trials.failures import alive, read_json
+from hippo.lab.results.results import Results
 
 
-def list_trials(experiments: list[Experiment], trials: Path) -> str:
-    """A line per trial that was started: status, epoch k of n, time left at the pace so far; then the counts."""
-    lines, waiting = [], 0
-    for experiment in experiments:
-        found = collect(experiment, trials).reindex(columns=["status"])["status"].fillna("damaged")
-        for trial, status in zip(experiment.trials(), found, strict=True):
-            folder = trials / trial.name
-            if status == "missing" and not (folder / "trial.yaml").exists():
-                waiting += 1
-            else:
-                lines.append([trial.name, *_state(trial, folder, status)])
-    table = (
-        tabulate(lines, ["trial", "status", "epoch", "left"], disable_numparse=True)
-        if lines
-        else "no trial was started"
-    )
-    counts = pd.Series([line[1] for line in lines], dtype=str).value_counts()
-    total = ", ".join([*(f"{n} {status}" for status, n in counts.items()), f"{waiting} not started"])
-    return f"{table}\n\n{total}"
+def list_trials(found: list[Results]) -> str:
+    """Return one line per trial that was started, then the counts of all states.
+
+    Parameters
+    ----------
+    found : list of Results
+        Results of the experiments to list.
+    """
+    progress = [trial for results in found for trial in results.progress()]
+    started = [trial for trial in progress if trial is not None]
+    lines = [
+        [
+            trial.trial,
+            trial.status,
+            "" if trial.done is None else f"{trial.done} of {trial.epochs}",
+            "" if trial.seconds_left is None else format_duration(trial.seconds_left),
+        ]
+        for trial in started
+    ]
+    headers = ["trial", "status", "epoch", "left"]
+    table = tabulate(lines, headers, disable_numparse=True) if lines else "no trial was started"
+    counts = Counter(trial.status for trial in started).most_common()
+    total = [*(f"{n} {status}" for status, n in counts), f"{len(progress) - len(started)} not started"]
+    return f"{table}\n\n{', '.join(total)}"
 
 
-def _state(trial: TrialSpec, folder: Path, status: str) -> tuple[str, str, str]:
-    """Status, epoch k of n, time left."""
-    left = read_json(folder / "run.json")
-    if status in ("missing", "killed") and left and alive(left):
-        status = "running"
-    elif status == "missing":
-        status = "stopped" if (folder / "run.json").exists() else "starting"
-    done, pace = _progress(folder / "history.csv")
-    total = trial.training.get("epochs", 1)
-    if status == "finished" and (epochs := read_json(folder / "metrics.json").get("epochs")):
-        done = total = epochs  # one of what takes none, whatever the training settings say
-    epoch = "" if done is None else f"{done} of {total}"
-    known = status == "running" and done is not None and math.isfinite(pace)
-    return status, epoch, duration(pace * (total - done)) if known else ""
-
-
-def _progress(history: Path) -> tuple[int | None, float]:
-    """Epochs done, None where the file cannot tell, and the mean seconds of one, NaN where it does not say."""
-    try:
-        rows = pd.read_csv(history)
-        return int(rows["epoch"].iloc[-1]), float(rows["seconds"].mean()) if "seconds" in rows else math.nan
-    except FileNotFoundError:
-        return 0, math.nan
-    except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        return None, math.nan
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words of two units."""
+def format_duration(seconds: float) -> str:
+    """Return a duration in its two largest units."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,72 +1,209 @@
-"""What a reader should know about the trials behind a table or a sweep, one sentence or two each."""
+"""Notes under tables and sweeps: what a reader should know about the numbers, in sentences."""
 
 from collections.abc import Iterator
 from importlib.metadata import version
-from textwrap import fill, shorten
+from textwrap import shorten
 
 import pandas as pd
 
-WIDTH = 100
+from hippo.lab.plan.sweep_points import format_value
+from hippo.lab.results.results import Results
+from hippo.lab.results.significance import FEWEST_PAIRS, friedman, least_p, mean_ranks, pairwise
+from hippo.lab.results.sweeps import Choice
 
-# Facts that all trials of a page should share, and how to say where they do not.
+# Facts that all trials of a page should share: column of the outcomes → (name in the plural, axis within which the
+# trials should share it; None for the whole page).
 SHARED = {
-    "version": "versions of hippo-lab",
-    "kernels": "kernels",
-    "device": "devices",
-    "digest": "prepared datasets of one variant",
+    "version": ("versions of hippo-lab", None),
+    "kernels": ("kernels", None),
+    "device": ("devices", None),
+    "precision": ("precisions of one model", "model"),
+    "digest": ("prepared datasets of one variant", "variant"),
 }
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
+LONGEST_REASON = 300  # characters
 
 
-def bullet(note: str) -> str:
-    """A note as one item of a Markdown list, no wider than a terminal."""
-    return fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+def page_title(results: Results) -> str:
+    """Return the title of a page: title of the experiment, scale and data."""
+    experiment = results.experiment
+    return f"{experiment.spec.title} · {experiment.scale} scale · {describe_data(results.outcomes)}"
 
 
-def data(outcomes: pd.DataFrame) -> str:
-    """What the numbers were made from, loudly where it is a stand-in."""
+def describe_data(outcomes: pd.DataFrame) -> str:
+    """Return the sources of the data, with a warning in capitals if it is a synthetic substitute."""
     if "source" not in outcomes:
         return "no finished trial"
-    sources = sorted(outcomes["source"].dropna().unique())
-    label = "SYNTHETIC STAND-IN DATA, not the real recordings" if outcomes["stand_in"].eq(True).any() else "data"
-    return f"{label}: {'; '.join(sources)}"
+    sources = "; ".join(sorted(outcomes["source"].dropna().unique()))
+    if uses_substitute(outcomes):
+        return f"SYNTHETIC SUBSTITUTE DATA, not the real recordings: {sources}"
+    return f"data: {sources}"
 
 
-def about_trials(outcomes: pd.DataFrame) -> Iterator[str]:
+def uses_substitute(outcomes: pd.DataFrame) -> bool:
+    """Return whether any trial used a synthetic substitute for real recordings."""
+    return "substitute" in outcomes and bool(outcomes["substitute"].eq(True).any())
+
+
+def table_notes(results: Results) -> list[str]:
+    """Return all notes of a table."""
+    return [
+        *essential_notes(results),
+        *_choice_notes(results),
+        *_rank_notes(results),
+        *_trial_notes(results.outcomes),
+        _commit_note(results.outcomes),
+    ]
+
+
+def essential_notes(results: Results) -> list[str]:
+    """Return the notes that belong to the numbers wherever they are printed."""
+    return [
+        "Mean ± standard deviation over n seeds.",
+        *_paper_notes(results),
+        *_setting_notes(results),
+        *_version_notes(results.outcomes),
+    ]
+
+
+def sweep_notes(results: Results) -> list[str]:
+    """Return all notes of a sweep."""
+    experiment, curve = results.experiment, results.curve
+    part = " on the validation part; the test part plays no role" if experiment.task.trained else ""
+    notes = [f"In bold: the value with the best {experiment.task.selection}{part}."]
+    chosen = curve.groupby(["variant", "label"], sort=False)["chosen"].any()
+    names = [f"{variant}, {label}" for (variant, label), found in chosen.items() if not found]
+    if names:
+        notes.append(f"No value is chosen where a trial is missing or all trials diverged: {'; '.join(names)}.")
+    ends = _grid_ends(experiment.spec.sweep.values)
+    at_end = curve.loc[curve["chosen"] & curve["value"].isin(ends), "label"].unique()
+    if len(at_end):
+        notes.append(f"Chosen at the end of the grid: {', '.join(at_end)}. Values beyond it have not been tried.")
+    return [*notes, *_trial_notes(results.outcomes), *_version_notes(results.outcomes), _commit_note(results.outcomes)]
+
+
+def describe_choice(choice: Choice) -> str:
+    """Return what a sweep says about the value of a setting: empty if it agrees or is incomplete."""
+    if choice.agrees:
+        return ""
+    return f"the sweep chooses {', '.join(map(format_value, choice.chosen))}"
+
+
+def is_numeric(values: list) -> bool:
+    """Return whether all values of a grid are numbers, none of them a boolean."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _grid_ends(values: list) -> set:
+    """First and last value of a grid of sorted numbers; empty for any other grid."""
+    is_sorted = is_numeric(values) and values in (sorted(values), sorted(values, reverse=True))
+    return {values[0], values[-1]} if is_sorted else set()
+
+
+def _paper_notes(results: Results) -> Iterator[str]:
+    """Source and tolerances of the paper's values."""
+    if paper := results.experiment.spec.paper:
+        yield f"Paper: {paper.source}. {paper.note}".strip()
+        stated = [
+            f"{value if isinstance(value, str) else f'{value:g}'} ({results.experiment.task.column(metric).label})"
+            for metric, value in paper.tolerance.items()
+        ]
+        if stated:
+            yield f"Reproduced: within {' or '.join(stated)} of the paper's value."
+
+
+def _setting_notes(results: Results) -> Iterator[str]:
+    """Training options, and whether the scale reduces them."""
+    experiment = results.experiment
+    if experiment.task.trained:
+        training = experiment.spec.training
+        optimizer = f"{OPTIMIZERS[training.optimizer]} at {training.learning_rate:g}"
+        yield f"Epochs: {training.epochs}, batch {training.batch_size}, {optimizer} unless overridden per model."
+    if any(
+        experiment.is_reduced(variant, model) for variant in experiment.spec.variants for model in experiment.models
+    ):
+        yield f"The {experiment.scale} scale is smaller than the paper's: compare the order of models, not the values."
+
+
+def _choice_notes(results: Results) -> Iterator[str]:
+    """Settings that a sweep has chosen, one note per sweep and setting."""
+    groups: dict[tuple[str, str], list[Choice]] = {}
+    for choice in results.choices:
+        groups.setdefault((choice.key, choice.sweep), []).append(choice)
+    for (key, sweep), choices in groups.items():
+        incomplete = "" if any(choice.chosen for choice in choices) else ", which is not made at this scale"
+        values = []
+        for choice in choices:
+            label = results.experiment.spec.models[choice.model].label
+            but = describe_choice(choice)
+            values.append(f"{label} {format_value(choice.value)}{f' (but {but})' if but else ''}")
+        yield f"{key} as chosen by {sweep}{incomplete}: {', '.join(values)}."
+
+
+def _rank_notes(results: Results) -> Iterator[str]:
+    """Mean ranks, and which models differ."""
+    experiment, table = results.experiment, results.scores
+    if len(table) < 2 or table.shape[1] < 2:
+        return
+    labels = {model: spec.label for model, spec in experiment.spec.models.items()}
+    ranks = mean_ranks(table, experiment.task.higher_is_better).items()
+    ranked = ", ".join(f"{labels[model]} {rank:.3g}" for model, rank in ranks)
+    yield f"Mean rank by {experiment.task.score} over {len(table)} pairs of variant and seed: {ranked}."
+    if without := [label for model, label in labels.items() if model not in table]:
+        yield f"Not ranked, with a number in fewer than half of the pairs: {', '.join(without)}."
+    if dropped := results.outcomes[["variant", "seed"]].drop_duplicates().shape[0] - len(table):
+        yield f"Pairs of variant and seed that are left out because a ranked model has no number: {dropped}."
+    if len(table) < FEWEST_PAIRS:
+        yield f"{len(table)} pairs of variant and seed are too few for a test of significance."
+        return
+    if table.shape[1] > 2:
+        yield f"Friedman's test that all models are alike: p {friedman(table):.2g}."
+    tests = pairwise(table)
+    if least_p(len(table)) * len(tests) > 0.05:
+        yield f"{len(table)} pairs are too few for Wilcoxon's test with Holm's correction to distinguish any two models."
+        return
+    different = tests[tests["p_holm"] < 0.05]
+    names = [f"{labels[test.model]} and {labels[test.other]} (p {test.p_holm:.2g})" for test in different.itertuples()]
+    found = "; ".join(names) or "no two models"
+    yield f"Wilcoxon's signed-rank test with Holm's correction, 5 %, distinguishes: {found}."
+
+
+def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:
     """How many trials did not finish, and why."""
     unfinished = outcomes[outcomes["status"] != "finished"]
     if len(unfinished) == len(outcomes) and unfinished["status"].eq("missing").all():
         yield f"None of the {len(outcomes)} trials has been run."
         return
     counts: dict[str, list[str]] = {}
-    for (variant, row), trials in unfinished.groupby(["variant", "row"], sort=False):
-        seeds = len(outcomes[(outcomes["variant"] == variant) & (outcomes["row"] == row)])
+    for (variant, model), trials in unfinished.groupby(["variant", "model"], sort=False):
+        seeds = len(outcomes[(outcomes["variant"] == variant) & (outcomes["model"] == model)])
         reasons = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
-        counts.setdefault(f"{seeds - len(trials)} of {seeds} ({reasons})", []).append(f"{variant}/{row}")
-    for count, rows in counts.items():
-        yield f"{count}: {', '.join(rows)}."
+        counts.setdefault(f"{seeds - len(trials)} of {seeds} ({reasons})", []).append(f"{variant}/{model}")
+    for count, models in counts.items():
+        yield f"{count}: {', '.join(models)}."
     if "reason" in outcomes:
         for (status, reason), trials in outcomes.groupby(["status", "reason"], sort=False):
             first, more = trials.iloc[0], f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-            name = f"{first['variant']}, {first['row']}, seed {first['seed']}{more}"
-            yield f"{name}: {status}: {shorten(reason, 300)}"
+            name = f"{first['variant']}, {first['model']}, seed {first['seed']}{more}"
+            yield f"{name}: {status}: {shorten(reason, LONGEST_REASON)}"
 
 
-def about_versions(outcomes: pd.DataFrame) -> Iterator[str]:
-    """What the trials were made with, loudly where that is mixed or not what is installed."""
-    for key, word in SHARED.items():
-        groups = [trials for _, trials in outcomes.groupby("variant")] if key == "digest" else [outcomes]
+def _version_notes(outcomes: pd.DataFrame) -> Iterator[str]:
+    """Facts in which trials differ that they should share, and a version that is not the installed one."""
+    for key, (plural, axis) in SHARED.items():
+        groups = [trials for _, trials in outcomes.groupby(axis)] if axis else [outcomes]
         found = [sorted(trials[key].dropna().unique()) for trials in groups if key in trials]
         if mixed := [values for values in found if len(values) > 1]:
-            yield f"MIXED: trials of several {word}: {', '.join(str(value)[:12] for value in mixed[0])}."
+            yield f"MIXED: trials of several {plural}: {', '.join(str(value)[:12] for value in mixed[0])}."
     made = sorted(outcomes["version"].dropna().unique()) if "version" in outcomes else []
     if made and made != [version("hippo-lab")]:
-        yield f"Made by hippo-lab {', '.join(made)}; this is {version('hippo-lab')}."
+        yield f"Made by hippo-lab {', '.join(made)}; the installed version is {version('hippo-lab')}."
 
 
-def about_commits(outcomes: pd.DataFrame) -> str:
-    """The commits of the source tree that the trials were made at."""
+def _commit_note(outcomes: pd.DataFrame) -> str:
+    """Commits of the source tree at which the trials were made."""
     commits = set(outcomes["commit"].dropna()) if "commit" in outcomes else set()
     for earlier in outcomes["earlier_commits"].dropna() if "earlier_commits" in outcomes else ():
         commits |= set(earlier)
-    short = [commit if len(commit) < 40 else commit[:12] + commit[40:] for commit in sorted(commits)]  # with its -dirty
+    short = [commit if len(commit) < 40 else commit[:12] + commit[40:] for commit in sorted(commits)]  # with -dirty
     return f"Commit {', '.join(short) or 'unknown'}."

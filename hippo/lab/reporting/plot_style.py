@@ -1,4 +1,4 @@
-"""How every figure looks: 8 cm wide at 7 points, told apart in greyscale by stroke and marker as much as by colour."""
+"""Style of all figures: 8 cm wide at 7 points; lines differ in stroke and marker as well as in colour."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import matplotlib
 from hippo.files import atomic
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import matplotlib.pyplot as plt  # noqa: E402  (after the backend is chosen)
 
 WIDTH = 3.15  # inches: 8 cm, a column of a paper
 DARK, WARM, GREY = "#12406f", "#c8691c", "#b3b3b3"
@@ -41,10 +41,29 @@ STYLE = {
 
 
 @contextmanager
-def drawn(out: Path, height: float, rows: int = 1, columns: int = 1, **how) -> Iterator[tuple]:
-    """A figure `height` inches high and its axes (rows, columns), saved as `out`.png and .svg when the block ends."""
+def figure_file(out: Path, height: float, rows: int = 1, columns: int = 1, **options) -> Iterator[tuple]:
+    """Make a figure and save it when the block ends.
+
+    Parameters
+    ----------
+    out : Path
+        Written are `out`.png and `out`.svg; the suffix is replaced.
+    height : float
+        Height in inches.
+    rows, columns : int
+        Number of panels.
+    **options
+        Further arguments of `matplotlib.pyplot.subplots`.
+
+    Yields
+    ------
+    figure : Figure
+        The figure.
+    axes : ndarray of Axes, shape (rows, columns)
+        Its panels.
+    """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **how)
+        figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
         try:
             yield figure, axes
             for suffix in (".png", ".svg"):
@@ -54,26 +73,31 @@ def drawn(out: Path, height: float, rows: int = 1, columns: int = 1, **how) -> I
             plt.close(figure)
 
 
-def lines() -> Iterator[dict]:
-    """One look after another for the lines of a figure."""
+def line_styles() -> Iterator[dict]:
+    """Yield one style (colour, stroke, marker) after another, without end."""
     for color, stroke, marker in zip(cycle(COLORS), cycle(STROKES), cycle(MARKERS), strict=False):
         yield {"color": color, "linestyle": stroke, "marker": marker}
 
 
-def looks(names: Iterable[str]) -> dict[str, dict]:
-    """The look of each named line, the same in every panel."""
-    return dict(zip(names, lines(), strict=False))
+def styles_by_name(names: Iterable[str]) -> dict[str, dict]:
+    """Return one style for each name, to be used in every panel."""
+    return dict(zip(names, line_styles(), strict=False))
 
 
-def legend(figure, axes, columns: int = 2) -> None:
-    """One legend under the figure, of every line that any of its `axes` has."""
+def panels_height(panels: int, panel: float, models: int) -> float:
+    """Return the height in inches of `panels` panels with a legend of `models` lines in two columns below them."""
+    return panel * panels + 0.13 * models / 2 + 0.3
+
+
+def add_legend(figure, axes, columns: int = 2) -> None:
+    """Add one legend below the figure with every named line of any of its `axes`."""
     found = {
         label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(found.values(), found.keys(), ncols=columns, loc="outside lower center", columnspacing=1)
 
 
-def say(axis, words: str) -> None:
-    """Words in the middle of an axis that has nothing to show."""
+def show_message(axis, text: str) -> None:
+    """Write a message in the middle of an axis that has nothing to show."""
     axis.set_axis_off()
-    axis.text(0.5, 0.5, words, ha="center", va="center", wrap=True, transform=axis.transAxes)
+    axis.text(0.5, 0.5, text, ha="center", va="center", wrap=True, transform=axis.transAxes)

@@ -68,7 +68,11 @@ def _read_outcome(trial: TrialSpec, folder: Path, columns: tuple[Column, ...]) -
         if fault := _fault(metrics, columns) or _contradiction(metrics, columns, folder / "history.csv"):
             return {**axes, "status": "damaged", "reason": f"metrics.json: {fault}"}
         dataset = metrics.pop("dataset")
-        data = {"source": dataset.get("source"), "substitute": uses_substitute(dataset), "digest": dataset.get("digest")}
+        data = {
+            "source": dataset.get("source"),
+            "substitute": uses_substitute(dataset),
+            "digest": dataset.get("digest"),
+        }
         return {**axes, **metrics, **data, "version": metrics.get("versions", {}).get("hippo-lab")}
     except FileNotFoundError:
         return {**axes, **(failure(folder, trial.digest) or MISSING)}

@@ -39,7 +39,11 @@ def collect_cells(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFram
             low, high = interval(values)
             cell = {"mean": values.mean(), "std": values.std(ddof=1), "finished": len(finished), "seeds": len(trials)}
             axes = {"experiment": experiment.name, "scale": experiment.scale, "variant": variant, "model": model}
-            cell |= {"low": low, "high": high, **beside_paper(experiment, variant, model, metric, values.mean(), reason)}
+            cell |= {
+                "low": low,
+                "high": high,
+                **beside_paper(experiment, variant, model, metric, values.mean(), reason),
+            }
             lines.append({**axes, "metric": metric, **cell})
     return pd.DataFrame(lines)
 

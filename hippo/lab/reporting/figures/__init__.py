@@ -1,1 +1,1 @@
-"""Figures, one file each; `hippo.lab.reporting.plot_style` is how all of them look."""
+"""Figures, one file each. `hippo.lab.reporting.plot_style` is the style of all of them."""

@@ -1,40 +1,53 @@
-"""What one trial looks like: its learning curve, or the signal that it remembers."""
+"""Figure of one trial: its learning curve, or its reconstructed signal. `hippo train` plots it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from matplotlib.ticker import MaxNLocator
-
-from hippo.lab.reporting.figures.reconstruction import ends
-from hippo.lab.reporting.plot_style import drawn, legend, lines
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARTS = ("train", "validation", "test")
 
 
-def draw_trial(folder: Path) -> None:
-    """Draw the trial in `folder`: figure.png and .svg, where it left anything that can be drawn."""
-    if (folder / "reconstruction.csv").exists():
-        points = pd.read_csv(folder / "reconstruction.csv")
-        with drawn(folder / "figure", 1.2, 1, 2, sharey=True) as (figure, axes):
-            ends(axes[0], points)
+def plot_trial(history: "pd.DataFrame | None", points: "pd.DataFrame | None", out: Path) -> None:
+    """Plot one trial.
+
+    Parameters
+    ----------
+    history : DataFrame or None
+        One line per epoch (`trial_files.read_history`). Fewer than two epochs are not plotted.
+    points : DataFrame or None
+        The reconstructed signal (`trial_files.read_reconstruction`); plotted instead of the history if given.
+    out : Path
+        Written are `out`.png and `out`.svg, if there is anything to plot.
+    """
+    from hippo.lab.reporting.figures.signals import plot_ends
+    from hippo.lab.reporting.plot_style import add_legend, figure_file
+
+    if points is not None:
+        with figure_file(out, 1.2, 1, 2, sharey=True) as (figure, axes):
+            plot_ends(axes[0], points)
             for axis, name in zip(axes[0], ("oldest", "newest"), strict=True):
                 axis.set(title=f"{name} samples", xlabel="samples, millions")
-            legend(figure, axes)
-    elif (folder / "history.csv").exists():
-        history = pd.read_csv(folder / "history.csv", index_col="epoch")
-        if len(history) > 1:
-            _curves(history, folder / "figure")
+            add_legend(figure, axes)
+    elif history is not None and len(history) > 1:
+        _plot_history(history.set_index("epoch"), out)
 
 
-def _curves(history: pd.DataFrame, out: Path) -> None:
-    """Every number that the parts share, a panel each, over the epochs."""
+def _plot_history(history: "pd.DataFrame", out: Path) -> None:
+    """Plot every number that the parts have in common over the epochs, a panel each."""
+    from matplotlib.ticker import MaxNLocator
+
+    from hippo.lab.reporting.plot_style import add_legend, figure_file, line_styles
+
     names = [column.removeprefix("train_") for column in history if column.startswith("train_")]
-    with drawn(out, 1.3 * len(names) + 0.3, len(names), sharex=True) as (figure, axes):
+    with figure_file(out, 1.3 * len(names) + 0.3, len(names), sharex=True) as (figure, axes):
         for axis, name in zip(axes[:, 0], names, strict=True):
-            for part, look in zip(PARTS, lines(), strict=False):
+            for part, style in zip(PARTS, line_styles(), strict=False):
                 if f"{part}_{name}" in history:
-                    axis.plot(history[f"{part}_{name}"], label=part, markevery=max(1, len(history) // 8), **look)
+                    every = max(1, len(history) // 8)
+                    axis.plot(history[f"{part}_{name}"], label=part, markevery=every, **style)
             axis.set_ylabel(name)
         axes[-1, 0].set_xlabel("epoch")
         axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-        legend(figure, axes, columns=3)
+        add_legend(figure, axes, columns=3)
