@@ -41,7 +41,7 @@ def finish(experiment: Experiment, trials: Path, model: str, seed: int, variant:
         "run_id": f"run-{model}-{seed}",
         "commit": 40 * "c" + "-dirty",
         "versions": {"hippo-lab": "0.1.0"},
-        "dataset": {"source": "MNIST (real)", "stand_in": False, "digest": "0"},
+        "dataset": {"source": "MNIST (real)", "substitute": False, "digest": "0"},
         **changes,
     }
     folder = trials / trial.name

@@ -46,3 +46,8 @@ class TrainingOptions(EngineOptions):
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError("weight_decay needs optimizer: adamw")
         return self
+
+    @property
+    def engine(self) -> EngineOptions:
+        """Options of the engine that runs the model."""
+        return EngineOptions(**{name: getattr(self, name) for name in EngineOptions.model_fields})

@@ -1,21 +1,43 @@
-"""Fit a classifier that takes no epochs, and judge it."""
+"""Fitting of a classifier without gradients, and its accuracies."""
 
 import time
 
 import numpy as np
 
-from hippo import registry
+from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
 from hippo.lab.plan.trial_spec import TrialSpec
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
-    """Fit on the train part; returns the outcome: status and accuracies in [0, 1], as of a trained trial."""
+    """Fit the classifier of a trial on the train part.
+
+    Parameters
+    ----------
+    trial : TrialSpec
+        A trial whose model is a registered classifier.
+    dataset : Dataset
+        Its prepared dataset: real-valued sequences with one class each.
+    recorder : Recorder
+        Takes the numbers of the only epoch.
+
+    Returns
+    -------
+    dict
+        The outcome: status, epochs, best_epoch, and the accuracy of each part in [0, 1].
+
+    Raises
+    ------
+    ConfigError
+        If the dataset has token ids, or padded sequences: classifiers would read the padding.
+    """
+    if dataset.vocabulary is not None or any(part.lengths is not None for part in dataset.parts.values()):
+        kind = "token ids" if dataset.vocabulary is not None else "padded sequences"
+        raise ConfigError(f"{trial.name}: {trial.model_name} cannot read {kind}; choose a trained model")
     started = time.perf_counter()
-    name, hyperparameters = trial.model["name"], {k: v for k, v in trial.model.items() if k != "name"}
-    options = registry.find("classifiers", name, trial.name)(**hyperparameters)
-    classifier = options.classifier(trial.entropy % 2**32, timestamps=dataset.parts["train"].times is not None)
-    inputs = {name: _inputs(part, dataset.scale) for name, part in dataset.parts.items()}
+    has_times = dataset.parts["train"].times is not None
+    classifier = trial.model_options.classifier(trial.entropy % 2**32, timestamps=has_times)
+    inputs = {name: _read_inputs(part, dataset.scale) for name, part in dataset.parts.items()}
     classifier.fit(inputs["train"], dataset.parts["train"].targets)
     accuracy = {
         f"{name}_accuracy": float(np.mean(classifier.predict(inputs[name]) == part.targets))
@@ -26,7 +48,7 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     return {"status": "finished", "epochs": 1, "best_epoch": 1, **accuracy, **last}
 
 
-def _inputs(part: Part, scale: float) -> np.ndarray:
-    """Sequences (samples, length, channels) float32, timestamps as the last channel."""
+def _read_inputs(part: Part, scale: float) -> np.ndarray:
+    """Sequences (samples, length, channels) float32; timestamps, if any, are the last channel."""
     inputs = part.inputs.astype(np.float32) * np.float32(scale)
     return inputs if part.times is None else np.concatenate([inputs, part.times[:, :, None]], axis=2)

@@ -1,12 +1,18 @@
-"""Signals that ask a trial to stop: it finishes the step at hand, saves its state, and exits."""
+"""Signals that ask a trial to stop: the trial finishes the current step, saves its state, and exits."""
 
 import signal
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # SIGUSR1: Slurm's warning before the time limit
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)  # Slurm sends SIGUSR1 before the time limit
 
 
 class Interrupted(SystemExit):
-    """The trial stopped on a signal, its state saved; the exit status is 128 + the signal's number."""
+    """The trial was stopped by a signal. The exit status is 128 + the number of the signal.
+
+    Parameters
+    ----------
+    number : int
+        Number of the signal.
+    """
 
     def __init__(self, number: int):
         super().__init__(128 + number)
@@ -17,7 +23,13 @@ class Interrupted(SystemExit):
 
 
 class Interruption:
-    """While it lives, the first signal is noted in `caught`; a second one stops the process where it stands."""
+    """Context that notes the first signal in `caught`; a second signal raises `Interrupted` at once.
+
+    Attributes
+    ----------
+    caught : int or None
+        Number of the first signal.
+    """
 
     def __init__(self):
         self.caught: int | None = None
@@ -31,6 +43,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame) -> None:
+        """Handler of the signals."""
         if self.caught is not None:
             raise Interrupted(number)
         self.caught = number

@@ -1,4 +1,4 @@
-"""What a dataset's targets ask of a model: how many answers, their loss and their score."""
+"""Objectives: the number of outputs, the loss and the score that the targets of a dataset require."""
 
 import math
 
@@ -6,77 +6,141 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
-from hippo.data.dataset import NOT_ASKED, Dataset
+from hippo.data.dataset import NOT_ASKED, Dataset, Part
 
 
 class Classes:
-    """One class out of several, at the end of a sequence or at every step of it: cross-entropy and accuracy."""
+    """One class of several, per sequence or per step: cross-entropy and accuracy.
 
-    score, sign = "accuracy", 1  # more is better
+    Parameters
+    ----------
+    dataset : Dataset
+        Its targets are int64, shape (samples,) or (samples, length), and `NOT_ASKED` at steps without a score.
+
+    Attributes
+    ----------
+    outputs : int
+        Outputs of the model: one logit per class.
+    sequence : bool
+        Whether there is a target per step.
+    score : str
+        Name of the score.
+    """
+
+    score = "accuracy"
 
     def __init__(self, dataset: Dataset):
-        """targets (samples,) or (samples, length) int64, NOT_ASKED where a step's answer does not matter."""
         self.outputs = dataset.classes
         self.sequence = dataset.parts["train"].targets.ndim == 2
 
+    def select(self, answers: Tensor, targets: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the answers and targets, with `NOT_ASKED` in the padding of per-step targets."""
+        if lengths is not None and self.sequence:
+            targets = targets.where(inside(lengths, targets.shape[1]), NOT_ASKED)
+        return answers, targets
+
     def loss(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of logits (..., classes) over what is asked."""
+        """Return the mean cross-entropy of logits (..., classes) over the targets that are asked."""
         return cross_entropy(answers.flatten(0, -2), targets.flatten(), ignore_index=NOT_ASKED)
 
     def count(self, answers: Tensor, targets: Tensor) -> tuple[int, int]:
-        """How many answers were asked, and how many are right."""
+        """Return the numbers of targets that are asked, and of right answers."""
         asked = targets != NOT_ASKED
         return int(asked.sum()), int((asked & (answers.argmax(-1) == targets)).sum())
 
     def scores(self, loss: float, right: float) -> dict[str, float]:
-        """By name: mean loss and share of right answers."""
+        """Return mean loss and fraction of right answers, by name."""
         return {"loss": loss, "accuracy": right}
 
 
 class Values:
-    """Numbers, at the end of a sequence or at every step of it: mean squared error, and its root over their spread."""
+    """Numbers, per sequence or per step: mean squared error, and its root divided by the standard deviation.
 
-    score, sign = "nrmse", -1  # less is better
+    Parameters
+    ----------
+    dataset : Dataset
+        Its targets are float32, shape (samples, outputs) or (samples, length, outputs).
+
+    Attributes
+    ----------
+    outputs : int
+        Outputs of the model.
+    sequence : bool
+        Whether there are targets per step.
+    score : str
+        Name of the score.
+    spread : float
+        Standard deviation of all targets of the train part, without padding.
+    """
+
+    score = "nrmse"
 
     def __init__(self, dataset: Dataset):
-        """targets (samples, outputs) or (samples, length, outputs) float32."""
-        targets = dataset.parts["train"].targets
-        self.outputs = targets.shape[-1]
-        self.sequence = targets.ndim == 3
-        self.spread = float(targets.std())
+        train = dataset.parts["train"]
+        self.outputs = train.targets.shape[-1]
+        self.sequence = train.targets.ndim == 3
+        self.spread = self._spread(train)
+
+    def _spread(self, part: Part) -> float:
+        """Standard deviation of the targets."""
+        targets = part.targets
+        if self.sequence and part.lengths is not None:
+            targets = targets[inside(torch.from_numpy(part.lengths), targets.shape[1]).numpy()]
+        return float(targets.std())
+
+    def select(self, answers: Tensor, targets: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the answers and targets outside the padding, (steps, outputs) if they are per step and padded."""
+        if lengths is not None and self.sequence:
+            true = inside(lengths, targets.shape[1])  # (B, L)
+            return answers[true], targets[true]
+        return answers, targets
 
     def loss(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """Mean squared error."""
+        """Return the mean squared error."""
         return mse_loss(answers, targets)
 
     def count(self, answers: Tensor, targets: Tensor) -> tuple[int, int]:
-        """How many numbers were asked; none is right or wrong."""
+        """Return the number of targets, and 0: no number is exactly right."""
         return targets.numel(), 0
 
     def scores(self, loss: float, right: float) -> dict[str, float]:
-        """By name: mean squared error, and its root in units of the targets' standard deviation."""
+        """Return the mean squared error, and its root in units of the standard deviation, by name."""
         return {"loss": loss, "nrmse": math.sqrt(loss) / self.spread}
 
 
-def objective(dataset: Dataset) -> Classes | Values:
-    """The objective of `dataset`."""
+Objective = Classes | Values
+
+
+def find_objective(dataset: Dataset) -> Objective:
+    """Return the objective of a dataset: `Classes` if it has classes, else `Values`."""
     return Values(dataset) if dataset.classes is None else Classes(dataset)
 
 
-class Tally:
-    """Loss and score over batches, every answer weighing the same; its numbers survive in a checkpoint."""
+def inside(lengths: Tensor, steps: int) -> Tensor:
+    """Return whether each step is inside the true length: (batch,) -> bool (batch, steps)."""
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
-    def __init__(self, objective: Classes | Values):
+
+class Tally:
+    """Sums of loss and score over batches. Every answer has the same weight.
+
+    Attributes
+    ----------
+    sums : list
+        Sum of the loss, number of answers, number of right answers: part of a checkpoint.
+    """
+
+    def __init__(self, objective: Objective):
         self.objective, self.sums = objective, [0.0, 0, 0]
 
+    @torch.no_grad()
     def add(self, loss: float, answers: Tensor, targets: Tensor) -> None:
-        """Count one batch of mean loss `loss`."""
-        with torch.no_grad():
-            count, right = self.objective.count(answers, targets)
+        """Add one batch with the mean loss `loss`; `answers` and `targets` as `Objective.select` returned them."""
+        count, right = self.objective.count(answers, targets)
         total = self.sums
         self.sums = [total[0] + loss * count, total[1] + count, total[2] + right]
 
     def scores(self, part: str) -> dict[str, float]:
-        """Loss and score so far as `part`_loss, `part`_accuracy …"""
+        """Return loss and score so far, as `<part>_loss` and `<part>_accuracy` or `<part>_nrmse`."""
         loss, count, right = self.sums
         return {f"{part}_{key}": value for key, value in self.objective.scores(loss / count, right / count).items()}

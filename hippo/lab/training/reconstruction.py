@@ -1,60 +1,90 @@
-"""Read a signal once and reconstruct all of it from the memory that is left (Gu et al. 2020, section 4.3)."""
+"""Reconstruction of a signal from the memory that is left after one pass over it.
+
+References
+----------
+Gu, Dao, Ermon, Rudra and Ré, "HiPPO: Recurrent Memory with Optimal Polynomial Projections", NeurIPS 2020, section 4.3.
+"""
 
 import math
 import time
 
 import numpy as np
 import pandas as pd
-from numpy.polynomial.legendre import legvander
 
 from hippo.data.dataset import Dataset
 from hippo.files import write_text
-from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
+from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.results.optimum import optimal_mse
 from hippo.memory import OnlineMemory, reconstruct
 from hippo.propagation import BLOCK
 
-CHUNK = 16384  # samples whose polynomials are held at once: 32 MB at order 256
-DRAWN = 4000  # points of the signal and of its reconstruction that a figure shows
+PLOTTED = 4000  # points of the signal and of its reconstruction in reconstruction.csv
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
-    """Reconstruct the test signal; returns status, mse, optimal_mse (its floor), steps_per_second and more.
+    """Read the test signal once, and reconstruct all of it.
 
-    `reconstruction.csv` in the trial's folder holds what a figure draws. An error that is not finite ends the
-    trial with status `diverged`.
+    Writes reconstruction.csv, which the trial's figure plots, to the folder of the trial.
+
+    Parameters
+    ----------
+    trial : TrialSpec
+        A trial whose model options are `MemoryOptions` or `LSTMOptions`.
+    dataset : Dataset
+        Its prepared dataset: one signal.
+    recorder : Recorder
+        Takes the numbers of the only epoch, and the states of a trained LSTM.
+
+    Returns
+    -------
+    dict
+        The outcome: status, epochs, mse, optimal_mse (the least that `order` coefficients allow), parameters and
+        steps_per_second. The status is `diverged` if the error is not finite.
     """
     started = time.perf_counter()
-    options = {key: value for key, value in trial.model.items() if key != "name"}
+    options = trial.model_options
     signal = dataset.parts["test"].inputs[0, :, 0]
-    if trial.model["name"] == "lstm":
+    if isinstance(options, LSTMOptions):
         from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
 
-        cycles = trial.dataset["cycles"]
-        reconstructed, row = reconstruct_by_lstm(signal, LSTMOptions(**options), cycles, trial.entropy, recorder)
+        reconstructed, row = reconstruct_by_lstm(signal, options, trial.dataset.cycles, trial.entropy, recorder)
     else:
-        reconstructed, row = reconstruct_by_memory(signal, MemoryOptions(**options))
+        reconstructed, row = reconstruct_by_memory(signal, options)
     mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
     if not math.isfinite(mse):
         return {"status": "diverged", "epochs": 1}
-    row = {"mse": mse, "optimal_mse": optimal_mse(signal, options["order"]), **row}
+    row = {"mse": mse, "optimal_mse": optimal_mse(signal, options.order), **row}
     recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
-    shown = np.linspace(0, len(signal) - 1, min(DRAWN, len(signal))).astype(int)
-    drawn = pd.DataFrame({"sample": shown, "signal": signal[shown], "reconstructed": reconstructed[shown]})
-    write_text(recorder.folder / "reconstruction.csv", drawn.to_csv(index=False, float_format="%.6g"))
+    samples = np.linspace(0, len(signal) - 1, min(PLOTTED, len(signal))).astype(int)
+    plotted = pd.DataFrame({"sample": samples, "signal": signal[samples], "reconstructed": reconstructed[samples]})
+    write_text(recorder.folder / "reconstruction.csv", plotted.to_csv(index=False, float_format="%.6g"))
     return {"status": "finished", "epochs": 1, **row}
 
 
 def reconstruct_by_memory(signal: np.ndarray, options: MemoryOptions) -> tuple[np.ndarray, dict]:
-    """The reconstruction of `signal` (length,) by an online memory, and its steps per second.
+    """Reconstruct a signal from an online memory that read it once.
 
-    Measures with a window remember the whole signal: their theta is its length.
+    Parameters
+    ----------
+    signal : ndarray, shape (length,)
+        The signal.
+    options : MemoryOptions
+        Measure, order and discretization. A measure with a window remembers the whole signal: its theta is the length.
+
+    Returns
+    -------
+    reconstructed : ndarray, shape (length,)
+        The reconstruction.
+    numbers : dict
+        `parameters` (0) and `steps_per_second` of the pass.
     """
     signal = signal.astype(options.dtype)
     span = options.time_constants or 1.0
     theta = None if options.measure == "legs" else len(signal) / span
     settings = {"theta": theta, "discretization": options.discretization, "dtype": options.dtype, "nonfinite": "pass"}
-    # Time-invariant memories of the same settings share their matrices, one pair for each width of block.
+    # Memories with the same settings use the same cached matrices, one pair per block width: they are computed here,
+    # before the time is measured.
     OnlineMemory(options.measure, options.order, **settings).update(np.zeros(2 * BLOCK - 1))
     memory = OnlineMemory(options.measure, options.order, **settings)
     started = time.perf_counter()
@@ -62,21 +92,3 @@ def reconstruct_by_memory(signal: np.ndarray, options: MemoryOptions) -> tuple[n
     seconds = time.perf_counter() - started
     reconstructed = reconstruct(memory.coefficients, options.measure, points=len(signal), span=span)
     return reconstructed, {"parameters": 0, "steps_per_second": len(signal) / seconds}
-
-
-def optimal_mse(signal: np.ndarray, order: int) -> float:
-    """Mean squared error of the best polynomial of degree `order` − 1 on the samples of `signal` (length,).
-
-    Least squares in float64. The Legendre polynomials are nearly orthogonal on a grid of many more than order²
-    samples, where the normal equations are perfectly conditioned and one pass in chunks is enough.
-    """
-    signal = signal.astype(np.float64)
-    x = (2 * np.arange(len(signal)) + 1) / len(signal) - 1
-    norms = np.sqrt(2 * np.arange(order) + 1)
-    gram, moments = np.zeros((order, order)), np.zeros(order)
-    for start in range(0, len(signal), CHUNK):
-        basis = legvander(x[start : start + CHUNK], order - 1) * norms
-        gram += basis.T @ basis
-        moments += basis.T @ signal[start : start + CHUNK]
-    explained = moments @ np.linalg.lstsq(gram, moments)[0]
-    return float(max(signal @ signal - explained, 0) / len(signal))  # rounding may leave less than nothing

@@ -1,4 +1,4 @@
-"""What a running trial leaves behind as it goes: its history, its checkpoints, its tracked run."""
+"""Recorder of a running trial: history, checkpoints and tracked run."""
 
 import errno
 import time
@@ -16,37 +16,63 @@ MINUTES = 5  # between checkpoints inside an epoch
 
 
 class Recorder:
-    """Takes a row of numbers per epoch, and the trial's state now and then.
+    """Takes a row of numbers per epoch, and the states that a trial can be resumed from.
 
-    What an earlier life left is taken up again: its `rows`, and its state (`resume`) if it was `resumed`.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the trial.
+    run : TrackedRun
+        Its tracked run.
+    checkpoints : Checkpoints
+        Its checkpoints. If there is one, the rows and the state of the last attempt are restored from it.
+    interruption : Interruption
+        Notes signals.
+
+    Attributes
+    ----------
+    rows : list of dict
+        Numbers of each epoch so far, earlier attempts included.
+    resumed : bool
+        Whether a state was restored.
+    seconds : float
+        Time of all earlier attempts.
     """
 
     def __init__(self, folder: Path, run: TrackedRun, checkpoints: Checkpoints, interruption: Interruption):
         self.folder, self.run, self.checkpoints, self.interruption = folder, run, checkpoints, interruption
         saved = checkpoints.load() or {"rows": [], "seconds": 0.0, "commits": [], "state": None}
         self.rows: list[dict] = saved["rows"]
-        self.seconds: float = saved["seconds"]  # of this trial's earlier lives
+        self.seconds: float = saved["seconds"]
         self._commits: list[str] = list(dict.fromkeys([*saved["commits"], run.commit]))
         self._state: dict | None = saved["state"]
         self.resumed = self._state is not None
         if not self.resumed:
-            (folder / "history.csv").unlink(missing_ok=True)  # of another life, whose state is lost
+            (folder / "history.csv").unlink(missing_ok=True)  # of an attempt whose state is lost
         self._started = self._saved = time.monotonic()
 
     @property
     def earlier_commits(self) -> list[str]:
-        """Commits of the source tree, other than now, at which the trial was trained before."""
+        """Other commits of the source tree at which the trial was trained before."""
         return [commit for commit in self._commits if commit != self.run.commit]
 
     def resume(self) -> dict | None:
-        """The state that the trial was last saved in, if it was; to be asked once."""
+        """Return the restored state, or None. The recorder then releases it: a second call returns None."""
         state, self._state = self._state, None
         return state
 
     def epoch(self, row: dict[str, float]) -> None:
-        """Record one epoch's numbers, row["epoch"] among them: to history.csv, and to the tracked run.
+        """Record the numbers of one epoch in history.csv and in the tracked run.
 
-        FileNotFoundError where the trial's folder is no longer there.
+        Parameters
+        ----------
+        row : dict of float
+            Numbers by name, `epoch` among them.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder of the trial was removed.
         """
         if not (self.folder / "trial.yaml").exists():
             raise FileNotFoundError(errno.ENOENT, "the trial's folder was removed while it ran", str(self.folder))
@@ -55,17 +81,39 @@ class Recorder:
         self.run.deliver(self.rows)
 
     def pause(self, state: Callable[[], dict]) -> None:
-        """Call between steps: saves `state()` every few minutes, and when a signal came, then stops the trial."""
+        """Save a checkpoint if the last one is `MINUTES` old, or if a signal came.
+
+        Parameters
+        ----------
+        state : callable
+            Returns the state. To be called between any two steps.
+
+        Raises
+        ------
+        Interrupted
+            If a signal came.
+        """
         if self.interruption.caught is not None or time.monotonic() - self._saved > 60 * MINUTES:
             self.save(state())
 
     def save(self, state: dict) -> None:
-        """Save `state` now; Interrupted if a signal came."""
+        """Save a checkpoint now.
+
+        Parameters
+        ----------
+        state : dict
+            Tensors, numbers, strings, None, and lists and dicts of them.
+
+        Raises
+        ------
+        Interrupted
+            If a signal came.
+        """
         self.checkpoints.save({"state": state, "rows": self.rows, "seconds": self.elapsed(), "commits": self._commits})
         self._saved = time.monotonic()
         if self.interruption.caught is not None:
             raise Interrupted(self.interruption.caught)
 
     def elapsed(self) -> float:
-        """Seconds that this trial has taken, earlier lives included."""
+        """Return the seconds that this trial has taken, earlier attempts included."""
         return self.seconds + time.monotonic() - self._started

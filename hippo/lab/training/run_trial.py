@@ -1,4 +1,7 @@
-"""One trial from its resolved options to its folder: trial.yaml, history.csv and, when it has ended, metrics.json."""
+"""One trial, from its specification to its folder: trial.yaml, history.csv and, at its end, outcome.json.
+
+A finished trial is not trained again: its outcome is restored as long as settings and data are the same.
+"""
 
 import fcntl
 import logging
@@ -7,49 +10,87 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import pandas as pd
 import torch
-import yaml
 
-from hippo import kernels
+from hippo import kernels, registry
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset
-from hippo.data.sources import DataError
+from hippo.data.errors import DataError
 from hippo.files import write_json, write_text
-from hippo.lab.plan.tasks import TASKS
 from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.results.trial_files import read_history, read_reconstruction
 from hippo.lab.tracking.run import TrackedRun
 from hippo.lab.training.interruption import Interrupted, Interruption
 from hippo.lab.training.recorder import Recorder
 from hippo.lab.trials.checkpoints import Checkpoints
-from hippo.lab.trials.failures import read_json
+from hippo.lab.trials.outcome import read_json, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
+from hippo.lab.trials.up_to_date import restore_outcome
 
 log = logging.getLogger(__name__)
 
+UNDELIVERED = ".undelivered"  # marks an outcome that the tracked run does not have yet
+OF_EARLIER_ATTEMPTS = ("failure.json", "reconstruction.csv", "figure.png", "figure.svg")
 
-def run_trial(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Interruption | None = None) -> dict:
-    """Run `trial` on the prepared dataset, or go on with it, tracked; returns what metrics.json holds.
 
-    A signal stops it at the next step, its state saved (`Interrupted`). What went wrong otherwise is left in
-    failure.json and raised. Either way the next call goes on from the last checkpoint. ConfigError where another
-    process is at work on the trial. `interruption` notes signals, where the caller does already.
+def run_trial(
+    trial: TrialSpec,
+    dataset_path: Path,
+    folder: Path,
+    interruption: Interruption | None = None,
+    force: bool = False,
+) -> dict:
+    """Run a trial on its prepared dataset, tracked; resume it if it was interrupted, restore it if it is finished.
+
+    Parameters
+    ----------
+    trial : TrialSpec
+        The trial.
+    dataset_path : Path
+        Its prepared dataset (.npz).
+    folder : Path
+        Folder of the trial.
+    interruption : Interruption, optional
+        Notes signals, if the caller has installed one already.
+    force : bool, default False
+        Train again even if the outcome in the folder is up to date.
+
+    Returns
+    -------
+    dict
+        Content of metrics.json.
+
+    Raises
+    ------
+    Interrupted
+        If a signal came. The state is saved, and the same call resumes from it.
+    ConfigError
+        If another process runs this trial, or a setting cannot be used.
+    Exception
+        Any other error is recorded in failure.json and raised; the next call resumes from the last checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
+    if not force and (metrics := restore_outcome(folder, trial, dataset_path)):
+        log.info("%s: the outcome is up to date, nothing to train; --force trains again", trial.name)
+        _deliver_late(trial, folder, metrics)
+        return metrics
+    with _lock(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
         return _run(trial, dataset_path, folder, interruption)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the trial's folder for this process, by a lock on the folder itself that ends with the process."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold the folder of a trial for this process, by a lock on the folder itself that ends with the process."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(handle)
         other = read_json(folder / "run.json")
         who = f"process {other['pid']} on {other['host']}" if {"pid", "host"} <= other.keys() else "another process"
-        raise ConfigError(f"{folder}: {who} is training this trial; wait for it, or end it") from None
-    except OSError as error:  # a file system that locks no folders
+        raise ConfigError(f"{folder}: {who} is training this trial; wait until it ends, or end it") from None
+    except OSError as error:  # a file system without locks on folders
         log.info("%s: cannot be locked: %s", folder, error)
     try:
         yield
@@ -58,70 +99,109 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Interruption) -> dict:
-    # Gradients that fade through hundreds of steps end as subnormal numbers, on which processors are up to a
-    # hundred times slower; threads inherit the setting, so it comes before the first parallel operation.
+    """Run a trial that has no outcome; the folder is locked."""
+    # Gradients that vanish over hundreds of steps become subnormal numbers, on which processors are up to a hundred
+    # times slower. Threads inherit the setting, so it must precede the first parallel operation.
     torch.set_flush_denormal(True)
     torch.set_num_threads(trial.threads)
-    for stale in ("metrics.json", "failure.json", "reconstruction.csv", "figure.png", "figure.svg"):
-        (folder / stale).unlink(missing_ok=True)
-    for stale in folder.rglob(".*.partial"):
+    remove_outcome(folder)
+    for stale in [*(folder / name for name in OF_EARLIER_ATTEMPTS), *folder.rglob(".*.partial")]:
         stale.unlink(missing_ok=True)
-    write_text(folder / "trial.yaml", yaml.safe_dump(trial.model_dump(), sort_keys=False))
+    write_text(folder / "trial.yaml", trial.to_yaml())
     recorder = None
     try:
-        dataset = _dataset(trial, dataset_path)
-        identity = f"{trial.digest}-{dataset.digest[:16]}"
+        dataset = _load_dataset(trial, dataset_path)
+        data = {"digest": dataset.digest, "source": dataset.source, "substitute": dataset.substitute}
+        identity = _identity(trial, data)
         checkpoints = Checkpoints(folder / "checkpoints", identity)
-        about = {"digest": dataset.digest, "source": dataset.source, "substitute": dataset.substitute}
-        run = TrackedRun(trial, about, identity, folder)
+        run = TrackedRun(trial, data, identity, folder)
         recorder = Recorder(folder, run, checkpoints, interruption)
         run.start(resumed=recorder.resumed)
-        outcome = TASKS[trial.task].run(trial, dataset, recorder)
+        task = registry.find("tasks", trial.task, trial.name)
         metrics = {
-            **outcome,
+            **task.run(trial, dataset, recorder),
             "seconds": round(recorder.elapsed(), 3),
             "trial": trial.digest,
             "threads": trial.threads,
             "run_id": run.id,
-            "dataset": about,
+            "dataset": data,
             "kernels": kernels.backend().name,
+            "precision": used_precision(trial),
             "commit": git_commit(),
             "earlier_commits": recorder.earlier_commits,
             "versions": versions(),
             "machine": machine(),
         }
-        write_json(folder / "metrics.json", metrics)
+        write_text(folder / UNDELIVERED, "")
+        write_outcome(folder, metrics)
     except BaseException as error:
         stopped = isinstance(error, Interrupted | KeyboardInterrupt)
         message = str(error) if stopped else f"{type(error).__name__}: {error}"
         failure = {"status": "killed" if stopped else "failed", "reason": message, "trial": trial.digest}
-        with suppress(OSError):  # where the disk is full, the message on the terminal must do
+        with suppress(OSError):  # if the disk is full, only the terminal shows the message
             write_json(folder / "failure.json", failure)
         if stopped:
-            log.warning("%s: %s; the same command goes on from there", trial.name, message)
+            log.warning("%s: %s; the same command resumes it", trial.name, message)
         if recorder and run.id:
             run.stop(recorder.rows, failure["status"].upper(), message)
         raise
-    _draw(folder)
-    run.finish(recorder.rows, metrics)
-    checkpoints.clear()
+    _finish(folder, run, recorder.rows, metrics)
     return metrics
 
 
-def _draw(folder: Path) -> None:
-    """The trial's figure, which shows nothing that is not in its files: where it cannot be drawn, it is missing."""
-    from hippo.lab.reporting.figures.trial import (
-        draw_trial,  # matplotlib takes half a second that a trial needs at its end only
-    )
+def _finish(folder: Path, run: TrackedRun, rows: list[dict], metrics: dict) -> None:
+    """Plot the trial, deliver its outcome to the tracked run, and remove its checkpoints."""
+    _plot(folder)
+    if run.finish(rows, metrics):
+        (folder / UNDELIVERED).unlink(missing_ok=True)
+    Checkpoints(folder / "checkpoints", run.identity).clear()
+
+
+def _deliver_late(trial: TrialSpec, folder: Path, metrics: dict) -> None:
+    """Deliver an outcome whose process ended before it could, unless that process is at work still."""
+    if not (folder / UNDELIVERED).exists():
+        return
+    try:
+        with _lock(folder):
+            (folder / "failure.json").unlink(missing_ok=True)
+            run = TrackedRun(trial, metrics["dataset"], _identity(trial, metrics["dataset"]), folder, metrics["commit"])
+            run.start_import()
+            history = folder / "history.csv"
+            rows = pd.read_csv(history, float_precision="round_trip").to_dict("records") if history.exists() else []
+            _finish(folder, run, rows, metrics)
+    except (ConfigError, OSError, ValueError) as error:
+        log.warning("%s: the outcome is not in the tracking store: %s; hippo runs import adds it", trial.name, error)
+
+
+def _plot(folder: Path) -> None:
+    """Plot the trial's figure. It shows nothing that the files do not hold: without it the trial is complete."""
+    # Imports matplotlib, half a second that no trial needs before its end.
+    from hippo.lab.reporting.figures.trial import plot_trial
 
     try:
-        draw_trial(folder)
+        plot_trial(read_history(folder), read_reconstruction(folder), folder / "figure")
     except (OSError, ValueError) as error:
-        log.warning("%s: not drawn: %s", folder, error)
+        log.warning("%s: the figure cannot be plotted: %s", folder, error)
 
 
-def _dataset(trial: TrialSpec, path: Path) -> Dataset:
+def _identity(trial: TrialSpec, data: dict) -> str:
+    """Digests of settings and data."""
+    return f"{trial.digest}-{data['digest'][:16]}"
+
+
+def _load_dataset(trial: TrialSpec, path: Path) -> Dataset:
+    """The prepared dataset; DataError if it was prepared with other options."""
     dataset = Dataset.load(path)
-    if dataset.options != trial.dataset:
-        raise DataError(f"{path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset}")
+    if dataset.options != trial.dataset_settings:
+        raise DataError(f"{path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset_settings}")
     return dataset
+
+
+def used_precision(trial: TrialSpec) -> str:
+    """Return the precision of matrix products that the trial was computed with on this machine.
+
+    The only place that asks: `hippo.kernels.product_precision` tells how this processor computes bfloat16 products.
+    """
+    stated = trial.training.precision if trial.training else "float32"
+    product_precision = getattr(kernels, "product_precision", None)
+    return product_precision(stated) if product_precision else stated

@@ -1,1 +1,1 @@
-"""Contents of a trial folder: checkpoints, provenance, outcome."""
+"""Contents of a trial folder: outcome, process, failure, checkpoints, provenance. Only `checkpoints` imports torch."""

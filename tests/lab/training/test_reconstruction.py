@@ -4,10 +4,11 @@ import pytest
 from numpy.polynomial import legendre
 
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
-from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
+from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.results.optimum import optimal_mse
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
-from hippo.lab.training.reconstruction import optimal_mse, reconstruct_by_memory, run
+from hippo.lab.training.reconstruction import reconstruct_by_memory, run
 from hippo.propagation import BlockPropagator
 from tests.lab.recorders import Rows, Stopped
 
@@ -24,7 +25,7 @@ def test_nothing_is_lost_of_a_polynomial():
 
 def test_the_floor_is_the_least_squares_residual(monkeypatch):
     """NumPy's own solver of the same problem, by orthogonal factors instead of normal equations."""
-    monkeypatch.setattr("hippo.lab.training.reconstruction.CHUNK", 700)  # several chunks, the last one short
+    monkeypatch.setattr("hippo.lab.results.optimum.CHUNK", 700)  # several chunks, the last one short
     signal = np.random.default_rng(1).standard_normal(3000)
     basis = legendre.legvander(midpoints(3000), 29)
     residual = signal - basis @ np.linalg.lstsq(basis, signal, rcond=None)[0]
@@ -43,12 +44,14 @@ def trial(measure: str) -> TrialSpec:
         experiment="e",
         scale="quick",
         variant="v",
-        row=measure,
+        model=measure,
         seed=0,
         task="reconstruction",
-        dataset={"name": "white_noise"},
-        model={"name": "memory", "measure": measure, "order": 64, "dtype": "float64"},
-        training={},
+        dataset_name="white_noise",
+        dataset=WhiteNoise(),
+        model_name="memory",
+        model_options=MemoryOptions(measure=measure, order=64, dtype="float64"),
+        training=None,
         threads=1,
     )
 

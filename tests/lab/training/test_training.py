@@ -10,11 +10,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from baselines.gru import GRUCell
+from hippo import registry
 from hippo.config import ConfigError
-from hippo.data.dataset import Dataset, Part
+from hippo.data.dataset import Dataset, DatasetOptions, Part
+from hippo.lab.plan.training_options import TrainingOptions
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.training import objectives
+from hippo.lab.training import evaluation, objectives
 from hippo.lab.training import trainer as training
+from hippo.lab.training.batches import Batches
 from hippo.nn import build_model
 from hippo.nn.divergence import Diverged
 from tests.lab.recorders import Rows, Stopped
@@ -34,17 +37,21 @@ def dataset() -> Dataset:
     return Dataset(parts=parts, classes=2, source="made up")
 
 
-def trial(epochs=3, learning_rate=0.05, seed=0, model="gru", hyperparameters=None, **training) -> TrialSpec:
+def trial(
+    epochs=3, learning_rate=0.05, seed=0, model="gru", hyperparameters=None, task="classification", **training
+) -> TrialSpec:
     return TrialSpec(
         experiment="e",
         scale="quick",
         variant="v",
-        row=model,
+        model=model,
         seed=seed,
-        task="classification",
-        dataset={"name": "none"},
-        model={"name": model, "hidden_size": 6, **(hyperparameters or {})},
-        training={"epochs": epochs, "batch_size": 10, "learning_rate": learning_rate, **training},
+        task=task,
+        dataset_name="none",
+        dataset=DatasetOptions(),
+        model_name=model,
+        model_options=registry.find("models", model, "test")(hidden_size=6, **(hyperparameters or {})),
+        training=TrainingOptions(epochs=epochs, batch_size=10, learning_rate=learning_rate, **training),
         threads=1,
     )
 
@@ -80,7 +87,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(dataset):
 
 def test_the_first_epoch_is_adam_on_cross_entropy(dataset):
     """The same steps by hand: torch's own generator gives the order, the model's initial values its seed."""
-    initial, order = (int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in training.streams(trial(epochs=1)))
+    initial, order = training.seeds(trial(epochs=1))
     torch.manual_seed(initial)
     model = build_model("gru", 1, 2, hidden_size=6)
     optimiser = torch.optim.Adam(copy.copy(list(model.parameters())), lr=0.05)
@@ -223,7 +230,7 @@ def test_another_part_that_the_cell_gives_up_on_has_no_number_and_a_reason(datas
     parts = {**dataset.parts, "fast": dataset.parts["test"], "slow": dataset.parts["test"]}
     giving_up(monkeypatch, "fast", epoch=1)
     outcome, _ = run(replace(dataset, parts=parts))
-    assert outcome["status"] == "finished" and outcome["gave_up"] == {"fast": "too stiff"}
+    assert outcome["status"] == "finished" and outcome["solver_failures"] == {"fast": "too stiff"}
     assert "fast_accuracy" not in outcome and outcome["slow_accuracy"] == outcome["test_accuracy"]
 
 
@@ -253,7 +260,7 @@ def test_engine_settings_reach_the_model(dataset, model):
         for engine in ({}, {"precision": "bfloat16"}, {"checkpoint": True})
     )
     model = training.Trainer(trial(model=model, precision="bfloat16", checkpoint=True), dataset).model
-    assert model.cell.engine.checkpoint and model.cell.engine.precision == "bfloat16"
+    assert model.backbone.engine.checkpoint and model.backbone.engine.precision == "bfloat16"
     # Checkpoints repeat the same arithmetic; weight gradients are summed in another order.
     assert checkpointed["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-5)
     # bfloat16 keeps 8 bits: the products' relative error is about 2^-9, and must be there to be seen.
@@ -275,16 +282,16 @@ def test_learns_on_a_gpu(dataset, model):
 
 def test_inputs_are_scaled_in_a_copy(dataset):
     before = dataset.parts["train"].inputs.copy()
-    inputs, _, _ = training.tensors(dataset.parts["train"], 0.5, torch.device("cpu"))
+    batch = Batches(replace(dataset, scale=0.5), "train", torch.device("cpu"))[torch.arange(64)]
     assert np.array_equal(dataset.parts["train"].inputs, before)
-    assert np.array_equal(inputs.numpy(), 0.5 * before)
+    assert np.array_equal(batch.inputs.numpy(), 0.5 * before)
 
 
 def test_evaluate_weighs_every_sample_once(dataset, monkeypatch):
     torch.manual_seed(0)
     model = build_model("gru", 1, 2, hidden_size=6)
-    part = training.tensors(dataset.parts["test"], 1.0, torch.device("cpu"))
-    asked = objectives.objective(dataset)
-    whole = training.evaluate(model, asked, part, "test")
-    monkeypatch.setattr(training, "EVALUATION_BATCH", 7)  # does not divide 32
-    assert training.evaluate(model, asked, part, "test") == pytest.approx(whole, rel=1e-6)
+    batches = Batches(dataset, "test", torch.device("cpu"))
+    objective = objectives.find_objective(dataset)
+    whole = evaluation.evaluate(model, objective, batches, "test")
+    monkeypatch.setattr(evaluation, "BATCH_SIZE", 7)  # does not divide 32
+    assert evaluation.evaluate(model, objective, batches, "test") == pytest.approx(whole, rel=1e-6)

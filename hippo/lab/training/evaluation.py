@@ -1,0 +1,50 @@
+"""Evaluation of a model on one part of a dataset."""
+
+from collections.abc import Callable
+
+import torch
+
+from hippo.lab.training.batches import Batches
+from hippo.lab.training.objectives import Objective, Tally
+
+BATCH_SIZE = 500  # samples
+
+
+@torch.no_grad()
+def evaluate(
+    model: torch.nn.Module, objective: Objective, batches: Batches, name: str, pause: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Return mean loss and score of a model on a part, without padding.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model; it is set to evaluation mode.
+    objective : Objective
+        Loss and score.
+    batches : Batches
+        The part.
+    name : str
+        Name of the part, the prefix of the returned keys.
+    pause : callable
+        Called after each batch.
+
+    Returns
+    -------
+    dict of float
+        `<name>_loss` and `<name>_<score>`.
+
+    Raises
+    ------
+    Diverged
+        If a cell cannot compute its outputs.
+    """
+    model.eval()
+    tally = Tally(objective)
+    for samples in torch.arange(len(batches)).split(BATCH_SIZE):
+        batch = batches[samples]
+        answers = model(batch.inputs, times=batch.times, lengths=batch.lengths)
+        answers, targets = objective.select(answers, batch.targets, batch.lengths)
+        tally.add(objective.loss(answers, targets).item(), answers, targets)
+        pause()
+    return tally.scores(name)
