@@ -131,7 +131,7 @@ class HiPPOCell(UnrolledCell):
         self.gate = nn.Linear(features, hidden_size) if gated else None
         nn.init.kaiming_uniform_(self.write.weight, nonlinearity="linear")
         nn.init.xavier_normal_(self.candidate.weight)
-        if gated:
+        if self.gate is not None:
             nn.init.kaiming_normal_(self.gate.weight, nonlinearity="linear")
 
     def weights(self) -> tuple[Tensor, ...]:

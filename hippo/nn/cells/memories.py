@@ -49,6 +49,11 @@ class LegSMemory:
     discretization : {"bilinear", "backward"}, default "bilinear"
         Discretization rule.
 
+    Raises
+    ------
+    ValueError
+        If the rule is unknown or is "zoh", whose matrices the O(order) update does not compute.
+
     References
     ----------
     Gu et al., "HiPPO: Recurrent Memory with Optimal Polynomial Projections", NeurIPS 2020, theorem 2.
@@ -56,7 +61,10 @@ class LegSMemory:
 
     def __init__(self, order: int, discretization: str = "bilinear"):
         self.order = order
-        self.alpha = discretization_alpha(discretization)
+        alpha = discretization_alpha(discretization)
+        if alpha is None:
+            raise ValueError(f"discretization {discretization!r}: LegSMemory takes 'bilinear' or 'backward'")
+        self.alpha = alpha
 
     def update(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
         """Return the state (rows, order) after the inputs u (rows,); O(order) per row."""

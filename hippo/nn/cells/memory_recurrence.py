@@ -4,6 +4,7 @@ Letters in shape comments: T steps of a chunk, B samples, C input channels with 
 M memory channels, N coefficients per memory channel.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -61,12 +62,12 @@ class MemoryRecurrence(Recurrence):
             super().precompute_input_projections(x)
         self.input_product(x, self.u_in, self.tape["u"])
 
-    def run_compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+    def run_compiled(self, x: Tensor, first: int, updated: Mapping[str, Tensor | None], adjoint: bool) -> None:
         """Run a whole chunk in one compiled call; each thread sums the small weights' gradients over its samples."""
         small = {"w_in": self.w_in, "u_in": self.u_in, "u_rec": self.u_rec}
         slots = {f"grad_{name}": w.new_zeros(torch.get_num_threads(), *w.shape) for name, w in small.items()}
         step_ratios = self.step_ratios
-        sizes = {
+        sizes: dict[str, float] = {
             "inputs": x.shape[2],
             "channels": self.channels,
             "order": self.memory.order,
@@ -79,7 +80,7 @@ class MemoryRecurrence(Recurrence):
         weights = {**small, "x": x, "shares": None if step_ratios is None else step_ratios[:: self.channels]}
         if isinstance(self.memory, LegSMemory):
             sizes["alpha"] = self.memory.alpha
-        else:
+        elif isinstance(self.memory, DenseMemory):
             weights["transition"], weights["input"] = self.memory.matrices(self.w_in)
         weights |= {"memory": self.operand(), **self.memory_weights()}
         compiled.run(self, len(x), {**updated, **slots}, adjoint, sizes, weights)

@@ -5,6 +5,8 @@ biases), H hidden units, Z rows of W_in, R rows of W_rec (the first R of the Z p
 product), K columns of W_rec (the size of the operand).
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
@@ -184,10 +186,10 @@ class Recurrence:
             self.grad = {name: hardshrink(grad, self.negligible) for name, grad in self.grad.items()}
             self.adjoint(t, first + t)
 
-    def run_compiled(self, x: Tensor, first: int, updated: dict[str, Tensor | None], adjoint: bool) -> None:
+    def run_compiled(self, x: Tensor, first: int, updated: Mapping[str, Tensor | None], adjoint: bool) -> None:
         """Run `step` or `adjoint` for a whole chunk in one compiled call, which updates the tensors in `updated`."""
         weights = {"extra": self.extra[0] if self.extra else None}
-        compiled.run(self, len(x), updated, adjoint, {"negligible": self.negligible}, weights)
+        compiled.run(self, len(x), dict(updated), adjoint, {"negligible": self.negligible}, weights)
 
     def precompute_input_projections(self, x: Tensor) -> None:
         """Write W_in x of all steps, and the states before the first step, to the tape."""
