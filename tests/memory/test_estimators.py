@@ -1,9 +1,11 @@
+import doctest
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from hippo import project
+from hippo import estimators, project
 from hippo.estimators import LegSFeatures, ridge
 
 
@@ -26,19 +28,29 @@ def test_timestamps_are_the_last_channel():
     np.testing.assert_allclose(features, np.reshape(expected, (5, 12)), rtol=0, atol=1e-14)
 
 
-def test_two_letters_are_told_apart_at_any_speed():
-    """Slow and fast sines of half a turn against a whole one: the features do not see the rate."""
+def test_two_letters_are_classified_at_any_sampling_rate():
+    """Half a period of a sine against a whole one; the features do not depend on the sampling rate."""
     rng = np.random.default_rng(2)
 
-    def draw(samples, length):
+    def letters_of(samples, length):
         letters = rng.integers(0, 2, samples)
         t = np.linspace(0, 1, length)
         strokes = np.sin(np.pi * (1 + letters[:, None]) * t) + 0.05 * rng.normal(size=(samples, length))
         return strokes[..., None], letters
 
-    classifier = ridge(LegSFeatures(order=8)).fit(*draw(60, 100))
+    classifier = ridge(LegSFeatures(order=8)).fit(*letters_of(60, 100))
     for length in (50, 100, 300):
-        assert classifier.score(*draw(40, length)) == 1.0
+        assert classifier.score(*letters_of(40, length)) == 1.0
+
+
+def test_the_layout_is_documented():
+    """sktime's layout (samples, channels, length) cannot be told apart, so the documentation must name it."""
+    assert "(samples, length, channels). sktime and aeon use (samples, channels, length)" in LegSFeatures.__doc__
+
+
+def test_examples():
+    result = doctest.testmod(estimators)
+    assert result.attempted > 0 and result.failed == 0
 
 
 def test_it_is_a_scikit_learn_transformer():

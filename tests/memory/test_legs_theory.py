@@ -1,4 +1,4 @@
-"""What the theory says of LegS (Gu et al. 2020, section 3), measured on the memory itself."""
+"""Statements of the theory of LegS (Gu et al. 2020, section 3), measured on the memory itself."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def test_polynomials_are_remembered_exactly():
 def test_a_dilated_signal_has_the_same_coefficients():
     times = np.cumsum(np.random.default_rng(0).uniform(0, 1, 500))
     values = smooth(times / times[-1])
-    # A power of two scales floating-point numbers exactly; other factors round the ratios, not their meaning.
+    # A power of two scales floating-point numbers exactly; other factors change the rounding of the ratios.
     np.testing.assert_array_equal(project(values, 32, timestamps=times), project(values, 32, timestamps=8 * times))
     np.testing.assert_allclose(
         project(values, 32, timestamps=times), project(values, 32, timestamps=0.37 * times), rtol=0, atol=1e-12
@@ -53,14 +53,14 @@ def test_gradients_decay_as_one_over_length():
         gradient = project(impulse, order)
         position = 2 * (k - 0.5) / (length - 1) - 1
         exact = LEGENDRE.legvander(position, order - 1)[0] * np.sqrt(2 * np.arange(order) + 1) / (length - 1)
-        # The impulse lies in the cell before k: that shifts it by order / k at most.
+        # The impulse is held over the interval before k, which shifts it by order / k at most.
         np.testing.assert_allclose(gradient, exact, rtol=0, atol=1e-3 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("derivatives", [1, 2, 3])
 def test_error_falls_with_the_order_as_smoothness_allows(derivatives):
     """With bounded derivatives up to the j-th the error falls at least as N^(1/2 - j)."""
-    length, orders = 400_000, np.array([8, 16, 32, 64])  # so long that the discretization errs less than all of them
+    length, orders = 400_000, np.array([8, 16, 32, 64])  # so long that discretization errors are smaller
     x = (np.arange(length) + 0.5) / length
     signal = np.sign(x - 0.43) * (x - 0.43) ** derivatives if derivatives % 2 == 0 else np.abs(x - 0.43) ** derivatives
     coefficients = project(signal, int(orders[-1]))
@@ -73,8 +73,8 @@ def test_error_falls_with_the_order_as_smoothness_allows(derivatives):
 def test_float32_after_a_million_inputs(name, bound):
     """Relative error against the float64 recurrence of the same inputs: one rounding of z per input adds up.
 
-    Rounding steps of 6e-8 over 10^6 inputs walk 6e-5 at random; a smooth signal's small changes round alike for
-    long stretches, which costs more, while noise decorrelates them.
+    Random rounding errors of 6e-8 over 10^6 inputs sum up to 6e-5. The small changes of a smooth signal round alike
+    over many inputs, which costs more; noise decorrelates them.
     """
     length = 1_000_000
     signal = smooth(np.arange(length) / length) if name == "smooth" else np.random.default_rng(0).normal(size=length)
@@ -84,7 +84,7 @@ def test_float32_after_a_million_inputs(name, bound):
 
 
 def test_low_coefficients_do_not_depend_on_the_order():
-    """A is lower triangular: a memory of fewer coefficients is a part of the larger one."""
+    """A is lower triangular: a memory of fewer coefficients is a part of a larger one."""
     signal = np.random.default_rng(3).normal(size=5000)
     np.testing.assert_allclose(project(signal, 300)[:70], project(signal, 70), rtol=0, atol=1e-12)
 
@@ -113,5 +113,5 @@ def test_a_stream_needs_constant_memory(length):
         [sys.executable, "-c", STREAM, str(length)], capture_output=True, text=True, check=True
     ).stdout
     kilobytes, samples, error = shown.split()
-    assert int(kilobytes) < 4000 and int(samples) == length  # a piece of a chunk and its results in float64
-    assert abs(float(error)) < 1e-5  # c_0 is the mean; the first 2^20 inputs round in float32, the rest dilutes that
+    assert int(kilobytes) < 4000 and int(samples) == length  # kB: a part of a chunk and its results in float64
+    assert abs(float(error)) < 1e-5  # c_0 is the mean; the first 2^20 inputs round in float32

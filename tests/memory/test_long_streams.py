@@ -1,4 +1,4 @@
-"""Memories of long streams: float32 ones, too, must still follow their input when single steps are very small."""
+"""Memories of long streams: a float32 memory also follows its input when single steps are very small."""
 
 import itertools
 
@@ -7,13 +7,13 @@ import pytest
 
 from hippo import OnlineMemory, kernels, project
 
-needs_compiled = pytest.mark.skipif(kernels.backend().compiled is None, reason="too long for the PyTorch twin")
+needs_compiled = pytest.mark.skipif(kernels.backend().compiled is None, reason="needs compiled kernels")
 
-TURN = 2**20  # the input from which a float32 memory is carried in float64
+CHANGE = 2**20  # input from which a float32 memory is stepped in float64
 
 
 def first_coefficient(signal, total=None):
-    """c_0 of the bilinear rule: (2k+1) c_0 = (2k-1) c_0 + 2 f_k, so the mean with half a weight for input 0."""
+    """c_0 of the bilinear rule, (2k+1) c_0 = (2k-1) c_0 + 2 f_k: the mean with half the weight for input 0."""
     total = np.sum(signal, dtype=np.float64) if total is None else total
     return (2 * total - signal[0]) / (2 * len(signal) - 1)
 
@@ -28,14 +28,14 @@ def ones_then_zeros():
 @needs_compiled
 def test_a_long_float32_signal_in_one_call(ones_then_zeros):
     signal = ones_then_zeros
-    rows = project(signal, 8, stride=35_000_000)
-    assert rows.dtype == np.float32
-    np.testing.assert_allclose(rows[:, 0], [1, first_coefficient(signal)], rtol=1e-6)
+    snapshots = project(signal, 8, stride=35_000_000)
+    assert snapshots.dtype == np.float32
+    np.testing.assert_allclose(snapshots[:, 0], [1, first_coefficient(signal)], rtol=1e-6)
     state = np.zeros((1, 8), dtype=np.float32)
     kernels.legs_project(state, signal[None])
-    np.testing.assert_array_equal(state[0], rows[1])
-    # All of them, against the same recurrence in float64: one rounding of values of order 1.
-    np.testing.assert_allclose(rows[1], project(ones_then_zeros, 8, dtype="float64"), rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(state[0], snapshots[1])
+    # Against the same recurrence in float64: one rounding of values of order 1.
+    np.testing.assert_allclose(snapshots[1], project(ones_then_zeros, 8, dtype="float64"), rtol=0, atol=1e-6)
 
 
 @needs_compiled
@@ -48,7 +48,7 @@ def test_a_long_float32_signal_in_chunks(ones_then_zeros):
 
 
 def late(samples, batch=None, dtype="float32", **options):
-    """A memory of ones that has seen so many inputs."""
+    """A memory that has had `samples` inputs, all ones."""
     memory = OnlineMemory("legs", 5, batch=batch, dtype=dtype, **options)
     saved = memory.state_dict()
     state = np.zeros((batch or 1, 5), dtype=dtype)
@@ -56,36 +56,36 @@ def late(samples, batch=None, dtype="float32", **options):
     return memory.load_state_dict({**saved, "samples": samples, "state": state})
 
 
-@pytest.mark.parametrize("samples", [TURN - 300, TURN + 1, 10**8, 5 * 10**9])
+@pytest.mark.parametrize("samples", [CHANGE - 300, CHANGE + 1, 10**8, 5 * 10**9])
 @pytest.mark.parametrize("batch", [None, 3])
 def test_any_chunking_of_a_late_float32_memory(samples, batch):
     zeros = np.zeros((batch or 1, 700), dtype=np.float32)[slice(None) if batch else 0]
     exact = late(samples, batch, "float64").update(zeros).coefficients
-    assert 1e-8 < 1 - exact[..., 0].max() < 1e-3  # far below what single steps could do to a float32 state
+    assert 1e-8 < 1 - exact[..., 0].max() < 1e-3  # far below what single steps change in a float32 state
     for cuts in ([], [1, 5, 300, 301], range(1, 700)):
         memory = late(samples, batch)
         for part in np.split(zeros, cuts, axis=-1):
             memory.update(part)
         assert memory.coefficients.dtype == np.float32
         error = np.abs(memory.state_dict()["state"].reshape(exact.shape) - exact).max()
-        # Steps before the turn round at 6e-8 each in float32, later ones do not.
-        assert error < (2e-5 if samples < TURN else 1e-15)
+        # Steps before the change of precision round by 6e-8 each; later ones do not.
+        assert error < (2e-5 if samples < CHANGE else 1e-15)
 
 
 @pytest.mark.parametrize("stride", [1, 50, 701, 3000])
-def test_strides_across_the_turn_and_across_pieces(stride, monkeypatch):
+def test_strides_across_the_change_of_precision_and_across_pieces(stride, monkeypatch):
     monkeypatch.setattr(kernels, "PIECE", 600)
     signals = np.random.default_rng(0).standard_normal((2, 3000)).astype(np.float32)
-    for samples in (TURN - 333, TURN + 1):
+    for samples in (CHANGE - 333, CHANGE + 1):
         memory, wide = late(samples, 2), late(samples, 2, "float64")
-        rows, exact = (m.record(signals, stride=stride) for m in (memory, wide))
-        assert rows.shape == (2, 3000 // stride, 5) and rows.dtype == np.float32
-        np.testing.assert_allclose(rows, exact, rtol=0, atol=2e-5)
+        snapshots, exact = (m.record(signals, stride=stride) for m in (memory, wide))
+        assert snapshots.shape == (2, 3000 // stride, 5) and snapshots.dtype == np.float32
+        np.testing.assert_allclose(snapshots, exact, rtol=0, atol=2e-5)
 
 
-def test_saved_and_restored_across_the_turn():
+def test_saved_and_restored_across_the_change_of_precision():
     signal = np.random.default_rng(1).standard_normal(4000).astype(np.float32)
-    memory = late(TURN - 1000)
+    memory = late(CHANGE - 1000)
     whole = memory.update(signal[:2000]).state_dict()
     resumed = OnlineMemory("legs", 5).load_state_dict(whole)
     for m in (memory, resumed):
@@ -96,7 +96,7 @@ def test_saved_and_restored_across_the_turn():
 
 @pytest.mark.parametrize("batched", [False, True])
 def test_small_ratios_of_timestamps(batched):
-    """2 * 10^4 inputs, each a 10^-9th of the time so far, together move a float32 memory by 2 * 10^-5 of itself."""
+    """2 * 10^4 inputs with step ratio 10^-9 change a float32 memory by 2 * 10^-5 of itself."""
     times, signal = 1e9 + np.arange(20_000.0), np.zeros(20_000, dtype=np.float32)
     signal[0] = 1
     ratios = np.diff(times) / times[1:]
@@ -108,7 +108,7 @@ def test_small_ratios_of_timestamps(batched):
 
 
 def test_a_long_window_in_float32():
-    """One sample of a window of 10^8 changes a float32 memory by less than it can see."""
+    """One sample of a window of 10^8 changes a float32 memory by less than its rounding."""
     memories = []
     for dtype, width in itertools.product(("float32", "float64"), (1, 3000)):
         memory = OnlineMemory("legt", 4, theta=1e8, dtype=dtype)

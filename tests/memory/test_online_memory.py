@@ -1,4 +1,4 @@
-"""What a memory keeps and what it leaves alone: saved states, refused chunks, timestamps, dtypes, gradients."""
+"""State of an online memory: saved states, refused chunks, timestamps, dtypes, gradients."""
 
 import gc
 import itertools
@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from hippo import OnlineMemory, project, reconstruct
-from hippo.operators.measures import MEASURES
+from tests.memory.systems import SYSTEMS, theta_of
 
 
 def noise(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def memory_of(measure="legs", order=4, **options):
-    return OnlineMemory(measure, order, theta=None if measure == "legs" else 50, **options)
+def memory_of(measure="legs", order=4, dynamics=None, **options):
+    return OnlineMemory(measure, order, dynamics=dynamics, theta=theta_of(measure, dynamics, 50), **options)
 
 
 def same(one, other):
@@ -30,31 +30,51 @@ def same(one, other):
 # -- save and restore -------------------------------------------------------------------------------------------------
 
 
-CASES = [(measure, batch, None) for measure in MEASURES for batch in (None, 1, 3)]
-CASES += [("legs", batch, "one for all") for batch in (None, 1, 3)] + [("legs", batch, "own") for batch in (1, 3)]
+CASES = [(*system, batch, None) for system in SYSTEMS for batch in (None, 1, 3)]
+CASES += [("legs", None, batch, "one for all") for batch in (None, 1, 3)]
+CASES += [("legs", None, batch, "one each") for batch in (1, 3)]
 
 
-@pytest.mark.parametrize(("measure", "batch", "stamps"), CASES)
+@pytest.mark.parametrize(("measure", "dynamics", "batch", "stamps"), CASES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_restored_memories_go_on_alike(measure, batch, stamps, dtype):
+def test_a_restored_memory_continues_with_the_same_bits(measure, dynamics, batch, stamps, dtype):
     signal = noise(batch or 1, 200).astype(dtype)[slice(None) if batch else 0]
     times = np.cumsum(np.abs(noise(batch or 1, 200, seed=1)), axis=-1) if stamps else None
-    times = times if times is None or stamps == "own" else times[0]
+    times = times if times is None or stamps == "one each" else times[0]
+
+    def new(**options):
+        return memory_of(measure, dynamics=dynamics, batch=batch, **options)
 
     def feed(memory, begin, end):
         return memory.update(signal[..., begin:end], None if times is None else times[..., begin:end])
 
-    whole = feed(feed(memory_of(measure, batch=batch), 0, 90), 90, 200)
-    saved = feed(memory_of(measure, batch=batch), 0, 90).state_dict()
+    whole = feed(feed(new(), 0, 90), 90, 200)
+    saved = feed(new(), 0, 90).state_dict()
     for own_dtype, before in itertools.product((None, dtype), (0, 50)):
-        resumed = feed(memory_of(measure, batch=batch, dtype=own_dtype), 0, before).load_state_dict(saved)
+        resumed = feed(new(dtype=own_dtype), 0, before).load_state_dict(saved)
         assert same(feed(resumed, 90, 200).state_dict(), whole.state_dict())
         assert resumed.coefficients.dtype == dtype
-    assert saved["samples"] == 90  # the save is a copy
+    assert saved["samples"] == 90  # the saved state is a copy
 
 
 @pytest.mark.parametrize("measure", ["legs", "legt"])
-def test_a_memory_that_was_never_fed_is_restored_as_such(measure):
+def test_states_saved_by_earlier_versions_are_loaded(measure):
+    """They have the key `method` for the discretization rule, and no `dynamics`."""
+    memory = memory_of(measure).update(noise(30))
+    saved = memory.state_dict()
+    settings = {k: v for k, v in saved["settings"].items() if k not in ("discretization", "dynamics")}
+    earlier = {**saved, "settings": {**settings, "method": memory.discretization}}
+    resumed = memory_of(measure).load_state_dict(earlier)
+    assert same(resumed.update(noise(9)).state_dict(), memory.update(noise(9)).state_dict())
+    with pytest.raises(ValueError, match="this memory has discretization"):
+        memory_of(measure, discretization="euler").load_state_dict(earlier)
+    if measure == "legs":
+        with pytest.raises(ValueError, match="dynamics = 'time-invariant', the saved one 'scale-invariant'"):
+            memory_of("legs", dynamics="time-invariant").load_state_dict(earlier)
+
+
+@pytest.mark.parametrize("measure", ["legs", "legt"])
+def test_a_memory_without_input_is_restored_as_such(measure):
     blank = memory_of(measure).state_dict()
     used = memory_of(measure).update(np.ones(9, dtype=np.float32)).load_state_dict(blank)
     assert used.samples == 0 and used.dtype is None and not used.coefficients.any()
@@ -65,7 +85,7 @@ def test_a_memory_that_was_never_fed_is_restored_as_such(measure):
     assert memory_of(measure).load_state_dict(blank_of_dtype).update(noise(30)).coefficients.dtype == np.float32
 
 
-def test_a_state_that_does_not_fit_changes_nothing():
+def test_a_saved_state_that_does_not_fit_is_refused():
     memory = memory_of(batch=2).update(noise(2, 9))
     before, good = memory.state_dict(), memory_of(batch=2).update(noise(2, 5), np.arange(5)).state_dict()
     settings = good["settings"]
@@ -77,7 +97,10 @@ def test_a_state_that_does_not_fit_changes_nothing():
         "lacks theta": {**good, "settings": {k: v for k, v in settings.items() if k != "theta"}},
         "order = 4, the saved one 5": {**good, "settings": {**settings, "order": 5}},
         "batch = 2, the saved one 3": {**good, "settings": {**settings, "batch": 3}},
-        "discretization = 'bilinear', the saved one 'euler'": {**good, "settings": {**settings, "discretization": "euler"}},
+        "discretization = 'bilinear', the saved one 'euler'": {
+            **good,
+            "settings": {**settings, "discretization": "euler"},
+        },
     }
     for message, saved in wrong.items():
         with pytest.raises(ValueError, match=message):
@@ -87,7 +110,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
         memory_of(batch=2, dtype="float32").load_state_dict(good)
 
 
-def test_saved_memories_of_tensors_survive_a_torch_file_of_weights(tmp_path):
+def test_a_state_of_tensors_is_saved_by_torch_and_loaded_with_weights_only(tmp_path):
     options = {"theta": np.float64(50), "seed": np.int64(3), "order": np.int64(4), "batch": np.int64(2)}
     memory = OnlineMemory("random", **options).update(torch.ones(2, 9))
     torch.save(memory.state_dict(), tmp_path / "memory.pt")
@@ -97,10 +120,10 @@ def test_saved_memories_of_tensors_survive_a_torch_file_of_weights(tmp_path):
     assert torch.equal(memory.update(chunk).coefficients, resumed.update(chunk).coefficients)
 
 
-# -- refused, empty and read ------------------------------------------------------------------------------------------
+# -- refused and empty chunks ----------------------------------------------------------------------------------------
 
 
-def test_what_brings_no_input_fixes_no_dtype():
+def test_a_chunk_without_accepted_input_sets_no_dtype():
     memory = memory_of()
     assert memory.coefficients.dtype == np.float64 and not memory.coefficients.any()
     memory.update([]).update(np.empty(0))
@@ -120,7 +143,7 @@ def test_the_last_chunk_is_not_kept_alive():
     assert alive() is None and isinstance(memory.coefficients, torch.Tensor)
 
 
-@pytest.mark.parametrize("stride", [-1, 1.5, "2"])
+@pytest.mark.parametrize("stride", [0, -1, 1.5, "2", True])
 def test_a_wrong_stride_changes_nothing(stride):
     memory = memory_of().update([1.0], [1.0])
     before = memory.state_dict()
@@ -129,7 +152,7 @@ def test_a_wrong_stride_changes_nothing(stride):
     assert same(memory.state_dict(), before)
 
 
-def test_gradients_are_refused_where_they_would_be_lost():
+def test_tensors_whose_gradient_would_be_lost_are_refused():
     weight = torch.ones(5, requires_grad=True)
     for call in (project, lambda signal, order: memory_of(order=order).update(signal), reconstruct_from):
         with pytest.raises(ValueError, match=r"requires a gradient.*detach\(\)"):
@@ -143,13 +166,13 @@ def reconstruct_from(tensor, order):
 
 
 @pytest.mark.parametrize("seed", [None, -1, 1.5, "a"])
-def test_seeds_that_cannot_be_had_again(seed):
+def test_a_seed_must_be_reproducible(seed):
     with pytest.raises(ValueError, match="seed must be an integer"):
         memory_of("random", seed=seed)
 
 
 @pytest.mark.parametrize("span", [0, -1.0, np.nan, np.inf])
-def test_a_wrong_span(span):
+def test_a_span_must_be_positive(span):
     with pytest.raises(ValueError, match="span must be a positive number"):
         reconstruct(np.ones(4), span=span)
 
@@ -157,7 +180,7 @@ def test_a_wrong_span(span):
 # -- timestamps -------------------------------------------------------------------------------------------------------
 
 
-def test_timestamps_of_one_and_of_two_dimensions_may_alternate():
+def test_shared_and_separate_timestamps_may_alternate():
     signal, times = noise(2, 60), np.arange(60.0)
     expected = memory_of(batch=2).update(signal, times).coefficients
     for kinds in itertools.product((False, True), repeat=3):
@@ -198,7 +221,7 @@ def test_nested_timestamps_of_any_kind(kind):
     [("legs", "float32", 300), ("legt", "float32", 30), ("legt", "float64", 3000), ("fout", "float32", 100)],
 )
 @pytest.mark.parametrize("stride", [0, 5])
-def test_unstable_rules_are_named_and_change_nothing(measure, dtype, length, stride):
+def test_an_unstable_rule_is_named_and_leaves_the_memory_unchanged(measure, dtype, length, stride):
     memory = OnlineMemory(measure, 256, theta=None if measure == "legs" else 10, discretization="euler", dtype=dtype)
     memory.update([1.0])
     before = memory.state_dict()
@@ -207,18 +230,72 @@ def test_unstable_rules_are_named_and_change_nothing(measure, dtype, length, str
         with pytest.raises(
             ValueError, match=f"overflows {dtype}: .* measure '{measure}' with discretization 'euler' is unstable"
         ):
-            memory.record(noise(length), stride=stride)
+            memory.record(noise(length), stride=stride) if stride else memory.update(noise(length))
     assert same(memory.state_dict(), before)
 
 
-def test_matrices_that_only_the_dtype_overflows_are_refused_whatever_passes():
+def test_matrices_that_overflow_the_dtype_are_refused_even_if_samples_pass():
     memory = OnlineMemory("legt", 64, theta=10, discretization="euler", dtype="float32", nonfinite="pass")
     with pytest.raises(ValueError, match="unstable at this step"):
         memory.update(np.ones(64))
 
 
-@pytest.mark.parametrize("change", [{"samples": -5}, {"samples": "x"}, {"state": None}])
-def test_a_saved_state_that_contradicts_itself_is_refused(change):
+@pytest.mark.parametrize("samples", [-5, "x", 1.0, True, 10**30, 2**53 + 1])
+def test_a_saved_number_of_samples_that_is_impossible_is_refused(samples):
     memory = OnlineMemory("legs", 3).update([1.0, 2.0])
     with pytest.raises(ValueError, match="the saved memory has samples"):
-        OnlineMemory("legs", 3).load_state_dict({**memory.state_dict(), **change})
+        OnlineMemory("legs", 3).load_state_dict({**memory.state_dict(), "samples": samples})
+
+
+def test_a_saved_memory_of_samples_without_a_state_is_refused():
+    saved = OnlineMemory("legs", 3).update([1.0, 2.0]).state_dict()
+    with pytest.raises(ValueError, match="the saved memory has samples = 2, and no state"):
+        OnlineMemory("legs", 3).load_state_dict({**saved, "state": None})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_saved_state_that_is_not_finite_is_loaded_only_on_request(value):
+    saved = OnlineMemory("legs", 3, batch=2).update(np.ones((2, 2))).state_dict()
+    saved["state"][1, 2] = value
+    memory = OnlineMemory("legs", 3, batch=2).update(np.ones((2, 9)))
+    before = memory.state_dict()
+    with pytest.raises(ValueError, match=rf"the saved state is {value} at index \(1, 2\).* nonfinite='pass'"):
+        memory.load_state_dict(saved)
+    assert same(memory.state_dict(), before)
+    passing = OnlineMemory("legs", 3, batch=2, nonfinite="pass").load_state_dict(saved)
+    np.testing.assert_equal(passing.coefficients[1, 2], value)
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0, np.inf])
+def test_a_saved_time_that_is_impossible_is_refused(value):
+    saved = OnlineMemory("legs", 3).update([1.0, 2.0], [0, 1]).state_dict()
+    with pytest.raises(ValueError, match="the saved time must be finite and not negative"):
+        OnlineMemory("legs", 3).load_state_dict({**saved, "time": np.array([value])})
+
+
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_representation_names_what_differs_from_a_bare_memory():
+    memory = OnlineMemory("random", 4, theta=50, batch=2, seed=7, dtype="float32").update(np.ones((2, 9)))
+    assert repr(memory) == (
+        "OnlineMemory(measure='random', order=4, dynamics='time-invariant', theta=50.0, discretization='zoh', batch=2, "
+        "seed=7, dtype='float32', samples=9)"
+    )
+    assert "theta" not in repr(OnlineMemory()) and "seed" not in repr(OnlineMemory())
+
+
+@pytest.mark.parametrize("name", ["measure", "order", "dynamics", "theta", "discretization", "batch", "seed"])
+def test_settings_cannot_be_changed(name):
+    memory = memory_of()
+    with pytest.raises(AttributeError):
+        setattr(memory, name, 8)
+    with pytest.raises(AttributeError):
+        setattr(memory.settings, name, 8)
+
+
+def test_defaults_depend_on_the_dynamics():
+    assert (OnlineMemory().dynamics, OnlineMemory().discretization) == ("scale-invariant", "bilinear")
+    fading = OnlineMemory(dynamics="time-invariant", theta=9)
+    assert (fading.theta, fading.discretization) == (9.0, "zoh")
+    assert OnlineMemory("legt", theta=9).dynamics == "time-invariant"
