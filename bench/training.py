@@ -1,4 +1,4 @@
-"""One training step of the engine against the naive form and the stock modules: `python -m bench.training [folder]`.
+"""One training step of the engine, the reference form and the stock modules: `python -m bench.training [folder]`.
 
 Forward, backward and optimiser for a batch of 100. Every form runs in a process of its own, so that its peak memory
 is its own; forms that are compared take turns, and the fastest of their steps counts.
@@ -18,7 +18,7 @@ from bench.report import processor
 BATCH, CLASSES = 100, 10
 SIZES = ((256, 182), (512, 784))
 MODELS = ("legs", "lmu", "gru", "lstm")
-FORMS = ("naive", "stock", "float32", "bfloat16", "products float32", "products bfloat16")
+FORMS = ("reference", "stock", "float32", "bfloat16", "products float32", "products bfloat16")
 ROUNDS, STEPS = 2, 3
 ENOUGH = 8.0  # seconds of steps: forms that take longer are stepped less often
 
@@ -60,7 +60,7 @@ def training(model: str, form: str, hidden: int, length: int):
     stock = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}.get(model) if form == "stock" else None
     cell = stock(1, hidden, batch_first=True) if stock else network.backbone
     last = {
-        "naive": lambda: cell.reference(inputs)[:, -1],
+        "reference": lambda: cell.reference(inputs)[:, -1],
         "stock": lambda: cell(inputs)[0][:, -1],
     }.get(form, lambda: cell(inputs))
     optimiser = Adam([{"params": [*cell.parameters(), *network.decoder.parameters()], "lr": 1e-3}])
@@ -129,8 +129,8 @@ def rows(threads: int, side_by_side: int) -> list[dict]:
                 row = {"hidden": hidden, "length": length, "model": model, "form": form, "seconds": best}
                 table.append({**row, "steps_per_second": side_by_side / best, "MB": results[0]["memory"]})
                 print(table[-1], file=sys.stderr, flush=True)
-    naive = {(r["hidden"], r["model"]): r["seconds"] for r in table if r["form"] == "naive"}
-    return [{**row, "times_naive": naive[row["hidden"], row["model"]] / row["seconds"]} for row in table]
+    reference = {(r["hidden"], r["model"]): r["seconds"] for r in table if r["form"] == "reference"}
+    return [{**row, "times_reference": reference[row["hidden"], row["model"]] / row["seconds"]} for row in table]
 
 
 def main(folder: Path) -> None:
@@ -140,7 +140,7 @@ def main(folder: Path) -> None:
     text = ["# Training step", "", about, ""]
     for title, threads, crowd in (("Two threads", 2, 1), ("One thread, two processes side by side", 1, 2)):
         frame = pd.DataFrame(rows(threads, crowd)).round(
-            {"seconds": 3, "steps_per_second": 2, "times_naive": 1, "MB": 0}
+            {"seconds": 3, "steps_per_second": 2, "times_reference": 1, "MB": 0}
         )
         frame.to_csv(folder / f"training_{threads}.csv", index=False)
         text += [f"## {title}", "", frame.to_markdown(index=False), ""]
