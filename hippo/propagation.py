@@ -26,7 +26,10 @@ class LegSPropagator:
     """
 
     def __init__(self, discretization: str | float, dtype: np.dtype):
-        self.alpha, self.dtype = discretization_alpha(discretization), dtype
+        alpha = discretization_alpha(discretization)
+        if alpha is None:
+            raise ValueError("the O(N) step of legs has no 'zoh'")
+        self.alpha, self.dtype = alpha, dtype
         self.overflow = _overflow("legs", discretization, dtype, ["bilinear", "backward"], advice="")
 
     def update(
@@ -96,7 +99,10 @@ class BlockPropagator:
             If the rule is so unstable that the matrices of a block are not finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return state, self._strides(state, chunk, stride) if stride else self._update(state, chunk)
+            if stride:
+                return state, self._strides(state, chunk, stride)
+            self._update(state, chunk)
+            return state, None
 
     def power(self, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return Abar^w (order, order) and [Abar^(w-1) Bbar ... Bbar] (order, w), float64, for w a power of 2."""
@@ -146,11 +152,11 @@ class BlockPropagator:
         """(Abar^w - I).T (order, order) and the transposed kernel (w, order), in the memory's dtype."""
         if width not in self._blocks:
             power, kernel = self.power(width)
-            change = power - np.eye(len(power))
-            matrices = tuple(np.ascontiguousarray(m.T, dtype=self.dtype) for m in (change, kernel))
-            if not all(np.isfinite(matrix).all() for matrix in matrices):
+            change = np.ascontiguousarray((power - np.eye(len(power))).T, dtype=self.dtype)
+            kernel = np.ascontiguousarray(kernel.T, dtype=self.dtype)
+            if not (np.isfinite(change).all() and np.isfinite(kernel).all()):
                 raise ValueError(self.overflow)
-            self._blocks[width] = matrices
+            self._blocks[width] = change, kernel
         return self._blocks[width]
 
 

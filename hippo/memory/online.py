@@ -1,6 +1,5 @@
 """An online memory: constant size, fed by single samples or by chunks."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -234,8 +233,8 @@ class OnlineMemory:
         ):
             if array is not None and array.shape not in shapes:
                 raise ValueError(f"the saved {name} has shape {array.shape}, this memory needs {shapes[-1]}")
-        count = isinstance(samples, Integral) and not isinstance(samples, bool) and 0 <= samples <= MOST_SAMPLES
-        if not count or (state is None and samples):
+        count = isinstance(samples, int | np.integer) and not isinstance(samples, bool)
+        if not count or not 0 <= samples <= MOST_SAMPLES or (state is None and samples):
             raise ValueError(f"the saved memory has samples = {samples!r}, and {'no ' * (state is None)}state")
         if self.nonfinite == "raise" and state is not None and (wrong := first_nonfinite(state)) >= 0:
             where = index_text(wrong, state.shape)

@@ -9,7 +9,6 @@ from hippo.memory.arrays import check_dense, on_device, real_array
 from hippo.memory.online import OnlineMemory
 from hippo.operators.checks import check_integer, check_positive
 from hippo.operators.dynamics import SCALE_INVARIANT, ScaleInvariant, TimeInvariant, check_dynamics
-from hippo.operators.measures import find_measure
 
 POINTS_AT_ONCE = 4096  # points of a reconstruction: their basis (4096, order) fits in the cache
 
@@ -143,8 +142,6 @@ def reconstruct(
     array([2., 2., 2.])
     """
     dynamics = check_dynamics(measure, dynamics)
-    if find_measure(measure).basis is None:
-        raise ValueError(f"measure {measure!r} has no basis: nothing can be reconstructed from it")
     span = check_positive("span", span)
     values = real_array("coefficients", coefficients)
     if values.ndim == 0 or 0 in values.shape:

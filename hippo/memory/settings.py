@@ -62,7 +62,7 @@ class MemorySettings:
             raise ValueError(
                 "scale-invariant legs has no 'zoh' in O(N): use 'bilinear', 'backward', 'euler' or a weight alpha"
             )
-        return rule if isinstance(rule, str) else alpha
+        return rule if isinstance(rule, str) or alpha is None else alpha
 
     def _checked_theta(self) -> float | None:
         theta = None if self.theta is None else check_positive("theta", self.theta, unit="samples")

@@ -5,6 +5,7 @@ dynamics are c'(t) = A c(t) + B f(t): the memory covers a window, or a fading pa
 scale-invariant it is HiPPO-LegS, and time-invariant it is the system of S4-LegS.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,7 +133,7 @@ class ScaleInvariant:
 
     def basis(self, age: np.ndarray) -> np.ndarray:
         """Return the basis functions (points, order) at `age` (points,), a fraction of the elapsed time."""
-        return find_measure(self.measure).basis(self.order, np.asarray(age, dtype=np.float64))
+        return _basis(self.measure)(self.order, np.asarray(age, dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -230,9 +231,15 @@ class TimeInvariant:
         ValueError
             If the measure has no basis.
         """
-        chosen = find_measure(self.measure)
-        if chosen.basis is None:
-            raise ValueError(f"measure {self.measure!r} has no basis")
+        basis = _basis(self.measure)
         relative = np.asarray(age, dtype=np.float64) / self.time_unit
         # Under s = exp(-age), a past that fades exponentially is a past of finite length, as scale-invariant legs has.
-        return chosen.basis(self.order, -np.expm1(-relative) if self.measure == "legs" else relative)
+        return basis(self.order, -np.expm1(-relative) if self.measure == "legs" else relative)
+
+
+def _basis(measure: str) -> Callable[[int, np.ndarray], np.ndarray]:
+    """The basis of a measure; ValueError if it has none."""
+    basis = find_measure(measure).basis
+    if basis is None:
+        raise ValueError(f"measure {measure!r} has no basis: nothing can be reconstructed from it")
+    return basis

@@ -28,20 +28,20 @@ def textbook(signal, order, measure, dynamics=None, *, theta=None, alpha=0.5, ti
         return _scale_invariant(signal, A, B, alpha, np.arange(len(signal)) if times is None else times)
     step = WINDOWS.get(measure, 1.0) / (len(signal) if theta is None else theta)
     held = expm(np.block([[A * step, B[:, None] * step], [np.zeros((1, order + 1))]]))
-    c, rows = np.zeros(order), []
+    c, coefficients = np.zeros(order), []
     for f in signal:
         c = held[:order, :order] @ c + held[:order, order] * f
-        rows.append(c)
-    return np.stack(rows)
+        coefficients.append(c)
+    return np.stack(coefficients)
 
 
 def _scale_invariant(signal, A, B, alpha, times):
     order = len(B)
     c = np.zeros(order)
     c[0] = signal[0]
-    rows = [c]
+    coefficients = [c]
     for k in range(1, len(signal)):
         s = (times[k] - times[k - 1]) / times[k] if times[k] > times[k - 1] else 0.0
         c = np.linalg.solve(np.eye(order) - alpha * s * A, c + (1 - alpha) * s * A @ c + s * B * signal[k])
-        rows.append(c)
-    return np.stack(rows)
+        coefficients.append(c)
+    return np.stack(coefficients)

@@ -1,4 +1,4 @@
-"""The pairs (A, B) against published matrices and closed forms, computed by code that does not use the package."""
+"""Pairs (A, B) against published matrices and closed forms, computed by code that does not use the package."""
 
 from fractions import Fraction
 from math import factorial, pi, sqrt
