@@ -160,12 +160,12 @@ def _rank_notes(results: Results) -> Iterator[str]:
         yield f"Friedman's test that all models are alike: p {friedman(table):.2g}."
     tests = pairwise(table)
     if least_p(len(table)) * len(tests) > 0.05:
-        yield f"{len(table)} pairs are too few for Wilcoxon's test with Holm's correction to distinguish any two models."
+        yield f"{len(table)} pairs are too few for Wilcoxon's test with Holm's correction to tell any two models apart."
         return
     different = tests[tests["p_holm"] < 0.05]
     names = [f"{labels[test.model]} and {labels[test.other]} (p {test.p_holm:.2g})" for test in different.itertuples()]
     found = "; ".join(names) or "no two models"
-    yield f"Wilcoxon's signed-rank test with Holm's correction, 5 %, distinguishes: {found}."
+    yield f"Wilcoxon's signed-rank test with Holm's correction, 5 %, tells apart: {found}."
 
 
 def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:

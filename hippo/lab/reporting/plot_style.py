@@ -10,7 +10,7 @@ import matplotlib
 from hippo.files import atomic
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402  (after the backend is chosen)
+import matplotlib.pyplot as plt
 
 WIDTH = 3.15  # inches: 8 cm, a column of a paper
 DARK, WARM, GREY = "#12406f", "#c8691c", "#b3b3b3"

@@ -29,14 +29,14 @@ class Curve:
 
 
 def write_sweep(results: Results, out: Path) -> None:
-    """Write a sweep: `out`.md, `out`.csv (the curve) and `out`_seeds.csv (every trial); the suffix of `out` is replaced.
+    """Write a sweep: `out`.md, `out`.csv (the curve) and `out`_seeds.csv (every trial).
 
     Parameters
     ----------
     results : Results
         Results of an experiment with a sweep.
     out : Path
-        Any of the files.
+        Any of the files; the suffix is replaced.
     """
     write_text(out.with_suffix(".csv"), results.curve.to_csv(index=False))
     write_text(out.with_name(f"{out.stem}_seeds.csv"), per_seed(results.outcomes).to_csv(index=False))

@@ -26,8 +26,8 @@ def collect_times(folders: tuple[Path, ...], since: float = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `rule`, `what` (the experiment), `jobs`, `total_s` and `longest_s` (wall-clock seconds), `peak_mb` (largest
-        resident memory, MB). The last line is the sum over all rules. Empty if there is no benchmark file.
+        Columns `rule`, `what` (the experiment), `jobs`, `total_s` and `longest_s` (wall-clock seconds), `peak_mb`
+        (largest resident memory, MB). The last line is the sum over all rules. Empty if there is no benchmark file.
     """
     frames = []
     for folder in folders:

@@ -12,7 +12,7 @@ from hippo.lab.plan.schema import SCALES
 from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.plan.yaml_files import read_yaml
 from hippo.lab.results.settings import mapping_differences, trial_differences
-from hippo.lab.trials.failures import read_json
+from hippo.lab.trials.outcome import read_json
 
 KEYS = ["experiment", "variant", "model", "metric"]
 ASPECTS = ["mean", "std", "finished", "verdict"]

@@ -9,10 +9,11 @@ import pandas as pd
 import yaml
 
 from hippo.lab.plan.experiment import Experiment
-from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.plan.task import Column
+from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.settings import is_relevant, trial_differences
-from hippo.lab.trials.failures import failure
+from hippo.lab.trials.failures import find_failure
+from hippo.lab.trials.outcome import COPY, SOURCE, is_substitute
 
 MISSING = {"status": "missing"}
 AXES = ["folder", "variant", "model", "seed", "status", "run_id"]
@@ -50,32 +51,25 @@ def per_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes.reindex(columns=[*AXES, *numbers])
 
 
-def uses_substitute(dataset: dict) -> bool:
-    """Return whether the block `dataset` of metrics.json is of synthetic substitute data.
-
-    The first release called the key `stand_in`.
-    """
-    return bool(dataset.get("substitute", dataset.get("stand_in", False)))
-
-
 def _read_outcome(trial: TrialSpec, folder: Path, columns: tuple[Column, ...]) -> dict:
     """One line of the outcomes."""
     axes = {"variant": trial.variant, "model": trial.model, "seed": trial.seed, "folder": trial.name}
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        file = COPY if (folder / COPY).exists() else SOURCE
+        metrics = json.loads((folder / file).read_text(encoding="utf-8"))
         if metrics["trial"] != trial.digest:
             return {**axes, **_mismatch(trial, folder)}
         if fault := _fault(metrics, columns) or _contradiction(metrics, columns, folder / "history.csv"):
-            return {**axes, "status": "damaged", "reason": f"metrics.json: {fault}"}
+            return {**axes, "status": "damaged", "reason": f"{file}: {fault}"}
         dataset = metrics.pop("dataset")
         data = {
             "source": dataset.get("source"),
-            "substitute": uses_substitute(dataset),
+            "substitute": is_substitute(dataset),
             "digest": dataset.get("digest"),
         }
         return {**axes, **metrics, **data, "version": metrics.get("versions", {}).get("hippo-lab")}
     except FileNotFoundError:
-        return {**axes, **(failure(folder, trial.digest) or MISSING)}
+        return {**axes, **(find_failure(folder, trial.digest) or MISSING)}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {**axes, "status": "damaged"}
 

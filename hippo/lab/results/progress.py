@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.trials.failures import alive, read_json
+from hippo.lab.trials.outcome import read_outcome
+from hippo.lab.trials.process import is_running
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,13 @@ def read_progress(trial: TrialSpec, folder: Path, status: str) -> Progress | Non
     """
     if status == "missing" and not (folder / "trial.yaml").exists():
         return None
-    process = read_json(folder / "run.json")
-    if status in ("missing", "killed") and process and alive(process):
+    if status in ("missing", "killed") and is_running(folder):
         status = "running"
     elif status == "missing":
         status = "stopped" if (folder / "run.json").exists() else "starting"
     done, seconds = _read_epochs(folder / "history.csv")
     epochs = trial.epochs
-    if status == "finished" and (stated := read_json(folder / "metrics.json").get("epochs")):
+    if status == "finished" and (stated := read_outcome(folder).get("epochs")):
         done = epochs = stated  # a fitted classifier needs one epoch, whatever the training options say
     known = status == "running" and done is not None and math.isfinite(seconds)
     return Progress(trial.name, status, done, epochs, seconds * (epochs - done) if known else None)

@@ -55,8 +55,8 @@ class Results:
         return cells[own].iloc[0]
 
     def histories(self, variant: str, model: str) -> list[pd.DataFrame]:
-        """Read the histories of the seeds that finished or diverged; one line per epoch. Others may have other settings."""
-        own = self.select(variant, model)
+        """Read the histories of the seeds that finished or diverged: one line per epoch, with the column `epoch`."""
+        own = self.select(variant, model)  # histories of other states may be of other settings
         folders = own.loc[own["status"].isin(("finished", "diverged")), "folder"]
         found = [read_history(self.trials / folder) for folder in folders]
         return [history for history in found if history is not None]

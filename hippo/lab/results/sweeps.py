@@ -107,7 +107,7 @@ def collect_choices(experiment: Experiment, trials: Path) -> tuple[Choice, ...]:
 
 
 def _chosen(experiment: Experiment, model: str, sweep: Experiment, curve: pd.DataFrame) -> tuple[Value, ...]:
-    """Values that a sweep chooses for a model: the entry of the same name, else entries of the same registered model."""
+    """Values that a sweep chooses for a model: for the entry of its name, else for entries of its registered model."""
     registered = {point.model: sweep.spec.models[entry].model for entry, point in sweep.points.items()}
     ours = experiment.spec.models[model].model or model
     swept = [model] if model in registered else [entry for entry, name in registered.items() if name == ours]

@@ -12,6 +12,6 @@ def read_history(folder: Path) -> pd.DataFrame | None:
 
 
 def read_reconstruction(folder: Path) -> pd.DataFrame | None:
-    """Read reconstruction.csv of a trial: columns `sample`, `signal`, `reconstructed`. None if there is no such file."""
+    """Read reconstruction.csv of a trial: columns `sample`, `signal`, `reconstructed`. None without such a file."""
     path = folder / "reconstruction.csv"
     return pd.read_csv(path) if path.exists() else None

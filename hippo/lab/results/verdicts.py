@@ -25,8 +25,8 @@ def collect_cells(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFram
     DataFrame
         One line per variant, model and metric, in the units of the table (percent for accuracies). Columns:
         `experiment`, `scale`, `variant`, `model`, `metric`; `mean`, `std` (sample standard deviation) and `finished` of
-        `seeds`; `low` and `high`, the 95 % t-interval of the mean; `paper`, `difference` (ours − paper), `tolerance` and
-        `verdict`. Metrics that the table does not print are included.
+        `seeds`; `low` and `high`, the 95 % t-interval of the mean; `paper`, `difference` (ours − paper), `tolerance`
+        and `verdict`. Metrics that the table does not print are included.
     """
     printed = [column.metric for column in experiment.task.columns]
     numbers = outcomes.select_dtypes("number").columns.drop("seed")

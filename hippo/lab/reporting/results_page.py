@@ -1,0 +1,60 @@
+"""Page of the documentation with the tables of one scale."""
+
+from collections import Counter
+from pathlib import Path
+
+from hippo.files import write_text
+from hippo.lab.reporting.notes import describe_data, table_notes
+from hippo.lab.reporting.sections import format_sections
+from hippo.lab.reporting.summary import in_papers_order
+from hippo.lab.reporting.text import bullet, markdown_table, wrap
+from hippo.lab.results.results import Results
+
+
+def write_results_page(found: list[Results], out: Path) -> None:
+    """Write the tables of several experiments as one Markdown page, in the order of the papers.
+
+    Parameters
+    ----------
+    found : list of Results
+        Results of experiments of one scale. Sweeps are left out.
+    out : Path
+        The page.
+    """
+    tables = in_papers_order([results for results in found if not results.experiment.spec.sweep])
+    write_text(out, "\n".join([*_introduction(tables), *(line for results in tables for line in _table(results))]))
+
+
+def _introduction(tables: list[Results]) -> list[str]:
+    """Title, command, machine and meaning of the scale."""
+    scale = tables[0].experiment.scale
+    return [
+        f"# Tables of the {scale} scale",
+        "",
+        f"Trained by `snakemake --cores all --config scale={scale}` on {_processors(tables)}; this page is written by",
+        f"`hippo results --scale {scale} --out docs/results.md`. Accuracies are in percent. A verdict compares with the",
+        "paper's value; the notes under a table give the tolerance.",
+        "",
+    ]
+
+
+def _processors(tables: list[Results]) -> str:
+    """The processors on which the finished trials ran, the most frequent first."""
+    names: Counter[str] = Counter()
+    for results in tables:
+        if "machine" in results.outcomes:
+            names.update(m["processor"] for m in results.outcomes["machine"].dropna() if isinstance(m, dict))
+    return " and ".join(name for name, _ in names.most_common()) or "an unknown processor"
+
+
+def _table(results: Results) -> list[str]:
+    """One experiment: title, data, sections and notes."""
+    data = describe_data(results.outcomes)
+    page, before = [f"## {results.experiment.spec.title}", "", wrap(data[:1].upper() + data[1:] + "."), ""], None
+    for section in format_sections(results):
+        if section.variant != before:
+            page += [f"### {section.label}", ""]
+        before = section.variant
+        headers, alignment = zip(*section.headers, strict=True)
+        page += [markdown_table(list(headers), section.texts, list(alignment)), ""]
+    return [*page, *map(bullet, table_notes(results)), ""]
