@@ -1,6 +1,6 @@
 """Options of classifiers that are fitted at once, without gradients. Free of scikit-learn."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
@@ -14,7 +14,14 @@ class ClassifierOptions(Options):
     """Options of one classifier of sequences, registered in the entry-point group `hippo.classifiers`.
 
     If the dataset has timestamps, the classifier receives them as the last channel of the sequences.
+
+    Attributes
+    ----------
+    test_options : dict
+        Class attribute. Small options with which the contract tests build the classifier.
     """
+
+    test_options: ClassVar[dict[str, Any]] = {}
 
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
         """Return the classifier that these options describe.
