@@ -4,6 +4,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -40,8 +41,52 @@ def test_versions_agree():
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_schemas_say_what_the_definitions_say():
+def test_schemas_are_up_to_date():
     done = subprocess.run(
         [sys.executable, "-m", "hippo.cli", "schema", "--check"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_import_hippo_is_light():
+    """The workflow imports hippo.lab.plan while it plans its jobs, so that `import hippo` must import nothing heavy."""
+    code = "import sys, hippo; print(sorted({'numpy', 'torch', 'scipy', 'pydantic'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_public_names_are_listed_and_imported_on_first_use():
+    import hippo
+
+    assert set(hippo.__all__) <= set(dir(hippo))
+    assert all(callable(getattr(hippo, name)) for name in hippo.__all__)
+    with pytest.raises(AttributeError, match="module 'hippo' has no attribute 'projekt'; it has OnlineMemory, project"):
+        hippo.projekt  # noqa: B018
+
+
+def test_type_checkers_see_the_public_names(tmp_path):
+    """mypy of a user's file: the names exist, their types are known, and a wrong type is an error."""
+    file = tmp_path / "user.py"
+    file.write_text(
+        "from hippo import OnlineMemory, project, reconstruct, transition\n"
+        "reveal_type(transition)\n"
+        "OnlineMemory('legs', order='four')\n"
+        "OnlineMemory('legs', 4).update([1.0]).samples\n"
+        "project([1.0], 4, measure=reconstruct)\n",
+        encoding="utf-8",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--follow-imports=silent",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+        str(file),
+    ]
+    shown = subprocess.run([*command, str(file)], cwd=ROOT, capture_output=True, text=True).stdout
+    assert "attr-defined" not in shown and "import" not in shown
+    assert 'user.py:3: error: Argument "order" to "OnlineMemory" has incompatible type "str"; expected "int"' in shown
+    assert re.search(r"user.py:2: note: Revealed type is .*measure: .*str.*order: .*int", shown)
+    assert "user.py:4" not in shown and "user.py:5: error" in shown
+    assert (ROOT / "hippo" / "py.typed").is_file()
