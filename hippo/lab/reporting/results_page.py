@@ -32,8 +32,8 @@ def _introduction(tables: list[Results]) -> list[str]:
         f"# Tables of the {scale} scale",
         "",
         f"Trained by `snakemake --cores all --config scale={scale}` on {_processors(tables)}; this page is written by",
-        f"`hippo results --scale {scale} --out docs/results.md`. Accuracies are in percent. A verdict compares with the",
-        "paper's value; the notes under a table give the tolerance.",
+        f"`hippo results --scale {scale} --out docs/results.md`. Accuracies are in percent. A verdict",
+        "compares with the paper's value; the notes under a table give the tolerance.",
         "",
     ]
 
