@@ -7,7 +7,7 @@ from collections import namedtuple
 import pytest
 from click.testing import CliRunner
 
-from hippo.cli import main
+from hippo.cli.commands import hippo as main
 from hippo.data import places
 from hippo.kernels import backend
 from hippo.lab import doctor

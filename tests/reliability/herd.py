@@ -10,7 +10,7 @@ import sys
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 import hippo.lab.training.run_trial  # noqa: F401
-from hippo.cli import main
+from hippo.cli.commands import hippo as main
 
 if __name__ == "__main__":
     count, command = int(sys.argv[1]), sys.argv[2:]

@@ -1,1 +1,1 @@
-"""The MLflow store and the tracked runs."""
+"""The MLflow store and the runs of trials and sweeps in it."""

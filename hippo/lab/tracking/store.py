@@ -1,4 +1,4 @@
-"""The tracking store: MLflow, in a database of the project's own, in another one, or on a server."""
+"""The tracking store: MLflow with the project's own database, with another database, or on a server."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a trial goes on without its server, and soon
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a trial continues without its server
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
@@ -26,20 +26,35 @@ log = logging.getLogger(__name__)
 EMBEDDED = "sqlite:///mlruns/mlflow.db"
 DATABASE = Path("mlruns/mlflow.db")
 ARTIFACTS = Path("mlruns/artifacts")
-LOCK_SECONDS = 600  # making a database takes some, and a herd of trials waits in line for it
+LOCK_SECONDS = 600  # a database takes seconds to create, and many trials may wait for it
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError)
 
 
 def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or the embedded database in mlruns/."""
+    """Return MLFLOW_TRACKING_URI, or the address of the embedded database in mlruns/."""
     return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
 
 
 def create_store(experiments: list[str]) -> dict[str, str]:
-    """Make the tracking store and one MLflow experiment per table; returns their ids.
+    """Create the tracking store and one MLflow experiment per table.
 
-    Done once and before the first trial, so that parallel trials find a finished database.
+    It is called once before the first trial, so that parallel trials find a complete database.
+
+    Parameters
+    ----------
+    experiments : list of str
+        Names of the experiments.
+
+    Returns
+    -------
+    dict of str
+        MLflow's id of each experiment, by name.
+
+    Raises
+    ------
+    ConfigError
+        If the store cannot be used.
     """
     client = connect()
     with required():
@@ -47,14 +62,14 @@ def create_store(experiments: list[str]) -> dict[str, str]:
 
 
 def connect() -> MlflowClient:
-    """A client of the tracking store, which is made where it is absent; ConfigError if it cannot be used."""
+    """Return a client of the tracking store, which is created if absent; ConfigError if it cannot be used."""
     with required():
         if (path := _database()) is None:
             client = MlflowClient(tracking_uri())
-            client.search_experiments(max_results=1)  # a server answers, or the message says why not
+            client.search_experiments(max_results=1)  # raises unless the server answers
             return client
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone():
+        with _creation_lock():
             with closing(sqlite3.connect(path, timeout=60)) as database:
                 database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
             return MlflowClient(tracking_uri())
@@ -62,38 +77,38 @@ def connect() -> MlflowClient:
 
 @contextmanager
 def required() -> Iterator[None]:
-    """A block that cannot do without the store: what goes wrong with it becomes a ConfigError of one line."""
+    """Context in which a failure of the store becomes a ConfigError of one line."""
     try:
         yield
     except STORE_ERRORS as error:
         message = " ".join(str(error).split())[:500]
-        advice = "check MLFLOW_TRACKING_URI, or move it away"
+        advice = "check MLFLOW_TRACKING_URI, or move a damaged database away"
         raise ConfigError(f"tracking store {tracking_uri()}: {message}; {advice}") from error
 
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Held by one process at a time; ConfigError where another keeps it longer than any should."""
+    """Context that one process at a time can enter; ConfigError after waiting LOCK_SECONDS for another process."""
     try:
         held = FileLock(path, timeout=LOCK_SECONDS).acquire()
     except Timeout as error:
-        advice = "a process that was stopped keeps it too; end that one, then start again"
+        advice = "a stopped process holds it too; end that process, then start again"
         raise ConfigError(f"{path}: held by another process for {LOCK_SECONDS} seconds; {advice}") from error
     with held:
         yield
 
 
 def experiment_id(client: MlflowClient, name: str) -> str:
-    """The id of the experiment called `name`, which is made where it is absent, and restored where it was deleted."""
+    """Return the id of an MLflow experiment, which is created if absent and restored if it was deleted."""
     found = client.get_experiment_by_name(name)
     if found and found.lifecycle_stage == LifecycleStage.ACTIVE:
         return found.experiment_id
-    with _alone():
-        return _restore(client, found) if found else _make(client, name)
+    with _creation_lock():
+        return _restore(client, found) if found else _create(client, name)
 
 
 def _restore(client: MlflowClient, deleted: Experiment) -> str:
-    """Take an experiment out of MLflow's bin: as long as it lies there, none of its name can be made."""
+    """Restore a deleted experiment: while it is deleted, MLflow refuses to create one of the same name."""
     identifier = deleted.experiment_id
     try:
         client.restore_experiment(identifier)
@@ -101,39 +116,40 @@ def _restore(client: MlflowClient, deleted: Experiment) -> str:
         if client.get_experiment(identifier).lifecycle_stage != LifecycleStage.ACTIVE:
             raise
         return identifier  # another process restored it in the meantime
-    advice = "to be rid of its runs, delete them rather than the experiment"
+    advice = "to remove its runs, delete the runs, not the experiment"
     log.warning("MLflow's experiment %s had been deleted: restored, its runs too; %s", deleted.name, advice)
     return identifier
 
 
-def _make(client: MlflowClient, name: str) -> str:
+def _create(client: MlflowClient, name: str) -> str:
+    """Create an experiment."""
     try:
-        made = client.create_experiment(name)
-    except MlflowException:  # another process made it in the meantime
+        created = client.create_experiment(name)
+    except MlflowException:  # another process created it in the meantime
         if found := client.get_experiment_by_name(name):
             return found.experiment_id
         raise
     if tracking_uri() == EMBEDDED:
-        _keep_artifacts_relative(made, name)
-    return made
+        _make_artifacts_relative(created, name)
+    return created
 
 
 def _database() -> Path | None:
-    """The file of the store's SQLite database, whoever named it; None where the store is something else."""
+    """File of the store's SQLite database; None if the store is something else."""
     if not tracking_uri().startswith(("sqlite:", "sqlite+")):
         return None
     path = make_url(tracking_uri()).database or ":memory:"
     return None if path.startswith((":memory:", "file:")) else Path(path)
 
 
-def _alone() -> AbstractContextManager:
-    """Held by whoever makes something in a SQLite database: two at once would spoil it."""
+def _creation_lock() -> AbstractContextManager:
+    """Serialize processes that create SQLite objects: concurrent creation corrupts the database."""
     path = _database()
     return lock(path.with_suffix(".lock")) if path else nullcontext()
 
 
-def _keep_artifacts_relative(identifier: str, name: str) -> None:
-    """Let artifacts be found beside the database wherever both are moved: MLflow itself would write absolute paths."""
+def _make_artifacts_relative(identifier: str, name: str) -> None:
+    """Store artifact paths relative to the project, so that it can be moved. MLflow would store absolute paths."""
     with closing(sqlite3.connect(DATABASE, timeout=60)) as database, database:
         place = (ARTIFACTS / name).as_posix()
         database.execute(

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from hippo.cli import main
+from hippo.cli.commands import hippo as main
 from hippo.config import ConfigError
 from hippo.lab.reporting.diff import compare
 from hippo.lab.reporting.tables import write_table

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from hippo.cli import main
+from hippo.cli.commands import hippo as main
 from hippo.lab.reporting.listing import duration
 from hippo.lab.reporting.tables import write_table
 from tests.lab.outcomes import finish, finish_all, write_plan

@@ -15,7 +15,7 @@ from hippo.lab.reporting.figures.sweep import sweep_figure
 from hippo.lab.results.sweeps import write_sweep
 from hippo.lab.tracking import run as tracking
 from hippo.lab.tracking import store
-from hippo.lab.tracking.sweep_runs import record
+from hippo.lab.tracking.sweep_runs import record_sweep
 
 SWEEP = {
     "title": "Window",
@@ -54,7 +54,7 @@ def finish(experiment, trials, row, seed, status="finished", source="MNIST", sta
 def sweep(experiment, tmp_path) -> tuple[str, pd.DataFrame]:
     curve = write_sweep(experiment, tmp_path / "trials", tmp_path / "out")
     sweep_figure(experiment, curve, tmp_path / "out")
-    record(experiment, curve, tmp_path / "out")
+    record_sweep(experiment, curve, tmp_path / "out")
     assert (tmp_path / "out.png").exists() and (tmp_path / "out.svg").exists()
     return (tmp_path / "out.md").read_text(), pd.read_csv(tmp_path / "out.csv")
 

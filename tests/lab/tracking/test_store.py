@@ -1,4 +1,4 @@
-"""The tracking store itself: its database's mode and lock, and experiments that were deleted."""
+"""The tracking store: mode and lock of its database, and deleted experiments."""
 
 import logging
 import sqlite3
@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from hippo.config import ConfigError
 from hippo.lab.tracking import store
-from tests.lab.tracked import made_up, tracked
+from tests.lab.tracked import make_run, make_sweep_trial, make_trial
 
 
 def mode(database) -> str:
@@ -20,7 +20,7 @@ def mode(database) -> str:
 
 @pytest.fixture(params=["embedded", "absolute", "relative", "with a driver"])
 def uri(request, tmp_path, monkeypatch, database, tracking):
-    """A store in a database of MLflow's that is not in WAL mode, whoever named it, and how."""
+    """A store in an MLflow database that is not in WAL mode, with its address in every form."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / ("mlruns/mlflow.db" if request.param == "embedded" else "user.db")
     path.parent.mkdir(exist_ok=True)
@@ -43,8 +43,8 @@ def test_every_sqlite_database_is_put_in_wal_mode(uri):
     assert mode(uri) == "wal"
 
 
-def test_every_sqlite_database_is_made_by_one_process_at_a_time(uri, monkeypatch):
-    """Who waits too long for the others is told which lock it is."""
+def test_one_process_at_a_time_creates_a_sqlite_database(uri, monkeypatch):
+    """A process that waits too long names the lock."""
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
     with FileLock(uri.with_suffix(".lock")), pytest.raises(ConfigError) as refused:
         store.connect()
@@ -53,30 +53,29 @@ def test_every_sqlite_database_is_made_by_one_process_at_a_time(uri, monkeypatch
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite://", "sqlite:///:memory:", "some/folder"])
-def test_what_is_no_sqlite_file_needs_no_lock(monkeypatch, uri):
+def test_a_store_without_a_sqlite_file_needs_no_lock(monkeypatch, uri):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert store._database() is None
 
 
-def test_a_sweeps_lock_is_given_up_waiting_for(tracking, tmp_path, monkeypatch):
+def test_waiting_for_the_lock_of_a_sweep_ends(tracking, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
-    place = {"of": "gru", "key": "learning_rate", "value": 0.5}
-    run = tracked(made_up(tracking.experiment).model_copy(update={"sweep": place}), tmp_path / "trial")
+    run = make_run(make_sweep_trial(tracking.experiment), tmp_path / "trial")
     with FileLock("mlruns/sweeps.lock"), pytest.raises(ConfigError, match="sweeps.lock: held by another process"):
         run.start(resumed=False)
     run.start(resumed=False)
 
 
 def test_a_deleted_experiment_is_restored_with_its_runs(tracking, tmp_path, caplog):
-    """As a person deletes it in MLflow's page, which keeps its name taken."""
-    trial = made_up(tracking.experiment)
-    before = tracked(trial, tmp_path / "trial")
+    """MLflow's page deletes it so that its name stays taken."""
+    trial = make_trial(tracking.experiment)
+    before = make_run(trial, tmp_path / "trial")
     before.start(resumed=False)
     before.stop([], "KILLED", "stopped")
     identifier = tracking.client.get_experiment_by_name(tracking.experiment).experiment_id
     tracking.client.delete_experiment(identifier)
     with caplog.at_level(logging.WARNING):
-        again = tracked(trial, tmp_path / "trial")
+        again = make_run(trial, tmp_path / "trial")
         again.start(resumed=True)
     assert again.id == before.id and list(tracking.runs()) == [before.id]
     assert tracking.experiment in caplog.text and "had been deleted: restored" in caplog.text
@@ -88,7 +87,7 @@ def test_an_experiment_that_two_trials_restore_at_once_is_restored(tracking, mon
     restore = tracking.client.restore_experiment
 
     def late(which):
-        restore(which)  # by the other
+        restore(which)  # by the other trial
         restore(which)
 
     monkeypatch.setattr(tracking.client, "restore_experiment", late)

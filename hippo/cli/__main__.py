@@ -1,0 +1,5 @@
+"""`python -m hippo.cli`."""
+
+from hippo.cli import main
+
+main()
