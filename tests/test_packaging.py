@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -66,8 +67,7 @@ def test_public_names_are_listed_and_imported_on_first_use():
 
 def test_type_checkers_see_the_public_names(tmp_path):
     """mypy of a user's file: the names exist, their types are known, and a wrong type is an error."""
-    file = tmp_path / "user.py"
-    file.write_text(
+    (tmp_path / "user.py").write_text(
         "from hippo import OnlineMemory, project, reconstruct, transition\n"
         "reveal_type(transition)\n"
         "OnlineMemory('legs', order='four')\n"
@@ -75,16 +75,10 @@ def test_type_checkers_see_the_public_names(tmp_path):
         "project([1.0], 4, measure=reconstruct)\n",
         encoding="utf-8",
     )
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--follow-imports=silent",
-        "--cache-dir",
-        str(tmp_path / "cache"),
-        str(file),
-    ]
-    shown = subprocess.run([*command, str(file)], cwd=ROOT, capture_output=True, text=True).stdout
+    # Only the user's file is checked, with mypy's own settings.
+    command = [sys.executable, "-m", "mypy", "--config-file=", "--follow-imports=silent", "user.py"]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
     assert "attr-defined" not in shown and "import" not in shown
     assert 'user.py:3: error: Argument "order" to "OnlineMemory" has incompatible type "str"; expected "int"' in shown
     assert re.search(r"user.py:2: note: Revealed type is .*measure: .*str.*order: .*int", shown)
