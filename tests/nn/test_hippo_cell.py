@@ -1,3 +1,4 @@
+import doctest
 import math
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from hippo.nn import build_model
+from hippo.nn.cells import memories
 from hippo.nn.cells.cell import step_ratios_of
 
 double = torch.float64
@@ -132,3 +134,25 @@ def test_a_window_of_theta_steps_forgets_what_is_older(name):
         memory = A @ memory
     norms = torch.tensor(norms) / max(norms)
     assert norms[: theta - 20].min() > 0.25 and norms[theta + 20 :].max() < 0.2
+
+
+@pytest.mark.parametrize("rule", ["zoh", "bilinaer"])
+def test_legs_memory_refuses_rules_without_a_fast_update(rule):
+    with pytest.raises(ValueError, match=rule):
+        memories.LegSMemory(4, rule)
+
+
+def test_state_of_step_counts_inputs():
+    """The first input of a stream fills the memory; at the second the step ratio is 1 as well, but it does not."""
+    cell = legs_cell(gated=False)
+    inputs = torch.randn(2, 2, 2, dtype=double)
+    first = cell.step(inputs[:, 0], cell.start(inputs), 1.0)
+    second = cell.step(inputs[:, 1], first, 1.0)
+    assert first[2] == 1 and second[2] == 2
+    assert not first[1][..., 1:].any() and second[1][..., 1:].any()
+    torch.testing.assert_close(second[0], cell(inputs), atol=1e-13, rtol=1e-13)
+
+
+def test_examples_of_memories_run():
+    result = doctest.testmod(memories)
+    assert result.attempted and not result.failed
