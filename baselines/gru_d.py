@@ -164,7 +164,7 @@ class GRUDCell(UnrolledCell):
         `step` alone cannot do so: it is not given the time elapsed.
         """
         batch, length, channels = inputs.shape
-        times = torch.arange(length).expand(batch, length) if times is None else times
+        times = torch.arange(length, device=inputs.device).expand(batch, length) if times is None else times
         h = inputs.new_zeros(batch, self.hidden_size)
         newest, when = inputs.new_zeros(batch, channels), times[:, :1].to(inputs.dtype).repeat(1, channels)  # (B, C)
         hidden = []
