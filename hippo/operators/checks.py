@@ -1,6 +1,6 @@
 """Checks of numeric arguments, with messages that name the argument."""
 
-from numbers import Integral
+from operator import index
 
 import numpy as np
 
@@ -12,8 +12,8 @@ def check_integer(name: str, value, least: int = 1) -> int:
     ----------
     name : str
         Name of the argument, for error messages.
-    value : int or NumPy integer
-        The argument.
+    value : int
+        The argument: anything that has ``__index__``, except booleans.
     least : int, default 1
         Smallest value that is accepted.
 
@@ -24,15 +24,19 @@ def check_integer(name: str, value, least: int = 1) -> int:
     Raises
     ------
     TypeError
-        If `value` is not an integer. Booleans are not integers here.
+        If `value` is not an integer.
     ValueError
         If `value` is below `least`.
     """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
+    try:
+        number = None if isinstance(value, bool | np.bool_) else index(value)
+    except TypeError:
+        number = None
+    if number is None:
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
 
 
 def check_positive(name: str, value, unit: str = "") -> float:
