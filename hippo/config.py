@@ -116,8 +116,20 @@ def _describe(cls: type[Options], item: Mapping[str, Any], where: str) -> str:
     if item["type"] == "missing":
         return f"{where}: key {path!r} is missing"
     message = item["msg"].removeprefix("Value error, ")
-    subject = f"{path} = {item['input']!r}: " if path else ""
+    if "[key]" in item["loc"]:  # the key itself is not valid; the message of a validator names it
+        path = ".".join(str(part) for part in parents)
+        subject = f"{path}: " if item["type"] == "value_error" else f"{path}: key {_shorten(key)}: "
+    elif isinstance(item["input"], dict) and item["type"] == "value_error":  # options that contradict each other
+        subject = f"{path}: " if path else ""
+    else:
+        subject = f"{path} = {_shorten(item['input'])}: " if path else ""
     return f"{where}: {subject}{message}"
+
+
+def _shorten(value, width: int = 80) -> str:
+    """`repr` of a value, at most `width` characters."""
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _block(cls: type[BaseModel], path: list) -> type[BaseModel]:

@@ -75,9 +75,12 @@ class Experiment:
         known = {field for options in self.models.values() for field in type(options).model_fields}
         for key in self.spec.hyperparameters.keys() - known:
             raise ConfigError(f"{where}: unknown key 'hyperparameters.{key}'; {closest(key, known)}")
+        known = {key for name in self.models for key in self._settings(name)}
+        for key in spec.chosen_by.keys() - known:
+            raise ConfigError(f"{where}: chosen_by: no model has a setting {key!r}; {closest(key, known)}")
         states_training = spec.training != TrainingOptions() or any(model.training for model in spec.models.values())
         if states_training and not self.task.trained:
-            raise ConfigError(f"{where}: no {self.task_name} trial reads the key 'training'; remove it")
+            raise ConfigError(f"{where}: trials of the task {self.task_name} do not read the key 'training'; remove it")
         if spec.paper and unreduced is None:  # a scale may remove variants and models that the paper has
             self._check_paper(spec.paper)
 
@@ -111,14 +114,23 @@ class Experiment:
 
     def setting(self, model: str, key: str) -> Any:
         """Return the value of a hyperparameter or training option of a model; ConfigError for an unknown key."""
-        settings = {**self.training[model].model_dump(), **self.models[model].model_dump()}
+        settings = self._settings(model)
         if key not in settings:
             raise ConfigError(f"{self.where}: model {model!r} has no setting {key!r}; {closest(key, settings)}")
         return settings[key]
 
     def chosen_by(self, model: str) -> dict[str, str]:
-        """Return the sweep that chose each setting of a model, by setting."""
-        return {**self.spec.chosen_by, **self.spec.models[model].chosen_by}
+        """Return the sweep that chose each setting of a model, by setting.
+
+        Entries of the table hold for every model that has the setting; entries of the model replace them.
+        """
+        settings = self._settings(model)
+        shared = {key: sweep for key, sweep in self.spec.chosen_by.items() if key in settings}
+        return {**shared, **self.spec.models[model].chosen_by}
+
+    def _settings(self, model: str) -> dict[str, Any]:
+        """Hyperparameters and training options of a model."""
+        return {**self.training[model].model_dump(), **self.models[model].model_dump()}
 
     def is_reduced(self, variant: str, model: str) -> bool:
         """Return whether the scale changes a setting that the numbers of this model depend on."""
@@ -135,6 +147,8 @@ class Experiment:
 
     def _parse_dataset(self, key: str, variant: VariantSpec, dataset_type: type[DatasetOptions]) -> DatasetOptions:
         options = {**self.spec.dataset.options, **variant.dataset}
+        if "options" in options and "options" not in dataset_type.model_fields:
+            raise ConfigError(f"{self.where}: dataset.options: state each option of the dataset beside its name")
         return parse(dataset_type, options, f"{self.where}: variants.{key}.dataset")
 
     def _parse_model(self, key: str, model: ModelSpec) -> Options:
@@ -180,6 +194,8 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
     if scale not in SCALES:
         raise ConfigError(f"unknown scale {scale!r}; {closest(scale, SCALES)}")
     content = read_yaml(path)
+    if "task" in content:
+        raise ConfigError(f"{path}: unknown key 'task': the task follows from the dataset; remove the key")
     unreduced = Experiment(path, scale, parse(ExperimentSpec, content, str(path)), str(path))
     override = (content.get("scales") or {}).get(scale) or {}
     if not override:
@@ -194,7 +210,8 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
         if key in override:
             raise ConfigError(f"{where}: a scale cannot override {key!r}")
     for table in ("variants", "models"):
-        for key in override.get(table) or {}:
+        entries = override.get(table)
+        for key in entries if isinstance(entries, dict) else ():
             if key not in content[table]:
                 raise ConfigError(f"{where}: unknown key '{table}.{key}'; {closest(key, content[table])}")
     return Experiment(path, scale, parse(ExperimentSpec, merge(content, override), where), where, unreduced)

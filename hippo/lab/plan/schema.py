@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, StringConstraints
 
 from hippo.config import Options
 from hippo.lab.plan.training_options import TrainingOptions
@@ -30,10 +30,10 @@ Percent = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?%$")]
 class Resources(Options):
     """Resources that one trial requests from the machine or the cluster."""
 
-    threads: PositiveInt = Field(1, description="CPU threads; the trial uses no more")
-    mem_mb: PositiveInt = Field(3000, description="memory, MB")
-    runtime: PositiveInt = Field(60, description="time limit on a cluster, minutes")
-    gpu: NonNegativeInt = Field(0, description="GPUs")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads; the trial uses no more")
+    mem_mb: int = Field(3000, ge=1, le=100_000_000, description="memory, MB")
+    runtime: int = Field(60, ge=1, le=1_000_000, description="time limit on a cluster, minutes")
+    gpu: int = Field(0, ge=0, le=64, description="GPUs")
 
 
 class DatasetSpec(Options):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from hippo.config import ConfigError
-from hippo.lab.plan.schema import ExperimentSpec, ModelSpec
+from hippo.lab.plan.schema import LONGEST_NAME, ExperimentSpec, ModelSpec
 
 Value = bool | int | float | str
 
@@ -46,12 +46,18 @@ def expand_sweep(spec: ExperimentSpec, where: str) -> tuple[dict[str, ModelSpec]
     Raises
     ------
     ConfigError
-        If a value is repeated or cannot be part of a folder's name.
+        If a value is repeated, or cannot be part of a folder's name.
     """
     sweep, models, points = spec.sweep, {}, {}
     for value in sweep.values:
-        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", format_value(value)) or sweep.values.count(value) > 1:
-            raise ConfigError(f"{where}: sweep.values: {value!r} is repeated, or cannot be part of a trial's name")
+        if sweep.values.count(value) > 1:
+            raise ConfigError(f"{where}: sweep.values: {value!r} is repeated")
+        text = format_value(value)
+        if len(text) > LONGEST_NAME or not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
+            raise ConfigError(
+                f"{where}: sweep.values: {text[:LONGEST_NAME]!r} cannot be part of a folder's name: use letters, "
+                f"digits, '_', '.', '+' and '-', at most {LONGEST_NAME} characters"
+            )
     for name, model in spec.models.items():
         for value in sweep.values:
             settings = model.model_dump(exclude_unset=True) | {"model": model.model or name}

@@ -4,13 +4,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import yaml
+from pydantic import NonNegativeInt, PositiveInt
 
 from hippo import registry
-from hippo.config import ConfigError, Options, closest, parse
+from hippo.config import ConfigError, Options, parse
 from hippo.data.dataset import DatasetOptions
-from hippo.lab.plan.schema import SCALES
+from hippo.lab.plan.schema import Scale
 from hippo.lab.plan.sweep_points import SweepPoint
 from hippo.lab.plan.training_options import TrainingOptions
 
@@ -139,32 +141,47 @@ class TrialSpec:
             If a key is missing or unknown, or an option is not valid.
         """
         content = rename_first_release_keys(content)
-        expected = set(cls.__dataclass_fields__) - {"dataset_name", "model_name"}
-        if missing := expected - content.keys():
-            raise ConfigError(f"{where}: key {min(missing)!r} is missing")
-        if unknown := content.keys() - expected:
-            raise ConfigError(f"{where}: unknown key {min(unknown)!r}; {closest(min(unknown), expected)}")
-        if content["scale"] not in SCALES:
-            raise ConfigError(f"{where}: unknown scale {content['scale']!r}; {closest(content['scale'], SCALES)}")
-        task = registry.find("tasks", content["task"], f"{where}: task")
-        dataset_name, dataset = _split(content["dataset"], f"{where}: dataset")
-        model_name, model_options = _split(content["model_options"], f"{where}: model_options")
-        axes = {key: content[key] for key in ("experiment", "scale", "variant", "model", "seed", "task", "threads")}
-        training = parse(TrainingOptions, content["training"], f"{where}: training") if task.trained else None
+        stored = parse(_StoredTrial, content, where)
+        task = registry.find("tasks", stored.task, f"{where}: task")
+        dataset_name, dataset = _split(stored.dataset, f"{where}: dataset")
+        model_name, model_options = _split(stored.model_options, f"{where}: model_options")
+        training = parse(TrainingOptions, stored.training, f"{where}: training") if task.trained else None
         return cls(
-            **axes,
+            experiment=stored.experiment,
+            scale=stored.scale,
+            variant=stored.variant,
+            model=stored.model,
+            seed=stored.seed,
+            task=stored.task,
+            threads=stored.threads,
             dataset_name=dataset_name,
             dataset=parse(registry.find("datasets", dataset_name, where), dataset, f"{where}: dataset"),
             model_name=model_name,
             model_options=parse(task.find_model(model_name, where), model_options, f"{where}: model_options"),
             training=training,
-            sweep=SweepPoint(**content["sweep"]) if content["sweep"] else None,
+            sweep=stored.sweep,
         )
 
 
-def _split(block, where: str) -> tuple[str, dict]:
+class _StoredTrial(Options):
+    """Content of trial.yaml, with blocks of options that are not parsed yet."""
+
+    experiment: str
+    scale: Scale
+    variant: str
+    model: str
+    seed: NonNegativeInt
+    task: str
+    dataset: dict[str, Any]
+    model_options: dict[str, Any]
+    training: dict[str, Any]
+    threads: PositiveInt
+    sweep: SweepPoint | None
+
+
+def _split(block: dict, where: str) -> tuple[str, dict]:
     """Name and options of a block of settings."""
-    if not isinstance(block, dict) or not isinstance(block.get("name"), str):
+    if not isinstance(block.get("name"), str):
         raise ConfigError(f"{where}: expected a mapping with a name, got {block!r}")
     return block["name"], {key: value for key, value in block.items() if key != "name"}
 
@@ -176,6 +193,7 @@ def rename_first_release_keys(content: dict) -> dict:
         return content
     content["model_options"] = content.pop("model", None)
     content["model"] = content.pop("row")
-    if sweep := content.get("sweep"):
+    sweep = content.get("sweep")
+    if isinstance(sweep, dict):
         content["sweep"] = {"model": sweep.get("of"), "key": sweep.get("key"), "value": sweep.get("value")}
     return content

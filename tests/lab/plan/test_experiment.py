@@ -1,135 +1,192 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
-from hippo.lab.plan import experiment
 
 from hippo.config import ConfigError, closest
-
-PLAN = {
-    "title": "t",
-    "task": "classification",
-    "dataset": {"name": "mnist"},
-    "variants": {"a": {"label": "A"}, "b": {"label": "B", "dataset": {"permutation": "none"}}},
-    "models": {"legs": {"label": "LegS"}, "wide": {"label": "GRU", "model": "gru", "training": {"epochs": 7}}},
-    "hyperparameters": {"hidden_size": 8},
-    "training": {"epochs": 3},
-    "seeds": 2,
-    "scales": {"quick": {"training": {"epochs": 2}, "models": {"wide": {"hyperparameters": {"hidden_size": 4}}}}},
-}
-
-
-def load(tmp_path, scale="paper", **changes):
-    path = tmp_path / "plan.yaml"
-    path.write_text(yaml.safe_dump({**PLAN, **changes}))
-    return experiment.load(path, scale)
+from hippo.lab.plan.experiment import load_experiment
+from hippo.lab.plan.schema import SCALES
+from tests.lab.plan.files import CONTENT, EXPERIMENTS, load
 
 
 def test_trials_are_the_product_of_variants_models_and_seeds(tmp_path):
     names = [trial.name for trial in load(tmp_path).trials()]
     assert len(names) == len(set(names)) == 2 * 2 * 2
-    assert "plan/b/wide/seed1" in names
+    assert "demo/b/wide/seed1" in names
 
 
-def test_options_come_from_the_nearest_place_that_states_them(tmp_path):
+def test_options_come_from_the_most_specific_place_that_states_them(tmp_path):
     paper, quick = load(tmp_path), load(tmp_path, "quick")
-    assert paper.trial("a", "legs", 0).training["epochs"] == 3
-    assert paper.trial("a", "wide", 0).training["epochs"] == 7  # the row's own
-    assert quick.trial("a", "legs", 0).training["epochs"] == 2  # the scale's
-    assert quick.trial("a", "wide", 0).training["epochs"] == 7  # the row's own still wins
-    assert paper.trial("a", "wide", 0).model["hidden_size"] == 8
-    assert quick.trial("a", "wide", 0).model["hidden_size"] == 4
-    assert paper.trial("a", "wide", 0).model["name"] == "gru"
-    assert paper.trial("b", "legs", 0).dataset["permutation"] == "none"
+    assert paper.trial("a", "legs", 0).training.epochs == 3
+    assert paper.trial("a", "wide", 0).training.epochs == 7  # of the model
+    assert quick.trial("a", "legs", 0).training.epochs == 2  # of the scale
+    assert quick.trial("a", "wide", 0).training.epochs == 7  # the model's precedes the scale's
+    assert paper.trial("a", "wide", 0).model_options.hidden_size == 8
+    assert quick.trial("a", "wide", 0).model_options.hidden_size == 4
+    assert paper.trial("a", "wide", 0).model_name == "gru" and paper.trial("a", "wide", 0).model == "wide"
+    assert paper.trial("a", "legs", 0).dataset.permutation == "bit-reversal"
+    assert paper.trial("b", "legs", 0).dataset.permutation == "none"
 
 
-def test_a_scale_leaves_out_what_it_sets_to_null(tmp_path):
+def test_options_of_the_dataset_are_stated_beside_its_name(tmp_path):
+    assert {trial.dataset.train_samples for trial in load(tmp_path).trials()} == {900}
+    assert {trial.dataset.train_samples for trial in load(tmp_path, "smoke").trials()} == {20}
+    with pytest.raises(ConfigError, match="dataset.options: state each option of the dataset beside its name"):
+        load(tmp_path, dataset={"name": "mnist", "options": {"train_samples": 900}})
+
+
+def test_a_scale_removes_entries_that_it_sets_to_null(tmp_path):
     paper = {"source": "s", "values": {"b": {"wide": {"test_accuracy": 1.0}}}}
     scales = {"smoke": {"variants": {"b": None}, "models": {"wide": None}}}
     smoke = load(tmp_path, "smoke", scales=scales, paper=paper)
-    assert [trial.name for trial in smoke.trials()] == ["plan/a/legs/seed0", "plan/a/legs/seed1"]
+    assert [trial.name for trial in smoke.trials()] == ["demo/a/legs/seed0", "demo/a/legs/seed1"]
     assert len(load(tmp_path, "paper", scales=scales, paper=paper).trials()) == 8
     with pytest.raises(ConfigError, match="variants"):
         load(tmp_path, "smoke", scales={"smoke": {"variants": {"a": None, "b": None}}})
 
 
-def test_a_trial_states_defaults_too(tmp_path):
-    trial = load(tmp_path).trial("a", "legs", 0)
-    assert trial.training["learning_rate"] == 1e-3 and trial.training["batch_size"] == 100
-    assert trial.dataset["permutation"] == "bit-reversal"
+@pytest.mark.parametrize("scale", ["smoke", "quick"])
+@pytest.mark.parametrize("scales", [None, {}, {"smoke": {}, "quick": {}}])
+def test_a_scale_that_overrides_nothing_is_refused(tmp_path, scale, scales):
+    expected = f"scales.{scale} overrides nothing, so the {scale} scale would train at the full size of the paper"
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        load(tmp_path, scale, scales=scales)
+    assert load(tmp_path, "paper", scales=scales).trials()
 
 
-def test_the_digest_changes_with_any_setting_and_only_then(tmp_path):
-    digest = load(tmp_path).trial("a", "legs", 0).digest
-    assert load(tmp_path, title="another").trial("a", "legs", 0).digest == digest
-    assert load(tmp_path, training={"epochs": 4}).trial("a", "legs", 0).digest != digest
-    assert load(tmp_path).trial("a", "legs", 1).digest != digest
+def test_a_scale_of_a_task_that_trains_nothing_may_override_nothing(tmp_path):
+    changes = {"dataset": {"name": "white_noise"}, "hyperparameters": None, "training": None, "scales": None}
+    memory = {"legs": {"label": "LegS", "model": "memory"}}
+    experiment = load(tmp_path, "quick", variants={"a": {"label": "A"}}, models=memory, **changes)
+    assert [trial.training for trial in experiment.trials()] == [None, None] and experiment.unreduced is None
 
 
-def test_two_rows_of_one_label_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="two rows of 'models' have the label 'GRU'"):
-        load(tmp_path, models={**PLAN["models"], "gru": {"label": "GRU"}})
+def test_the_key_task_is_refused_with_its_reason(tmp_path):
+    with pytest.raises(ConfigError, match="unknown key 'task': the task follows from the dataset; remove the key"):
+        load(tmp_path, task="classification")
 
 
-def test_a_new_model_leaves_the_seeds_of_others_alone(tmp_path):
+def test_a_model_is_reduced_if_the_scale_changes_a_setting_that_its_numbers_depend_on(tmp_path):
+    quick = load(tmp_path, "quick", scales={"quick": {"training": {"epochs": 2}, "resources": {"threads": 4}}})
+    assert quick.is_reduced("a", "legs")
+    assert not quick.is_reduced("a", "wide")  # it states its epochs itself
+    assert not load(tmp_path, "paper").is_reduced("a", "legs")
+
+
+def test_two_models_with_one_label_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="two entries of 'models' have the label 'GRU'"):
+        load(tmp_path, models={**CONTENT["models"], "gru": {"label": "GRU"}})
+
+
+def test_a_new_model_changes_the_seeds_of_no_other(tmp_path):
     before = load(tmp_path).trial("a", "legs", 1).entropy
-    more = {"gru": {"label": "another GRU"}, **PLAN["models"]}
+    more = {"gru": {"label": "another GRU"}, **CONTENT["models"]}
     assert load(tmp_path, models=more).trial("a", "legs", 1).entropy == before
     assert load(tmp_path).trial("b", "legs", 1).entropy != before
     assert load(tmp_path).trial("a", "legs", 0).entropy != before
 
 
-def test_unknown_names_of_a_trial_are_answered_with_the_closest(tmp_path):
-    with pytest.raises(ConfigError, match="no model 'legz'; did you mean 'legs'"):
-        load(tmp_path).trial("a", "legz", 0)
+def test_numbers_do_not_depend_on_the_threads_of_a_trial(tmp_path):
+    trial = load(tmp_path).trial("a", "legs", 0)
+    assert replace(trial, threads=7).digest == trial.digest
 
 
-def test_an_absent_file_is_answered_with_what_stands_beside_it(tmp_path):
+@pytest.mark.parametrize(
+    ("axes", "answer"),
+    [
+        (("a", "legz", 0), "no model 'legz'; did you mean 'legs'"),
+        (("c", "legs", 0), "no variant 'c'; valid: a, b"),
+        (("a", "legs", 2), "no seed 2; there are 2, numbered from 0"),
+        (("a", "legs", -1), "no seed -1; there are 2, numbered from 0"),
+    ],
+)
+def test_a_trial_that_does_not_exist_is_refused(tmp_path, axes, answer):
+    with pytest.raises(ConfigError, match=re.escape(answer)):
+        load(tmp_path).trial(*axes)
+
+
+def test_a_file_that_does_not_exist_suggests_those_that_do(tmp_path):
     load(tmp_path)
     (tmp_path / "empty").mkdir()
     answers = {
-        "plam.yaml": "plam.yaml: no such file; did you mean 'plan.yaml'",
-        "other.txt": "other.txt: no such file; valid: plan.yaml",
-        "empty/plan.yaml": f"no such file; there is no YAML file in {tmp_path}/empty; name another file",
-        "absent/plan.yaml": f"no such file; nor is there a folder {tmp_path}/absent; start in the project's",
+        "dema.yaml": "dema.yaml: no such file; did you mean 'demo.yaml'",
+        "other.txt": "other.txt: no such file; valid: demo.yaml",
+        "empty/demo.yaml": f"no such file; {tmp_path}/empty holds no YAML file; name another file",
+        "absent/demo.yaml": f"no such file; the folder {tmp_path}/absent does not exist either; start in the project's",
     }
     for name, answer in answers.items():
         with pytest.raises(ConfigError, match=re.escape(answer)):
-            experiment.load(tmp_path / name, "quick")
+            load_experiment(tmp_path / name, "quick")
 
 
-def test_where_nothing_is_valid_nothing_is_listed():
-    assert closest("pmnist", []) == "there is none to choose from"
+def test_without_valid_names_none_is_suggested():
+    assert closest("pmnist", []) == "there are no valid names"
     assert closest("pmnist", ["adding"]) == "valid: adding" and closest("admin", ["adding"]).startswith("did you mean")
 
 
-def test_every_scale_of_every_shipped_experiment_is_valid():
-    files = sorted((Path(__file__).parents[3] / "config/experiments").glob("*.yaml"))
-    assert files
-    for path in files:
-        for scale in experiment.SCALES:
-            assert experiment.load(path, scale).trials()
+@pytest.mark.parametrize("name", [300 * "x", "../x", "a b", "", ".x", "x/y", "x;y", "é", "x\n"])
+@pytest.mark.parametrize("table", ["variants", "models"])
+def test_a_name_that_cannot_be_a_folder_is_refused_in_one_short_line(tmp_path, table, name):
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, **{table: {name: {"label": "X"}}}, scales=None)
+    (line,) = str(error.value).splitlines()
+    assert f"{table}: name " in line and "use letters, digits" in line and "at most 64 characters" in line
+    assert len(line) < len(str(tmp_path)) + 250
 
 
-def test_reading_experiments_does_not_import_torch():
+def test_the_longest_name_is_accepted(tmp_path):
+    models = {64 * "x": {"label": "X", "model": "gru"}}
+    assert load(tmp_path, models=models, scales={"smoke": {"seeds": 1}}).trial("a", 64 * "x", 0).model == 64 * "x"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"seeds": 10**9}, "seeds"),
+        ({"seeds": 0}, "seeds"),
+        ({"training": {"epochs": 10**18}}, "training.epochs"),
+        ({"training": {"batch_size": 10**12}}, "training.batch_size"),
+        ({"training": {"learning_rate": float("inf")}}, "training.learning_rate"),
+        ({"training": {"warmup_steps": -1}}, "training.warmup_steps"),
+        ({"training": {"gradient_clip": 0}}, "training.gradient_clip"),
+        ({"training": {"early_stopping": 0}}, "training.early_stopping"),
+        ({"training": {"optimizer": "sgd"}}, "training.optimizer"),
+        ({"training": {"schedule": "linear"}}, "training.schedule"),
+        ({"training": {"weight_decay": 0.1}}, "training: weight_decay needs optimizer: adamw"),
+        ({"resources": {"threads": 10**9}}, "resources.threads"),
+        ({"resources": {"gpu": 1000}}, "resources.gpu"),
+    ],
+)
+def test_sizes_out_of_range_are_refused(tmp_path, changes, path):
+    with pytest.raises(ConfigError, match=re.escape(f"demo.yaml: {path}")):
+        load(tmp_path, **changes)
+
+
+def test_training_options_reach_every_trial_and_a_model_may_replace_them(tmp_path):
+    training = {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "warmup_steps": 5, "early_stopping": 2}
+    models = {"legs": {"label": "L", "training": {"gradient_clip": 1.0, "weight_decay": 0.0}}, "gru": {"label": "G"}}
+    experiment = load(tmp_path, training=training, models=models, scales=None)
+    legs, gru = (experiment.trial("a", model, 0).training for model in ("legs", "gru"))
+    assert (legs.optimizer, legs.weight_decay, legs.gradient_clip) == ("adamw", 0.0, 1.0)
+    assert (gru.weight_decay, gru.gradient_clip, gru.schedule, gru.warmup_steps) == (0.1, None, "cosine", 5)
+
+
+def test_every_shipped_experiment_is_valid_at_every_scale():
+    assert len(EXPERIMENTS) > 10
+    for path in EXPERIMENTS:
+        for scale in SCALES:
+            assert load_experiment(path, scale).trials()
+
+
+def test_reading_experiments_imports_no_heavy_package():
     code = (
-        "import sys; from hippo.lab.plan.experiment import load;"
-        "load('config/experiments/pmnist.yaml', 'quick'); load('config/experiments/timescale.yaml', 'quick');"
-        "load('config/experiments/reconstruction.yaml', 'quick');"
-        "heavy = {'torch', 'mlflow', 'sktime', 'pandas'} & set(sys.modules); assert not heavy, heavy"
+        "import sys; from hippo.lab.plan.experiments import read_experiments; read_experiments({});"
+        "import hippo.lab.trials.up_to_date, hippo.lab.trials.failures;"
+        "heavy = {'torch', 'mlflow', 'sktime', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules);"
+        "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_numbers_do_not_depend_on_how_many_threads_a_trial_was_given(tmp_path):
-    trial = load(tmp_path).trial("a", "legs", 0)
-    assert trial.model_copy(update={"threads": 7}).digest == trial.digest
-
-
-def test_a_seed_beyond_the_plan_is_no_trial(tmp_path):
-    with pytest.raises(ConfigError, match="no seed 2; seeds: 2 are numbered from 0"):
-        load(tmp_path).trial("a", "legs", 2)
