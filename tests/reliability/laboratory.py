@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 from mlflow import MlflowClient
 
-from hippo.lab.trials.failures import read_json
+from hippo.lab.trials.outcome import read_json
 from tests.workspace import Workspace
 
 EXPERIMENT = "config/experiments/pens.yaml"

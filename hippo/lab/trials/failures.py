@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hippo.lab.trials.outcome import has_outcome, read_json
-from hippo.lab.trials.process import is_alive, is_running
+from hippo.lab.trials.process import is_running
 
 KILLED = {"status": "killed", "reason": "the process ended without an error message: killed, or out of memory"}
 
@@ -30,7 +30,3 @@ def find_failure(folder: Path, digest: str) -> dict | None:
         return {key: recorded[key] for key in ("status", "reason")}
     was_started = str(read_json(folder / "run.json").get("identity", "")).startswith(digest)
     return KILLED if was_started and not is_running(folder) else None
-
-
-# Earlier names, until every caller has the new ones.
-failure, alive = find_failure, is_alive

@@ -77,6 +77,3 @@ def _dataset_digest(path: Path) -> str | None:
             return json.loads(str(stored["about"]))["digest"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-
-
-stands = is_up_to_date  # earlier name, until every caller has the new one
