@@ -4,12 +4,12 @@ import pytest
 from scipy import stats
 
 from hippo.lab.reporting.figures.ranks import groups
-from hippo.lab.results.outcomes import collect
-from hippo.lab.results.significance import critical_difference, friedman, holm, mean_ranks, pairwise, scores
+from hippo.lab.results.results import collect_results
+from hippo.lab.results.significance import critical_difference, friedman, holm, mean_ranks, pairwise
 from tests.lab.outcomes import finish_all, write_plan
 
 
-def test_ranks_share_ties_and_put_the_best_first():
+def test_equal_scores_have_their_mean_rank_and_the_best_is_first():
     table = pd.DataFrame({"a": [3.0, 1.0], "b": [2.0, 1.0], "c": [1.0, 2.0]})
     assert dict(mean_ranks(table, higher_is_better=True)) == {"a": 1.75, "c": 2.0, "b": 2.25}
     assert dict(mean_ranks(table, higher_is_better=False)) == {"b": 1.75, "c": 2.0, "a": 2.25}
@@ -21,7 +21,7 @@ def test_holm_on_the_textbook_example():
     np.testing.assert_allclose(corrected, [0.06, 0.03, np.nan, 0.06, 0.02])
 
 
-def test_a_row_that_always_wins_is_found_from_six_pairs_on():
+def test_a_model_that_is_always_better_is_found_from_six_pairs_on():
     wins = pd.DataFrame({"good": np.arange(6.0) + 1, "bad": np.zeros(6)})
     assert pairwise(wins)["p"].item() == pytest.approx(2 / 2**6)  # of 64 sign patterns, the two extreme ones
     few = pairwise(wins.iloc[:5])
@@ -36,7 +36,7 @@ def test_equal_differences_tie_however_they_are_rounded():
     table = pd.DataFrame(thousandths / 1000 * 100, columns=["one", "other"])
     exact = stats.wilcoxon(thousandths[:, 0] - thousandths[:, 1], zero_method="zsplit").pvalue
     assert pairwise(table)["p"].item() == exact
-    assert stats.wilcoxon(table["one"] - table["other"], zero_method="zsplit").pvalue != exact  # what rounding mends
+    assert stats.wilcoxon(table["one"] - table["other"], zero_method="zsplit").pvalue != exact  # without rounding
 
 
 def test_friedmans_statistic_is_that_of_the_ranks():
@@ -49,7 +49,7 @@ def test_friedmans_statistic_is_that_of_the_ranks():
     assert friedman(table) == pytest.approx(stats.chi2.sf(chi, 3))
 
 
-def test_equal_rows_are_not_told_apart():
+def test_equal_models_are_not_told_apart():
     same = pd.DataFrame({"one": np.ones(8), "other": np.ones(8)})
     assert pairwise(same)["p_holm"].item() == pytest.approx(1.0)
 
@@ -73,7 +73,7 @@ def test_scores_keep_complete_pairs_of_variant_and_seed(tmp_path):
     experiment, trials = write_plan(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials, legs=0.8)
     (trials / experiment.trial("a", "gru", 1).name / "metrics.json").unlink()
-    table = scores(experiment, collect(experiment, trials))
+    table = collect_results(experiment, trials).scores
     assert list(table.index) == [("a", 0), ("a", 2)] and list(table.columns) == ["legs", "gru", "lstm"]
     assert table.loc[("a", 2), "legs"] == pytest.approx(80.2)
     assert stats.rankdata(-table.loc[("a", 0)])[0] == 3  # legs is last

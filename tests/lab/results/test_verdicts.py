@@ -4,16 +4,14 @@ import pytest
 from scipy import stats
 
 from hippo.config import ConfigError
-from hippo.lab.results.outcomes import collect
-from hippo.lab.results.verdicts import statistics
+from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import PLAN, finish, finish_all, write_plan
 
 SMALLER = {"quick": {"models": {"gru": {"hyperparameters": {"hidden_size": 4}}}, "seeds": 2}}
 
 
-def cell(experiment, trials, row="legs", metric="test_accuracy"):
-    cells = statistics(experiment, collect(experiment, trials))
-    return cells[(cells["model"] == row) & (cells["metric"] == metric)].iloc[0]
+def cell(experiment, trials, model="legs", metric="test_accuracy"):
+    return collect_results(experiment, trials).cell("a", model, metric)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +34,12 @@ def test_one_altered_trial_flips_the_verdict(tmp_path):
     assert cell(experiment, trials)["verdict"] == "below"
 
 
-def test_a_scale_that_changes_what_a_row_depends_on_allows_it_no_verdict(tmp_path):
+def test_a_model_whose_settings_the_scale_changes_has_no_verdict(tmp_path):
     for scale, reason in (("quick", "scale too small"), ("paper", "above")):
         experiment = write_plan(tmp_path, scale, scales=SMALLER)
         finish_all(experiment, tmp_path / scale)
         assert cell(experiment, tmp_path / scale, "gru")["verdict"] == reason
-        assert cell(experiment, tmp_path / scale, "legs")["verdict"] == "reproduced"  # nothing of it is smaller
+        assert cell(experiment, tmp_path / scale, "legs")["verdict"] == "reproduced"  # the scale changes none of its settings
 
 
 def test_shipped_memories_that_need_no_training_have_verdicts_at_the_quick_scale():
@@ -58,10 +56,11 @@ def test_shipped_memories_that_need_no_training_have_verdicts_at_the_quick_scale
     [
         ({"status": "diverged"}, "diverged"),
         ({"trial": "of other settings"}, "outdated"),
-        ({"dataset": {"source": "strokes", "stand_in": True}}, "stand-in data"),
+        ({"dataset": {"source": "strokes", "substitute": True}}, "synthetic substitute data"),
+        ({"dataset": {"source": "strokes", "stand_in": True}}, "synthetic substitute data"),  # key of the first release
     ],
 )
-def test_a_single_seed_is_reason_enough_for_no_verdict(tmp_path, changes, reason):
+def test_one_unusable_seed_prevents_a_verdict(tmp_path, changes, reason):
     experiment, trials = write_plan(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials)
     finish(experiment, trials, "legs", 2, **changes)
@@ -80,7 +79,7 @@ def test_missing_and_failed_trials_are_reasons_too(tmp_path):
     assert cell(experiment, trials)["verdict"] == "failed"
 
 
-def test_a_share_is_a_tolerance_relative_to_the_papers_value(tmp_path):
+def test_a_percentage_is_a_tolerance_relative_to_the_papers_value(tmp_path):
     experiment = write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": {"test_accuracy": "10%"}})
     finish_all(experiment, tmp_path / "trials", legs=0.815, gru=0.56)
     assert cell(experiment, tmp_path / "trials")["tolerance"] == pytest.approx(9.0)
@@ -95,15 +94,15 @@ def test_without_a_stated_tolerance_there_is_no_verdict(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("tolerance", "said"),
+    ("tolerance", "message"),
     [
         ({"test_acuracy": 1}, "did you mean 'test_accuracy'"),
         ({"test_accuracy": "much"}, "much"),
         ({"test_accuracy": -1}, "-1"),
     ],
 )
-def test_a_wrong_tolerance_is_named(tmp_path, tolerance, said):
-    with pytest.raises(ConfigError, match=said):
+def test_an_invalid_tolerance_is_named(tmp_path, tolerance, message):
+    with pytest.raises(ConfigError, match=message):
         write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": tolerance})
 
 
