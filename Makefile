@@ -8,6 +8,7 @@ PYTHON ?= python3
 SCALE  ?= quick
 CORES  ?= all
 BIN    := .venv/bin
+CSRC   := $(wildcard csrc/*.?pp csrc/*/*.?pp)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
 .PHONY: env tables test bench lint clean
@@ -27,11 +28,12 @@ bench: env
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(CSRC)
 
 clean:
 	rm -rf .venv build
 
-.venv/installed: pyproject.toml requirements.lock CMakeLists.txt $(wildcard csrc/*)
+.venv/installed: pyproject.toml requirements.lock CMakeLists.txt $(CSRC)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11: name a newer one, make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv

@@ -56,7 +56,7 @@ class LegSPropagator:
         snapshots : ndarray, shape (batch, length // stride, order), or None
             The coefficients after every `stride` inputs; None if `stride` is 0.
         """
-        return kernels.feed(state, chunk, first, step_ratios, self.alpha, stride)
+        return kernels.legs_project_unchecked(state, chunk, first, step_ratios, self.alpha, stride)
 
 
 class BlockPropagator:

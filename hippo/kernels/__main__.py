@@ -1,7 +1,11 @@
-"""`python -m hippo.kernels`: which kernels are in use on this machine, and why."""
+"""`python -m hippo.kernels`: print which kernels are in use on this machine, why, and which others run here."""
 
-from hippo.kernels.backend import backend
+import sys
+
+from hippo.kernels.backend import describe
 
 if __name__ == "__main__":
-    chosen = backend()
-    print(f"{chosen.name}: {chosen.reason}")
+    try:
+        print(describe())
+    except ValueError as error:
+        sys.exit(str(error))

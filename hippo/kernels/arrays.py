@@ -1,4 +1,4 @@
-"""NumPy arrays and torch tensors at the kernels' door: checked, and shared without copies."""
+"""Checks of NumPy arrays and torch tensors that are passed to the kernels, which share their memory."""
 
 import sys
 from numbers import Real
@@ -9,30 +9,30 @@ FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})  # of native by
 
 
 def is_tensor(value) -> bool:
-    """True for a torch tensor; never imports torch, for there are no tensors where nobody has."""
+    """Return True for a torch tensor. Does not import torch: where nobody has imported it there are no tensors."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def is_foreign(value) -> bool:
-    """True for a tensor outside the CPU's memory, which only the PyTorch twin can serve."""
+def is_on_other_device(value) -> bool:
+    """Return True for a tensor outside the CPU's memory, which needs the PyTorch reference implementation."""
     return is_tensor(value) and value.device.type != "cpu"
 
 
 def detached(name: str, tensor):
-    """The tensor without its graph; ValueError where autograd would expect a gradient through it."""
+    """Return the tensor without its graph; ValueError if autograd would expect a gradient through it."""
     if not tensor.requires_grad:
         return tensor
     if sys.modules["torch"].is_grad_enabled():
         raise ValueError(
-            f"{name} requires a gradient, and none passes through here: pass {name}.detach(), work under "
-            "torch.no_grad(), or take the differentiable memories of hippo.nn"
+            f"{name} requires a gradient, and the kernels pass none: use {name}.detach(), call under "
+            "torch.no_grad(), or use the differentiable memories of hippo.nn"
         )
     return tensor.detach()
 
 
 def real(name: str, value, ndim: int | None = None) -> np.ndarray:
-    """`value` as an array of real numbers, of `ndim` dimensions if given, sharing its memory where it can."""
+    """Return an array of real numbers, of `ndim` dimensions if given, that shares the memory of `value` if it can."""
     array = np.asarray(detached(name, value).numpy() if is_tensor(value) else value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
@@ -41,8 +41,8 @@ def real(name: str, value, ndim: int | None = None) -> np.ndarray:
     return array
 
 
-def shared(name: str, value, ndim: int) -> np.ndarray:
-    """The array (or the view of a CPU tensor) that a kernel updates in place; error unless that is possible."""
+def updatable(name: str, value, ndim: int) -> np.ndarray:
+    """Return an array (or the view of a CPU tensor) that a kernel can update in place; raise if there is none."""
     array = detached(name, value).numpy() if is_tensor(value) else value
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(value).__name__}")
@@ -58,7 +58,7 @@ def shared(name: str, value, ndim: int) -> np.ndarray:
 
 
 def operand(name: str, value, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """`value` as a contiguous array of `dtype` and `shape`, shared where it already is one."""
+    """Return a contiguous array of `dtype` and `shape`, which shares the memory of `value` if it is one already."""
     array = real(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
@@ -66,23 +66,23 @@ def operand(name: str, value, dtype: np.dtype, shape: tuple[int, ...]) -> np.nda
 
 
 def check_alpha(alpha: float) -> None:
-    """ValueError unless `alpha` is a number between 0 and 1."""
+    """Raise ValueError unless `alpha` is a number between 0 and 1."""
     if not (isinstance(alpha, Real) and 0 <= alpha <= 1):
         raise ValueError(f"alpha must be a number between 0 and 1, got {alpha!r}")
 
 
-def step_ratios(step, dtype: np.dtype, batch: int) -> np.ndarray:
-    """The step ratios as an array (1,) or (batch,) of `dtype`; ValueError unless they fit."""
-    if isinstance(step, float) and 0 <= step < np.inf:
-        return np.array([step], dtype=dtype)
-    array = np.ascontiguousarray(real("step", step), dtype=dtype)  # a number comes out as (1,)
+def step_ratio_array(step_ratio, dtype: np.dtype, batch: int) -> np.ndarray:
+    """Return the step ratios as an array (1,) or (batch,) of `dtype`; raise ValueError unless they fit."""
+    if isinstance(step_ratio, float) and 0 <= step_ratio < np.inf:
+        return np.array([step_ratio], dtype=dtype)
+    array = np.ascontiguousarray(real("step_ratio", step_ratio), dtype=dtype)  # a number becomes an array (1,)
     if array.ndim > 1 or len(array) not in (1, batch):
-        raise ValueError(f"step must be a number or have shape ({batch},), got {array.shape}")
-    return check_ratios(array)
+        raise ValueError(f"step_ratio must be a number or have shape ({batch},), got {array.shape}")
+    return check_step_ratios(array)
 
 
-def check_ratios(array: np.ndarray) -> np.ndarray:
-    """`array` itself; ValueError unless every step ratio is finite and not negative."""
+def check_step_ratios(array: np.ndarray) -> np.ndarray:
+    """Return `array`; raise ValueError unless every step ratio is finite and not negative."""
     if not ((array >= 0) & (array < np.inf)).all():
         raise ValueError("step ratios must be finite and not negative")
     return array

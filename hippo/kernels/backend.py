@@ -1,56 +1,244 @@
-"""Which kernels serve: the compiled module for the best instruction set of this processor, or the PyTorch twin.
+"""Choice of the kernels: the compiled module for an instruction set, or the PyTorch reference implementation.
 
-`HIPPO_KERNELS=torch|scalar|avx2|avx512` forces one. A compiled module that is absent, broken, or built for
-another machine is no error: the twin serves, and one warning names the cause.
+The environment variable `HIPPO_KERNELS` forces a choice: `torch`, an instruction set (`baseline`, `avx2`, `avx512`), or
+an instruction set with a policy for bfloat16 products (`avx512+amx`, `avx2+emulated`). The policies are
+
+- `amx`: Intel's matrix tiles,
+- `emulated`: operands rounded to bfloat16 and multiplied in float32. It has the numbers of a bfloat16 unit, and it is
+  slower than float32, so it serves only if it is asked for.
+
+An instruction set without a policy has no bfloat16 products: a model that asks for bfloat16 computes in float32.
 """
 
+import hashlib
 import importlib
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
-INTERFACE = 3  # of the compiled module, csrc/bindings.cpp: both change with any signature
-BACKENDS = ("torch", "scalar", "avx2", "avx512")
+INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
+EMULATED = "emulated"
+VARIABLE = "HIPPO_KERNELS"
 
 
 @dataclass(frozen=True)
 class Backend:
-    """The kernels in use: name (one of BACKENDS), why they were chosen, the compiled module (None for torch)."""
+    """The kernels in use.
+
+    Attributes
+    ----------
+    name : str
+        `torch` or an instruction set, followed by `+` and the policy of bfloat16 products if there is one.
+    reason : str
+        Why they were chosen.
+    compiled : module or None
+        The compiled module; None for the PyTorch reference implementation.
+    """
 
     name: str
     reason: str
     compiled: ModuleType | None = None
 
+    @property
+    def instruction_set(self) -> str:
+        """`torch`, `baseline`, `avx2` or `avx512`."""
+        return self.name.partition("+")[0]
+
+    @property
+    def policy(self) -> str | None:
+        """Policy of bfloat16 products, `amx` or `emulated`; None if the kernels have no such products."""
+        return self.name.partition("+")[2] or None
+
 
 @cache
 def backend() -> Backend:
-    """The kernels in use, chosen on the first call. ValueError if HIPPO_KERNELS names what cannot run here."""
-    forced = os.environ.get("HIPPO_KERNELS", "")
-    if forced and forced not in BACKENDS:
-        raise ValueError(f"HIPPO_KERNELS={forced}: expected one of {', '.join(BACKENDS)}")
-    if forced == "torch":
-        return Backend("torch", "HIPPO_KERNELS=torch asks for it")
+    """Return the kernels in use, which are chosen on the first call.
+
+    If the compiled module is absent, broken, or built from another version of the source, the PyTorch reference
+    implementation serves, and one `RuntimeWarning` names the cause.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    ValueError
+        If `HIPPO_KERNELS` names kernels that do not exist or that this processor does not run.
+
+    Examples
+    --------
+    >>> with use("torch") as chosen:
+    ...     chosen.name, chosen.compiled
+    ('torch', None)
+    """
+    forced = os.environ.get(VARIABLE, "")
+    instruction_set, _, policy = forced.partition("+")
+    if forced and instruction_set not in ("torch", *INSTRUCTION_SETS):
+        choices = ", ".join(("torch", *INSTRUCTION_SETS))
+        raise ValueError(
+            f"{VARIABLE}={forced}: expected one of {choices}, or one of them with a policy of bfloat16 products, "
+            f"for example avx512+amx or avx2+{EMULATED}"
+        )
+    if instruction_set == "torch":
+        if policy not in ("", EMULATED):
+            raise ValueError(f"{VARIABLE}={forced}: the torch kernels have no policy but torch+{EMULATED}")
+        return Backend(forced, f"{VARIABLE}={forced} selects them")
+    module, problem = _load()
+    if module is None:
+        _warn(problem)
+        return Backend("torch", problem)
+    names = module.supported()
+    if forced and forced not in names:
+        raise ValueError(f"{VARIABLE}={forced}: this processor and build run only {', '.join(['torch', *names])}")
+    name = forced or [name for name in names if not name.endswith(f"+{EMULATED}")][-1]
+    module.choose(name)
+    reason = f"{VARIABLE}={forced} selects them" if forced else "the fastest on this processor"
+    return Backend(name, reason, module)
+
+
+def runnable() -> list[str]:
+    """Return the names of all kernels that run here: the values that `HIPPO_KERNELS` and `use` accept.
+
+    Returns
+    -------
+    list of str
+        PyTorch first, then the instruction sets from the slowest to the fastest, each before its policies.
+    """
+    module, _ = _load()
+    return ["torch", f"torch+{EMULATED}", *(module.supported() if module else [])]
+
+
+@contextmanager
+def use(name: str) -> Iterator[Backend]:
+    """Use other kernels inside a `with` block, in this process and in those that it starts.
+
+    Do not change the kernels while a model is in use: a forward pass and its backward pass need the same ones.
+
+    Parameters
+    ----------
+    name : str
+        As in `HIPPO_KERNELS`.
+
+    Yields
+    ------
+    Backend
+
+    Raises
+    ------
+    ValueError
+        If there are no such kernels, or this processor does not run them.
+    """
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = name
+    backend.cache_clear()
     try:
-        compiled = importlib.import_module("hippo._kernels")
-    except ImportError as error:  # absent, wrong ABI, missing symbol or truncated: all reach us as ImportError
-        return _twin(f"the compiled module hippo._kernels does not load: {error}")
-    if getattr(compiled, "interface", None) != INTERFACE:
-        return _twin("the compiled module hippo._kernels was built from another version of the source")
-    runnable = compiled.supported()
-    if forced and forced not in runnable:
-        raise ValueError(f"HIPPO_KERNELS={forced}: this processor and build run only {', '.join(runnable)}")
-    name = forced or runnable[-1]
-    compiled.choose(name)
-    reason = f"HIPPO_KERNELS={forced} asks for it" if forced else f"the best of {', '.join(runnable)} here"
-    return Backend(name, reason, compiled)
+        yield backend()
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
+        backend.cache_clear()
+        backend()
 
 
-def _twin(cause: str) -> Backend:
+def product_precision(requested: str, device="cpu") -> str:
+    """Return the precision in which a model's matrix products are computed, given the one that it asks for.
+
+    On a CPU, bfloat16 products are faster than float32 only if the processor has a unit for them. On other CPUs a model
+    that asks for bfloat16 computes in float32, unless the policy `emulated` is forced. On other devices the request is
+    granted. A trial records the result, because it decides which numbers are comparable.
+
+    Parameters
+    ----------
+    requested : {"float32", "bfloat16"}
+        `precision` of `hippo.nn.engine.options.EngineOptions`.
+    device : str or torch.device, default "cpu"
+        Where the model computes.
+
+    Returns
+    -------
+    str
+        "float32" or "bfloat16".
+
+    Examples
+    --------
+    >>> product_precision("float32")
+    'float32'
+    >>> product_precision("bfloat16", "cuda")
+    'bfloat16'
+    """
+    if requested == "float32" or str(device).partition(":")[0] != "cpu":
+        return requested
+    chosen = backend()
+    available = bool(chosen.policy) or (chosen.compiled is None and _torch_has_bfloat16_unit())
+    return "bfloat16" if available else "float32"
+
+
+def describe() -> str:
+    """Return a description of the kernels in use and of those that run here, one fact per line."""
+    chosen = backend()
+    precision = product_precision("bfloat16")
+    if precision == "float32":
+        products = "float32 (no bfloat16 unit is in use)"
+    else:
+        products = f"bfloat16, {chosen.policy or 'by PyTorch'}"
+    return "\n".join(
+        [
+            f"kernels in use     {chosen.name}: {chosen.reason}",
+            f"instruction set    {chosen.instruction_set}",
+            "float32 products   float32",
+            f"bfloat16 products  {products}",
+            f"also run here      {', '.join(name for name in runnable() if name != chosen.name)}",
+        ]
+    )
+
+
+@cache
+def interface_version() -> str | None:
+    """Return the version of the compiled module's interface that this Python source expects; None if unknown.
+
+    It is a hash of the C++ files that define the interface, as `CMakeLists.txt` computes it. A checkout has these
+    files; an installed package has the hash in `interface.txt`.
+    """
+    sources, packaged = Path(__file__).parents[2] / "csrc", Path(__file__).with_name("interface.txt")
+    if (sources / "bindings.cpp").is_file() and (sources / "interface.hpp").is_file():
+        files = {path.relative_to(sources).as_posix(): path for path in sources.rglob("interface.hpp")}
+        files["bindings.cpp"] = sources / "bindings.cpp"
+        lines = [f"{name} {hashlib.sha256(files[name].read_bytes()).hexdigest()}\n" for name in sorted(files)]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return packaged.read_text().strip() if packaged.is_file() else None
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    """Return the compiled module, or None and why it does not serve."""
+    try:
+        module = importlib.import_module("hippo._kernels")
+    except ImportError as error:  # absent, wrong ABI, missing symbol or truncated: all of them raise ImportError
+        return None, f"the compiled module hippo._kernels does not load: {error}"
+    if getattr(module, "interface", "") != interface_version():
+        return None, "the compiled module hippo._kernels was built from another version of the source"
+    return module, ""
+
+
+def _warn(problem: str) -> None:
     warnings.warn(
-        f"{cause}; the PyTorch twin serves instead, slower. Reinstall with a C++ compiler to get the kernels.",
+        f"{problem}; the PyTorch reference implementation serves instead, which is slower. Reinstall with a C++ "
+        "compiler to build the kernels.",
         RuntimeWarning,
         stacklevel=3,
     )
-    return Backend("torch", cause)
+
+
+def _torch_has_bfloat16_unit() -> bool:
+    """Return True if PyTorch finds a bfloat16 unit in this processor."""
+    import torch
+
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)

@@ -65,11 +65,11 @@ def _kernels() -> tuple[str, str]:
     from hippo.kernels import backend
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the twin's warning, which is the finding
+        warnings.simplefilter("ignore")  # the warning about missing kernels is the finding
         chosen = backend()
     if chosen.compiled:
         return "ok", f"{chosen.name}: {chosen.reason}"
-    return "warning", f"slow PyTorch twin: {chosen.reason}; reinstall with a C++ compiler"
+    return "warning", f"slow PyTorch kernels: {chosen.reason}; reinstall with a C++ compiler"
 
 
 def _threads() -> tuple[str, str]:

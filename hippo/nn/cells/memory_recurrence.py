@@ -66,24 +66,51 @@ class MemoryRecurrence(Recurrence):
         """Run a whole chunk in one compiled call; each thread sums the small weights' gradients over its samples."""
         small = {"w_in": self.w_in, "u_in": self.u_in, "u_rec": self.u_rec}
         slots = {f"grad_{name}": w.new_zeros(torch.get_num_threads(), *w.shape) for name, w in small.items()}
-        step_ratios = self.step_ratios
-        sizes: dict[str, float] = {
-            "inputs": x.shape[2],
-            "channels": self.channels,
-            "order": self.memory.order,
-            "first": first,
-            "share_stride": 0 if step_ratios is None else step_ratios.shape[1],
-            "gated": len(self.w_in) > self.hidden_size,
-            "alpha": 0,
-        }
-        # The compiled form takes one step ratio per sample, (B, L).
-        weights = {**small, "x": x, "shares": None if step_ratios is None else step_ratios[:: self.channels]}
+        transition = input_vector = None
+        alpha = 0.0
         if isinstance(self.memory, LegSMemory):
-            sizes["alpha"] = self.memory.alpha
+            alpha = self.memory.alpha
         elif isinstance(self.memory, DenseMemory):
-            weights["transition"], weights["input"] = self.memory.matrices(self.w_in)
-        weights |= {"memory": self.operand(), **self.memory_weights()}
-        compiled.run(self, len(x), {**updated, **slots}, adjoint, sizes, weights)
+            transition, input_vector = self.memory.matrices(self.w_in)
+        # The compiled form takes one step ratio per sample, (B, L).
+        step_ratios = None if self.step_ratios is None else self.step_ratios[:: self.channels]
+        memory_weights = self.memory_weights()
+        compiled.run(
+            compiled.CompiledCall(
+                kernel=self.kernel,
+                backward=adjoint,
+                steps=len(x),
+                batch_size=x.shape[1],
+                hidden_size=self.hidden_size,
+                compute=self.compute,
+                tensors={
+                    "x": x,
+                    "w_in": self.w_in,
+                    "w_rec": self.w_rec,
+                    "u_rec": self.u_rec,
+                    "transition": transition,
+                    "input": input_vector,
+                    "step_ratios": step_ratios,
+                    "z": self.tape["z"],
+                    "hidden": self.tape.get("hidden"),
+                    "operand": self.operand(),
+                    "u": self.tape["u"],
+                    **memory_weights,
+                    **updated,
+                    **(slots if adjoint else {}),
+                },
+                numbers={
+                    "input_size": x.shape[2],
+                    "channels": self.channels,
+                    "order": self.memory.order,
+                    "first_step": first,
+                    "step_ratio_stride": 0 if step_ratios is None else step_ratios.shape[1],
+                    "gated": len(self.w_in) > self.hidden_size,
+                    "reads_hidden": bool(memory_weights),
+                    "alpha": alpha,
+                },
+            )
+        )
         self.small_gradients = tuple(slot.sum(0) for slot in slots.values())
 
     def memory_weights(self) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from hippo.kernels import product_precision
 from hippo.nn.cells.cell import Cell, step_ratios_of
 from hippo.nn.engine.graph import Graphed
 from hippo.nn.engine.options import EngineOptions
@@ -66,7 +67,9 @@ class UnrolledCell(Cell):
                 f"inputs are {inputs.dtype}, the weights {weights[0].dtype}; expected both float32 or both float64"
             )
         step_ratios = None if times is None else step_ratios_of(times, lengths)  # (B, L)
-        compute = torch.bfloat16 if self.engine.precision == "bfloat16" else inputs.dtype
+        # float32 on a CPU without bfloat16 units, where bfloat16 products would be slower than float32.
+        precision = product_precision(self.engine.precision, inputs.device)
+        compute = torch.bfloat16 if precision == "bfloat16" else inputs.dtype
         make = partial(self.recurrence(step_ratios), self.hidden_size, compute)
         ones = torch.ones_like(inputs[:, :, :1])  # the input of the biases
         inputs = torch.cat([inputs, ones], dim=2).transpose(0, 1).contiguous()  # (L, B, C + 1)

@@ -1,4 +1,8 @@
-"""A cell's whole stretch of steps in one compiled call (csrc/recurrent_cell.hpp, csrc/hippo_cell.hpp)."""
+"""Calls of the compiled cells: all steps of a chunk in one call (csrc/cells)."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -6,38 +10,91 @@ from torch import Tensor
 from hippo.kernels import backend
 
 
-def serves(recurrence) -> bool:
-    """Whether a compiled form computes this `Recurrence`: there is one, its states are float32, on a CPU."""
+@dataclass(frozen=True)
+class CompiledCall:
+    """One call of a compiled cell.
+
+    The names of tensors and numbers are those of csrc/cells/interface.hpp. The compiled function refuses a name that it
+    does not know, a tensor that is missing, and one of another dtype or shape, and names it.
+
+    Attributes
+    ----------
+    kernel : str
+        Name of the compiled cell, for example "gru"; one that `serves` accepts.
+    backward : bool
+        Run the adjoint of the chunk, otherwise the chunk itself.
+    steps, batch_size, hidden_size : int
+        Steps of the chunk, samples, hidden units.
+    compute : torch.dtype
+        Type of the tape, float32 or bfloat16.
+    tensors : mapping of str to Tensor or None
+        Weights and inputs, which are read; states or their gradients, the tape and gradients of weights, which are
+        updated in place and must be contiguous. None stands for an optional tensor that is not given.
+    numbers : mapping of str to number
+        What the cell needs besides the attributes above.
+    """
+
+    kernel: str | None
+    backward: bool
+    steps: int
+    batch_size: int
+    hidden_size: int
+    compute: torch.dtype
+    tensors: Mapping[str, Tensor | None]
+    numbers: Mapping[str, int | float | bool] = field(default_factory=dict)
+
+
+# If set, it is called after every call of a compiled cell with the call and its duration in seconds (bench/phases.py).
+on_call: Callable[[CompiledCall, float], None] | None = None
+
+
+def serves(kernel: str | None, compute: torch.dtype, weight: Tensor) -> bool:
+    """Return True if a compiled form exists and computes with these types here.
+
+    Parameters
+    ----------
+    kernel : str or None
+        Name of the compiled cell; None if there is none.
+    compute : torch.dtype
+        Type of products and of the tape.
+    weight : Tensor
+        A weight; its dtype is that of the states.
+
+    Returns
+    -------
+    bool
+        True for float32 states on a CPU whose kernels are compiled and have such products.
+    """
+    chosen = backend()
     return (
-        recurrence.kernel is not None
-        and recurrence.working == torch.float32
-        and recurrence.w_in.device.type == "cpu"
-        and backend().compiled is not None
+        kernel is not None
+        and weight.dtype == torch.float32
+        and weight.device.type == "cpu"
+        and chosen.compiled is not None
+        and (compute == torch.float32 or chosen.policy is not None)
     )
 
 
-def run(recurrence, steps: int, updated: dict[str, Tensor | None], adjoint: bool, sizes: dict, weights: dict) -> None:
-    """Call the kernel over the tape that `recurrence` holds.
-
-    updated: what the call writes, and the gradient from outside that it reads; sizes, weights: what this cell has
-    besides those that all cells have.
-    """
-    tape = recurrence.tape
-    sizes = {
-        "steps": steps,
-        "batch": tape["z"].shape[1],
-        "hidden": recurrence.hidden_size,
-        "bfloat16": recurrence.compute == torch.bfloat16,
-        "adjoint": adjoint,
-        **sizes,
-    }
-    # The contiguous copies live until the call returns; what the call writes to is contiguous already.
-    tensors = {"w_rec": recurrence.w_rec, **weights, **updated, **tape}
-    tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items() if tensor is not None}
-    arrays = {name: _view(tensor) for name, tensor in tensors.items()}
-    getattr(backend().compiled, recurrence.kernel)(sizes, arrays, torch.get_num_threads())
+def run(call: CompiledCall) -> None:
+    """Run all steps of a chunk in one call of the compiled module, on as many threads as PyTorch uses."""
+    assert call.kernel is not None  # `serves` refuses it
+    started = time.perf_counter()
+    # The contiguous copies exist until the call returns. What the call updates is contiguous already.
+    tensors = {name: tensor.detach().contiguous() for name, tensor in call.tensors.items() if tensor is not None}
+    getattr(backend().compiled, call.kernel)(
+        threads=torch.get_num_threads(),
+        steps=call.steps,
+        batch_size=call.batch_size,
+        hidden_size=call.hidden_size,
+        bfloat16=call.compute == torch.bfloat16,
+        backward=call.backward,
+        **call.numbers,
+        **{name: _view(tensor) for name, tensor in tensors.items()},
+    )
+    if on_call is not None:
+        on_call(call, time.perf_counter() - started)
 
 
 def _view(tensor: Tensor):
-    """A NumPy view; bfloat16, which NumPy lacks, as its bits."""
+    """Return a NumPy view; that of bfloat16, a type that NumPy lacks, shows the bits as int16."""
     return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()

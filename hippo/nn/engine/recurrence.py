@@ -68,7 +68,7 @@ class Recurrence:
         # A gradient that decays over many steps ends as a subnormal number, and CPU products of subnormal numbers take
         # a hundred times longer. Gradients far above that limit are too small to change a weight: set them to zero.
         self.negligible = torch.finfo(compute).tiny ** 0.8
-        self.is_compiled = compiled.serves(self)
+        self.is_compiled = compiled.serves(self.kernel, compute, w_in)
         if not self.is_compiled:
             self.arrange_weights()
 
@@ -188,8 +188,19 @@ class Recurrence:
 
     def run_compiled(self, x: Tensor, first: int, updated: Mapping[str, Tensor | None], adjoint: bool) -> None:
         """Run `step` or `adjoint` for a whole chunk in one compiled call, which updates the tensors in `updated`."""
-        weights = {"extra": self.extra[0] if self.extra else None}
-        compiled.run(self, len(x), dict(updated), adjoint, {"negligible": self.negligible}, weights)
+        extra = self.extra[0] if self.extra else None
+        compiled.run(
+            compiled.CompiledCall(
+                kernel=self.kernel,
+                backward=adjoint,
+                steps=len(x),
+                batch_size=x.shape[1],
+                hidden_size=self.hidden_size,
+                compute=self.compute,
+                tensors={"w_rec": self.w_rec, "extra": extra, **updated, **self.tape},
+                numbers={"negligible": self.negligible},
+            )
+        )
 
     def precompute_input_projections(self, x: Tensor) -> None:
         """Write W_in x of all steps, and the states before the first step, to the tape."""

@@ -1,0 +1,57 @@
+// Compiled once per instruction set, with HIPPO_ISA its name: the same kernels under other compiler flags.
+// Everything here is in unnamed namespaces, so the linker cannot merge code of two instruction sets.
+#include "cells/memory_cell.hpp"
+#include "cells/recurrent_cell.hpp"
+#include "finite.hpp"
+#include "interface.hpp"
+#include "legs/projection.hpp"
+#include "legs/step.hpp"
+#include "legs/textbook.hpp"
+#include "peak.hpp"
+#include "products/policies.hpp"
+
+#define HIPPO_STRING_(name) #name
+#define HIPPO_STRING(name) HIPPO_STRING_(name)
+#define HIPPO_JOIN_(isa) isa##_kernels
+#define HIPPO_JOIN(isa) HIPPO_JOIN_(isa)
+
+namespace hippo {
+
+namespace {
+
+template <typename T>
+constexpr KernelsOf<T> kernels_of = {
+    .legs_step = legs_step<T>,
+    .legs_step_adjoint = legs_step_adjoint<T>,
+    .legs_project = legs_project<T>,
+    .first_nonfinite = first_nonfinite<T>,
+    .peak_fma = peak_fma<T>,
+    .textbook_legs_project = textbook_legs_project<T>,
+};
+
+// A cell's steps for some rows of the batch, under the product policy that its arguments name.
+template <template <typename, typename> class Family, typename Equations, typename Arguments>
+void run(const Arguments& args, const Rows& rows) {
+  ProductPolicies::run_with(args.policy, [&](auto policy) {
+    Family<Equations, decltype(policy)> cell(args, rows);
+    args.backward ? cell.backward() : cell.forward();
+  });
+}
+
+}  // namespace
+
+#define HIPPO_CELL_ENTRY_(name, Family, Equations) .name = run<Family, Equations, Family##Arguments>,
+
+const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
+  static constexpr Kernels table = {
+      .name = HIPPO_STRING(HIPPO_ISA),
+      .policies = ProductPolicies::table,
+      .policy_count = ProductPolicies::count,
+      .float32 = kernels_of<float>,
+      .float64 = kernels_of<double>,
+      .cells = {HIPPO_CELLS(HIPPO_CELL_ENTRY_)},
+  };
+  return table;
+}
+
+}  // namespace hippo
