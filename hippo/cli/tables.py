@@ -69,17 +69,39 @@ def report(experiments, scale, results, out):
 
     Without arguments, of all experiments that have a table or a sweep. The page opens without a network.
     """
-    from hippo.lab.reporting.commands import make_command
-    from hippo.lab.reporting.pages import experiments_with_pages
     from hippo.lab.reporting.report import write_report
 
     results = results or Path("results", scale)
+    out = out or results / "report.html"
+    write_report(_collect_all(experiments, scale, results), scale, results, out)
+    click.echo(out)
+
+
+@click.command("results")
+@click.argument("experiments", nargs=-1)
+@scale_option
+@results_option
+@click.option("--out", type=FILE, required=True, help="The Markdown page, for example docs/results.md.")
+def results_page(experiments, scale, results, out):
+    """Write one Markdown page with the tables of EXPERIMENTS, names or files.
+
+    Without arguments, of all experiments that have a table.
+    """
+    from hippo.lab.reporting.results_page import write_results_page
+
+    write_results_page(_collect_all(experiments, scale, results or Path("results", scale)), out)
+    click.echo(out)
+
+
+def _collect_all(experiments: tuple[str, ...], scale: str, results: Path) -> list:
+    """Results of the named experiments, or of all that have a page in the folder `results` of one scale."""
+    from hippo.lab.reporting.commands import make_command
+    from hippo.lab.reporting.pages import experiments_with_pages
+
     names = experiments or [str(path) for path in experiments_with_pages(results)]
     if not names:
         raise ConfigError(f"{results}: contains no table; make one, for example with `{make_command('pmnist', scale)}`")
-    out = out or results / "report.html"
-    write_report([collect(name, scale, results / "trials") for name in names], scale, results, out)
-    click.echo(out)
+    return [collect(name, scale, results / "trials") for name in names]
 
 
 @click.command()
