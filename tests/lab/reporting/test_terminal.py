@@ -1,19 +1,23 @@
-"""What a person reads in the terminal: show, runs, compare, explain."""
+"""Text of the commands show, runs, compare and explain."""
 
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from hippo.cli.commands import hippo as main
-from hippo.lab.reporting.listing import duration
-from hippo.lab.reporting.tables import write_table
+from hippo.lab.plan.experiments import find_experiment
+from hippo.lab.reporting.listing import format_duration
+from hippo.lab.reporting.pages import format_page, write_page
+from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish, finish_all, write_plan
 
 
@@ -25,7 +29,7 @@ def quick(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     experiment = write_plan(folder)
     finish_all(experiment, tmp_path / "results/quick/trials")
-    write_table(experiment, tmp_path / "results/quick/trials", tmp_path / "results/quick/tables/demo.md")
+    write_page(collect_results(experiment, tmp_path / "results/quick/trials"), Path("results/quick/tables/demo.md"))
     return experiment
 
 
@@ -38,18 +42,15 @@ def hippo(*words: str, code: int = 0) -> str:
 def test_show_prints_the_table_with_verdicts_within_100_columns(quick):
     page = hippo("show", "demo")
     assert "reproduced" in page and "above" in page and "90.1 ± 0.1" in page
-    assert max(map(len, page.splitlines()[1:])) <= 100  # but for the title
-    assert "did you mean 'demo.yaml'" in hippo("show", "dem", code=1)
+    assert max(map(len, page.splitlines()[1:])) <= 100  # apart from the title
+    assert "did you mean 'demo'" in hippo("show", "dem", code=1)
 
 
 def test_shipped_tables_fit_100_columns(tmp_path):
-    from hippo.lab.plan.experiment import load_experiment
-    from hippo.lab.reporting.explain import EXPERIMENTS, show
-
     for name in ("pmnist", "timescale", "missing", "reconstruction", "mackey_glass"):
-        page = show(load_experiment(EXPERIMENTS / f"{name}.yaml", "paper"), tmp_path)
+        page = format_page(collect_results(find_experiment(name, "paper"), tmp_path))
         lines = [line for line in page.splitlines() if line.startswith("|")]
-        grown = 3 * max(line.count("—") for line in lines)  # "98.3 ± 0.1" where "—" stands under "test, %"
+        grown = 3 * max(line.count("—") for line in lines)  # "98.3 ± 0.1" is longer than "—" under "test, %"
         assert max(map(len, lines)) + grown <= 100, name
 
 
@@ -58,15 +59,29 @@ def test_explain_names_settings_seeds_runs_and_command_of_one_cell(quick):
     assert "test, %: 90.1 ± 0.1, paper 90.0, difference +0.1: reproduced" in words
     assert f"seed 2: finished, run run-legs-2, commit {40 * 'c'}-dirty, results/quick/trials/demo/a/legs/seed2" in words
     settings = yaml.safe_load(words.split("\n\n")[3])
-    assert settings["model"] == quick.trial("a", "legs", 0).model and settings["training"]["epochs"] == 3
-    target = "results/quick/trials/demo/a/legs/seed0/metrics.json"
-    assert f"snakemake --cores all --forcerun train -- {target} " in words
+    assert settings["model_options"] == quick.trial("a", "legs", 0).settings()["model"]
+    assert settings["training"]["epochs"] == 3
+    targets = " ".join(f"results/quick/trials/demo/a/legs/seed{seed}/metrics.json" for seed in range(3))
+    assert f"  snakemake {targets} --cores all --forcerun train" in words.splitlines()
     assert hippo("explain", "results/quick/tables/demo.md", "legs") == words
 
 
-def test_explain_names_the_closest_row_and_refuses_what_is_no_table(quick):
+def test_explained_commands_name_the_trial_and_its_files(quick):
+    """The options that `hippo train` requires are all there, and the trial exists."""
+    (line,) = [x.strip() for x in hippo("explain", "results/quick/tables/demo.md", "gru").splitlines() if "train " in x
+               and "hippo" in x]  # fmt: skip
+    program, command, file, *options = shlex.split(line)
+    assert (program, command) == ("hippo", "train") and find_experiment(file, "quick").name == "demo"
+    required = {p.opts[0] for p in main.commands["train"].params if p.required and p.param_type_name == "option"}
+    assert required <= set(options[::2])
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    assert given["--data"] == "data/quick/demo/a.npz"
+    assert Path(given["--out"], "metrics.json").exists()
+
+
+def test_explain_names_the_closest_model_and_refuses_a_file_that_is_no_table(quick):
     assert "did you mean 'legs'" in hippo("explain", "results/quick/tables/demo.md", "legz", code=1)
-    assert "expected something like" in hippo("explain", "demo.md", "legs", code=1)
+    assert "expected a path like" in hippo("explain", "demo.md", "legs", code=1)
 
 
 def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
@@ -92,7 +107,7 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
 def line_of(trial: str) -> list[str]:
     """Status, epoch and time left of one trial in the list of all."""
     words = hippo("runs")
-    assert "demo/a/lstm/seed2  finished  3 of 3" in words  # whatever is wrong with another
+    assert "demo/a/lstm/seed2  finished  3 of 3" in words  # whatever is wrong with the other trial
     return next(line.split()[1:] for line in words.splitlines() if line.split()[:1] == [trial])
 
 
@@ -141,18 +156,18 @@ def test_the_report_is_of_every_experiment_that_has_a_table(quick, tmp_path):
     assert "results/quick/report.html" in hippo("report")
     page = (tmp_path / "results/quick/report.html").read_text()
     assert "A table" in page and "Never made" not in page
-    assert "results/smoke: no table in it" in hippo("report", "--scale", "smoke", code=1)
+    assert "results/smoke: contains no table" in hippo("report", "--scale", "smoke", code=1)
 
 
-def test_durations_are_in_words():
-    assert [duration(s) for s in (12.4, 61, 3600 * 5 + 130)] == ["12 s", "1 min 1 s", "5 h 2 min"]
+def test_durations_have_two_units():
+    assert [format_duration(s) for s in (12.4, 61, 3600 * 5 + 130)] == ["12 s", "1 min 1 s", "5 h 2 min"]
 
 
-def test_compare_and_tables_say_so_where_scales_are_mixed(quick, tmp_path):
+def test_compare_and_tables_report_mixed_scales(quick, tmp_path):
     smoke = write_plan(tmp_path, scale="smoke", scales={"smoke": {"training": {"epochs": 1}}})
     finish_all(smoke, tmp_path / "results/smoke/trials")
-    write_table(smoke, tmp_path / "results/smoke/trials", tmp_path / "results/smoke/tables/demo.md")
-    assert "ANOTHER SCALE: A is quick, B is smoke" in hippo("compare", "results/quick", "results/smoke")
+    write_page(collect_results(smoke, tmp_path / "results/smoke/trials"), Path("results/smoke/tables/demo.md"))
+    assert "DIFFERENT SCALES: A is quick, B is smoke" in hippo("compare", "results/quick", "results/smoke")
     shutil.copytree(tmp_path / "results/smoke/trials", tmp_path / "results/quick/trials", dirs_exist_ok=True)
     page = hippo("show", "demo")
     assert "of another scale" in page and "reproduced" not in page.split("- Mean")[0] and "—" in page
@@ -167,7 +182,7 @@ def test_trials_of_another_version_are_named_and_those_of_other_settings_left_ou
     assert "MIXED: trials of several versions of hippo-lab: 0.0.9, 0.1.0." in hippo("show", "demo")
     folder = finish(quick, trials, "legs", 1, trial="another digest")
     known = yaml.safe_load((folder / "trial.yaml").read_text())
-    del known["training"]["learning_rate"]  # as an older version wrote it
+    del known["training"]["learning_rate"]  # as a version without this option would write it
     (folder / "trial.yaml").write_text(yaml.safe_dump(known))
     page = " ".join(hippo("show", "demo").split())
     assert "a, legs, seed 1: outdated: made with training.learning_rate None, now 0.001" in page
