@@ -1,4 +1,7 @@
-"""What is drawn, read from the axes that were saved: each line against the numbers that the test wrote."""
+"""Figures, read from the axes that were saved: each line against the numbers that the test wrote."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -6,23 +9,21 @@ import pytest
 from matplotlib import image
 from matplotlib.collections import FillBetweenPolyCollection, LineCollection
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from numpy.polynomial import legendre
 
 from hippo.config import ConfigError
-from hippo.lab.reporting.figures.basis import basis_functions
-from hippo.lab.reporting.figures.kernels import kernel_speed
-from hippo.lab.reporting.figures.learning import learning_curves
-from hippo.lab.reporting.figures.ranks import ranks
-from hippo.lab.reporting.figures.reconstruction import signals
-from hippo.lab.reporting.figures.speed_curve import speed_curve
-from hippo.lab.reporting.plot_style import STYLE, WIDTH, lines
+from hippo.data.white_noise import white_noise
+from hippo.lab.plan.experiment import load_experiment
+from hippo.lab.reporting.figure import Figure, available_figures, find_figure, plot_figure
+from hippo.lab.reporting.plot_style import STYLE, WIDTH, line_styles
+from hippo.lab.results.results import collect_results
+from hippo.memory import OnlineMemory, reconstruct
 from hippo.operators.measures import MEASURES
 from tests.lab.outcomes import finish, finish_all, write_plan
 
-LETTERS = {"name": "character_trajectories", "options": {"speeds": [0.5, 1.0, 2.0]}}
+LETTERS = {"name": "character_trajectories", "speeds": [0.5, 1.0, 2.0]}
 NOISE = {
-    "task": "reconstruction",
     "dataset": {"name": "white_noise"},
     "models": {"legs": {"label": "LegS", "model": "memory"}},
     "training": {},
@@ -32,25 +33,25 @@ NOISE = {
 
 
 @pytest.fixture
-def draw(tmp_path, monkeypatch):
-    """Calls a figure's function, checks both of its files, and returns what was saved: the figure and its axes."""
-    saved, save = {}, Figure.savefig
+def plot(tmp_path, monkeypatch):
+    """Plots a registered figure, checks both of its files, and returns what was saved: the figure and its axes."""
+    saved, save = {}, Canvas.savefig
 
-    def savefig(self, path, *, format, **how):
+    def savefig(self, path, *, format, **options):
         saved[format] = self
-        save(self, path, format=format, **how)
+        save(self, path, format=format, **options)
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr(Canvas, "savefig", savefig)
 
-    def draw(function, *arguments):
+    def plot(name, source, **options):
         out = tmp_path / "figure.png"
-        function(*arguments, out)
+        find_figure(name).plot(source, out, **options)
         assert image.imread(out).shape[1] == pytest.approx(WIDTH * STYLE["savefig.dpi"], abs=2)  # 8 cm
         assert out.with_suffix(".svg").read_text().startswith("<?xml")
         assert saved["png"] is saved["svg"]
         return saved["png"], saved["png"].axes
 
-    return draw
+    return plot
 
 
 def named(axis) -> dict:
@@ -62,7 +63,7 @@ def legend_of(figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, draw):
+def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, plot):
     variants = {key: {"label": f"variant {key}"} for key in "ab"}
     experiment, trials = write_plan(tmp_path, variants=variants), tmp_path / "trials"
     labels = [model.label for model in experiment.spec.models.values()]
@@ -71,7 +72,7 @@ def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, draw):
         folder = finish(experiment, trials, "gru", seed, variant="b")
         rows = "".join(f"{epoch},{score}\n" for epoch, score in enumerate(scores, start=1))
         (folder / "history.csv").write_text(f"epoch,validation_accuracy\n{rows}")
-    figure, axes = draw(learning_curves, experiment, trials)
+    figure, axes = plot("learning_curves", collect_results(experiment, trials))
     assert [axis.get_title() for axis in axes] == ["variant a", "variant b"] and legend_of(figure) == labels
     for axis in axes:
         bands = [band for band in axis.collections if isinstance(band, FillBetweenPolyCollection)]
@@ -87,42 +88,42 @@ def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, draw):
             assert to_rgb(band.get_facecolor()[0]) == to_rgb(line.get_color())
 
 
-def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, draw):
+def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, plot):
     experiment, trials = write_plan(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials)
     finish(experiment, trials, "legs", 0, trial="another")
-    _, (axis,) = draw(learning_curves, experiment, trials)
-    drawn = {label: list(line.get_ydata().round(6)) for label, line in named(axis).items()}
-    assert (drawn["LegS"], drawn["LSTM"]) == ([38, 43, 48], [37, 42, 47])  # LegS without the lowest of three seeds
+    _, (axis,) = plot("learning_curves", collect_results(experiment, trials))
+    plotted = {label: list(line.get_ydata().round(6)) for label, line in named(axis).items()}
+    assert (plotted["LegS"], plotted["LSTM"]) == ([38, 43, 48], [37, 42, 47])  # LegS without the lowest of three seeds
 
 
-def test_figures_without_any_trial_say_so(tmp_path, draw):
+def test_figures_without_any_trial_have_a_message(tmp_path, plot):
     letters = {"dataset": LETTERS, "variants": {key: {"label": key} for key in "ab"}}
-    plans = {
-        learning_curves: (write_plan(tmp_path), "no trial has ended an epoch"),
-        ranks: (write_plan(tmp_path), "0 pairs of variant and seed for 0 models:\nranks need 2 and 3"),
-        speed_curve: (write_plan(tmp_path, **letters), "no finished trial was judged at other speeds"),
-        signals: (write_plan(tmp_path, **NOISE), "no finished trial"),
+    experiments = {
+        "learning_curves": (write_plan(tmp_path), "no trial has finished an epoch"),
+        "ranks": (write_plan(tmp_path), "0 pairs of variant and seed for 0 models:\nranks need 2 and 3"),
+        "speed_curve": (write_plan(tmp_path, **letters), "no finished trial was tested at other speeds"),
+        "signals": (write_plan(tmp_path, **NOISE), "no finished trial"),
     }
-    for function, (experiment, words) in plans.items():
-        _, axes = draw(function, experiment, tmp_path / "trials")
-        assert [text.get_text() for axis in axes for text in axis.texts] == [words]
+    for name, (experiment, message) in experiments.items():
+        _, axes = plot(name, collect_results(experiment, tmp_path / "trials"))
+        assert [text.get_text() for axis in axes for text in axis.texts] == [message]
         assert not axes[0].axison and not any(axis.lines or axis.collections for axis in axes)
 
 
-def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(tmp_path, draw):
+def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(tmp_path, plot):
     experiment, trials = write_plan(tmp_path, dataset=LETTERS), tmp_path / "trials"
     accuracy = {"legs": (0.5, 0.9, 0.7), "gru": (0.2, 0.8, 0.1)}  # at half, same and double speed; lstm never ran
     for row, at_speeds in accuracy.items():
         for seed, more in enumerate((-0.05, 0, 0.05)):  # whose sample deviation is 0.05
             numbers = zip(("0.5", "1", "2"), at_speeds, strict=True)
             finish(experiment, trials, row, seed, **{f"speed_{s}_accuracy": a + more for s, a in numbers})
-    figure, (axis,) = draw(speed_curve, experiment, trials)
-    drawn = {bar.get_label(): bar.lines for bar in axis.containers}
+    figure, (axis,) = plot("speed_curve", collect_results(experiment, trials))
+    plotted = {bar.get_label(): bar.lines for bar in axis.containers}
     labels = {row: experiment.spec.models[row].label for row in accuracy}
-    assert list(drawn) == legend_of(figure) == list(labels.values())
+    assert list(plotted) == legend_of(figure) == list(labels.values())
     for row, at_speeds in accuracy.items():
-        line, _, (bars,) = drawn[labels[row]]
+        line, _, (bars,) = plotted[labels[row]]
         assert isinstance(bars, LineCollection)
         np.testing.assert_allclose(line.get_xydata(), np.column_stack([[0.5, 1, 2], np.multiply(at_speeds, 100)]))
         np.testing.assert_allclose([np.ptp(bar[:, 1]) / 2 for bar in bars.get_segments()], 5)
@@ -131,14 +132,14 @@ def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(
 
 
 def test_a_speed_curve_needs_other_speeds(tmp_path):
-    with pytest.raises(ConfigError, match="see dataset option speeds"):
-        speed_curve(write_plan(tmp_path), tmp_path / "trials", tmp_path / "curve.png")
+    with pytest.raises(ConfigError, match="see the dataset option 'speeds'"):
+        plot_figure("speed_curve", collect_results(write_plan(tmp_path), tmp_path / "trials"), tmp_path / "curve.png")
 
 
-def test_ranks_show_every_model_at_its_mean_rank(tmp_path, draw):
+def test_ranks_show_every_model_at_its_mean_rank(tmp_path, plot):
     experiment = write_plan(tmp_path)
     finish_all(experiment, tmp_path / "trials", gru=0.4)
-    _, (axis,) = draw(ranks, experiment, tmp_path / "trials")
+    _, (axis,) = plot("ranks", collect_results(experiment, tmp_path / "trials"))
     points = [line for line in axis.lines if len(line.get_xdata()) == 1]
     assert [point.get_xdata()[0] for point in points] == [1.5, 1.5, 3.0]  # two equal ones share first and second
     labels = [experiment.spec.models[row].label for row in ("legs", "lstm", "gru")]
@@ -148,9 +149,9 @@ def test_ranks_show_every_model_at_its_mean_rank(tmp_path, draw):
     assert list(bar.get_xdata()) == [1.5, 3.0]  # 1.91, the critical difference, is more than 1.5
 
 
-def test_basis_functions_are_those_of_each_measure(draw):
-    """LegS's are the Legendre polynomials, orthonormal on the past as a share of it; 0 is now."""
-    figure, axes = draw(basis_functions)
+def test_basis_functions_are_those_of_each_measure(plot):
+    """Those of LegS are the Legendre polynomials, orthonormal on the past as fractions of it; 0 is now."""
+    figure, axes = plot("basis_functions", None)
     assert len(axes) == sum(measure.basis is not None for measure in MEASURES.values())
     assert legend_of(figure) == [f"n = {n}" for n in range(5)]
     assert [len(named(axis)) for axis in axes] == [5] * len(axes)
@@ -162,11 +163,12 @@ def test_basis_functions_are_those_of_each_measure(draw):
         assert (age[0], age[-1]) == (0, 1)
 
 
-def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(draw):
+def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(tmp_path, plot):
     rows = [(d, n, m, k * 1e8 / n) for d in ("float32", "float64") for n in (64, 256)
             for m, k in (("bilinear", 1), ("zoh", 2), ("update bilinear", 3))]  # fmt: skip
     measured = pd.DataFrame(rows, columns=["dtype", "order", "method", "steps_per_second"])
-    figure, axes = draw(kernel_speed, measured)
+    measured.to_csv(tmp_path / "kernels.csv", index=False)
+    figure, axes = plot("kernel_speed", tmp_path / "kernels.csv")
     assert [axis.get_title() for axis in axes] == ["float32", "float64"]
     assert legend_of(figure) == ["bilinear", "zoh"]
     for axis in axes:
@@ -174,13 +176,13 @@ def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(draw):
             np.testing.assert_allclose(line.get_xydata(), [[64, times * 1e8 / 64], [256, times * 1e8 / 256]])
 
 
-def test_signals_show_both_ends_and_what_each_model_makes_of_them(tmp_path, draw):
+def test_signals_show_both_ends_and_what_each_model_makes_of_them(tmp_path, plot):
     experiment, trials = write_plan(tmp_path, **NOISE), tmp_path / "trials"
     folder = finish(experiment, trials, "legs", 0, mse=0.25, optimal_mse=0.2, steps_per_second=1.0)
     sample = np.arange(1001)
     points = pd.DataFrame({"sample": sample, "signal": np.sin(sample), "reconstructed": np.cos(sample)})
     points.to_csv(folder / "reconstruction.csv", index=False)
-    figure, axes = draw(signals, experiment, trials)
+    figure, axes = plot("signals", collect_results(experiment, trials))
     assert legend_of(figure) == ["signal", "reconstructed"] and axes[0].get_ylabel() == "LegS\nMSE 0.25"
     for axis, shown in zip(axes, (sample[:81], sample[-81:]), strict=True):
         for line, wave in zip(named(axis).values(), (np.sin, np.cos), strict=True):
@@ -188,5 +190,73 @@ def test_signals_show_both_ends_and_what_each_model_makes_of_them(tmp_path, draw
 
 
 def test_lines_differ_without_their_colour():
-    looks = [(look["linestyle"], look["marker"]) for look, _ in zip(lines(), range(12), strict=False)]
-    assert len(set(looks)) == 12
+    styles = [(style["linestyle"], style["marker"]) for style, _ in zip(line_styles(), range(12), strict=False)]
+    assert len(set(styles)) == 12
+
+
+def test_memory_errors_are_those_of_one_pass_over_the_signal(tmp_path, plot):
+    """The errors again, from a memory that is updated sample by sample, and the optimum by numpy's least squares."""
+    options = {"orders": (8, 256), "lengths": (600,), "length": 500, "optimum_length": 1500, "cycles": 3}
+    figure, (by_order, by_length) = plot("memory_errors", None, **options)
+    table = pd.read_csv(tmp_path / "figure.csv").set_index(["measure", "order", "length"])["mse"]
+    assert set(table.index) == {
+        *((m, n, 500) for m in ("legs", "legt") for n in (8, 256)), *((m, 256, 600) for m in ("legs", "legt")),
+        *(("optimum", n, 1500) for n in (8, 256)),
+    }  # fmt: skip
+    signal = white_noise(500, 3, seed=1).astype(np.float32)
+    memory = OnlineMemory("legs", 8)
+    for sample in signal:
+        memory.update(np.array([sample]))
+    shown = reconstruct(memory.coefficients, "legs", points=500)
+    assert table["legs", 8, 500] == pytest.approx(np.mean((shown - signal) ** 2), rel=1e-3)
+    noise = white_noise(1500, 3, seed=1)
+    x = (2 * np.arange(1500) + 1) / 1500 - 1
+    basis = legendre.legvander(x, 7)
+    residual = noise - basis @ np.linalg.lstsq(basis, noise, rcond=None)[0]
+    assert table["optimum", 8, 1500] == pytest.approx(np.mean(residual**2), rel=1e-9)
+    lines = {label: line.get_xydata() for label, line in named(by_order).items()}
+    assert list(lines) == ["best polynomial", "HiPPO-LegS", "HiPPO-LegT"]
+    np.testing.assert_allclose(lines["HiPPO-LegS"], [[8, table["legs", 8, 500]], [256, table["legs", 256, 500]]])
+
+
+def test_every_figure_is_declared_with_title_and_caption():
+    expected = {"learning_curves", "ranks", "signals", "speed_curve", "memory_errors", "basis_functions"}
+    figures = available_figures()
+    assert expected | {"kernel_speed"} <= figures.keys()
+    for figure in figures.values():
+        assert figure.title and figure.caption.endswith(".") and len(figure.caption) > len(figure.title)
+    with pytest.raises(ConfigError, match="did you mean 'ranks'"):
+        find_figure("rank")
+
+
+@pytest.mark.parametrize("name", [name for name, figure in available_figures().items() if figure.needs == "memories"])
+def test_every_figure_of_the_memories_is_plotted_with_its_test_options(name, plot):
+    figure, axes = plot(name, None, **find_figure(name).test_options)
+    assert all(axis.lines for axis in axes)
+
+
+def test_declarations_import_no_plotting_and_no_torch():
+    """The workflow reads them before any job starts."""
+    code = (
+        "import sys; from hippo.lab.reporting.figure import available_figures; available_figures();"
+        "print([name for name in ('matplotlib', 'pandas', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_figures_belong_to_the_experiments_that_have_their_numbers():
+    def figures(name, scale="paper"):
+        experiment = load_experiment(f"config/experiments/{name}.yaml", scale)
+        return {key for key, figure in available_figures().items() if figure.belongs_to(experiment)}
+
+    everywhere = {"basis_functions", "kernel_speed"}
+    assert figures("pmnist") == everywhere | {"learning_curves", "ranks"}
+    assert figures("timescale") == everywhere | {"learning_curves", "ranks", "speed_curve"}
+    assert figures("reconstruction") == everywhere | {"signals", "memory_errors"}
+    assert figures("sweep_theta") == everywhere
+
+
+def test_only_a_figure_of_a_benchmark_has_a_file():
+    with pytest.raises(ValueError, match="state file"):
+        Figure(title="speed", caption="Speed.", needs="benchmark", plot=print)

@@ -108,7 +108,9 @@ def test_trials_of_another_version_and_mixed_data_are_reported(experiment, tmp_p
     assert "MIXED" not in table(experiment, tmp_path)[0] and "installed" not in table(experiment, tmp_path)[0]
     for trial in experiment.trials():
         finish(experiment, tmp_path / "trials", trial.model, trial.seed, versions={"hippo-lab": "0.0.1"})
-    assert f"Made by hippo-lab 0.0.1; the installed version is {version('hippo-lab')}." in table(experiment, tmp_path)[0]
+    assert (
+        f"Made by hippo-lab 0.0.1; the installed version is {version('hippo-lab')}." in table(experiment, tmp_path)[0]
+    )
     dataset = {"source": "MNIST (real)", "substitute": False, "digest": "1"}
     finish(experiment, tmp_path / "trials", "legs", 0, dataset=dataset, kernels="torch")
     finish(experiment, tmp_path / "trials", "legs", 1, kernels="avx2")

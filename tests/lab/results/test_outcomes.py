@@ -12,7 +12,12 @@ from hippo.lab.results.results import collect_results
 from hippo.lab.results.settings import mapping_differences, trial_differences
 from tests.lab.outcomes import finish, write_plan
 
-HISTORY = "epoch,train_loss,validation_accuracy,test_accuracy\n1,0.5,0.625,0.5625\n2,0.4,0.6875,0.59375\n3,0.3,0.65625,0.5\n"
+HISTORY = """\
+epoch,train_loss,validation_accuracy,test_accuracy
+1,0.5,0.625,0.5625
+2,0.4,0.6875,0.59375
+3,0.3,0.65625,0.5
+"""
 FIRST_RELEASE = Path(__file__).with_name("trial_of_first_release.yaml")  # as the first release wrote it
 SCORES = {
     "validation_accuracy": 0.6875,

@@ -39,7 +39,8 @@ def test_a_model_whose_settings_the_scale_changes_has_no_verdict(tmp_path):
         experiment = write_plan(tmp_path, scale, scales=SMALLER)
         finish_all(experiment, tmp_path / scale)
         assert cell(experiment, tmp_path / scale, "gru")["verdict"] == reason
-        assert cell(experiment, tmp_path / scale, "legs")["verdict"] == "reproduced"  # the scale changes none of its settings
+        # The scale changes no setting of LegS.
+        assert cell(experiment, tmp_path / scale, "legs")["verdict"] == "reproduced"
 
 
 def test_shipped_memories_that_need_no_training_have_verdicts_at_the_quick_scale():
