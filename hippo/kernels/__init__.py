@@ -11,6 +11,7 @@ Gu et al., "HiPPO: Recurrent Memory with Optimal Polynomial Projections", NeurIP
 
 from hippo.kernels.backend import Backend, backend, product_precision, runnable, use
 from hippo.kernels.legs import (
+    LEAST_STEP_RATIO,
     first_nonfinite,
     legs_project,
     legs_project_unchecked,
@@ -19,6 +20,7 @@ from hippo.kernels.legs import (
 )
 
 __all__ = [
+    "LEAST_STEP_RATIO",
     "Backend",
     "backend",
     "first_nonfinite",

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from hippo.kernels import LEAST_RATIO, first_nonfinite
+from hippo.kernels import LEAST_STEP_RATIO, first_nonfinite
 from hippo.kernels.arrays import is_tensor
 from hippo.memory.arrays import check_allocation, float_dtype, index_text, on_device, real_array
 from hippo.memory.settings import MemorySettings
@@ -304,7 +304,7 @@ class OnlineMemory:
     def _make_propagator(self, dtype: np.dtype) -> LegSPropagator | BlockPropagator:
         if self.settings.scale_invariant:
             return LegSPropagator(self.discretization, dtype)
-        if self.theta > 1 / LEAST_RATIO:
+        if self.theta > 1 / LEAST_STEP_RATIO:
             dtype = np.dtype(np.float64)
         # A and its discretization in float64, and the latter's difference from the identity.
         check_allocation(f"a {self.measure!r} memory of order {self.order:,}", 3 * 8 * self.order**2)
