@@ -1,11 +1,13 @@
-"""Which kernels serve, and that the twin serves with one warning where the compiled module does not load."""
+"""The choice of kernels, and the reference implementation where the compiled module does not serve."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,11 +41,8 @@ def coefficients(result):
     return name, np.array(values, dtype=float)
 
 
-@pytest.mark.parametrize("name", ["torch", "scalar", "avx2", "avx512"])
+@pytest.mark.parametrize("name", kernels.runnable())
 def test_one_backend_can_be_forced(name):
-    compiled = kernels.backend().compiled
-    if name != "torch" and (compiled is None or name not in compiled.supported()):
-        pytest.skip(f"{name} does not run here")
     forced, values = coefficients(run(PROJECT, HIPPO_KERNELS=name))
     assert forced == name
     np.testing.assert_allclose(values, EXPECTED, rtol=1e-12)
@@ -86,13 +85,104 @@ def test_a_truncated_file_is_named(tmp_path):
 
 def test_unknown_or_impossible_backends_are_errors():
     result = run(PROJECT, HIPPO_KERNELS="avx1024")
-    assert result.returncode == 1 and "HIPPO_KERNELS=avx1024: expected one of torch, scalar" in result.stderr
+    assert result.returncode == 1 and "HIPPO_KERNELS=avx1024: expected one of torch, baseline" in result.stderr
+    result = run(PROJECT, HIPPO_KERNELS="torch+amx")
+    assert result.returncode == 1 and "HIPPO_KERNELS=torch+amx: the torch kernels have no policy" in result.stderr
+
+
+@needs_compiled
+@pytest.mark.parametrize("name", ["baseline+amx", "avx512+amx", "avx512+tensor_cores"])
+def test_a_policy_without_its_unit_is_refused_by_name(name):
+    if name in kernels.runnable():
+        pytest.skip(f"{name} runs here")
+    result = run(PROJECT, HIPPO_KERNELS=name)
+    assert result.returncode == 1
+    assert f"HIPPO_KERNELS={name}: this processor and build run only torch, baseline" in result.stderr
+
+
+def shown(**environment):
+    command = [sys.executable, "-m", "hippo.kernels"]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
 
 
 def test_the_command_line_says_which_and_why():
-    command = [sys.executable, "-m", "hippo.kernels"]
-    shown = subprocess.run(command, env={**os.environ, "HIPPO_KERNELS": "torch"}, capture_output=True, text=True)
-    assert shown.stdout == "torch: HIPPO_KERNELS=torch asks for it\n" and not shown.stderr
+    result = shown(HIPPO_KERNELS="torch+emulated")
+    lines = dict(line.split(maxsplit=2)[::2] for line in result.stdout.splitlines() if line.startswith("kernels"))
+    assert not result.stderr
+    assert "torch+emulated: HIPPO_KERNELS=torch+emulated selects them" in lines["kernels"]
+    assert "bfloat16 products  bfloat16, emulated" in result.stdout
+    others = [line for line in result.stdout.splitlines() if line.startswith("also run here")][0]
+    assert others.split(maxsplit=3)[3].split(", ") == [name for name in kernels.runnable() if name != "torch+emulated"]
+
+
+def test_the_command_line_reports_errors_without_a_traceback():
+    result = shown(HIPPO_KERNELS="avx1024")
+    assert result.returncode == 1 and result.stderr.startswith("HIPPO_KERNELS=avx1024: expected one of")
+
+
+def test_emulation_is_never_chosen_unless_asked_for():
+    result = run("from hippo import kernels; print(kernels.backend().name)", HIPPO_KERNELS="")
+    assert not result.stdout.strip().endswith("+emulated")
+
+
+@needs_compiled
+def test_other_kernels_can_be_used_inside_a_block():
+    before = kernels.backend()
+    environment = os.environ.get("HIPPO_KERNELS")
+    with kernels.use("baseline+emulated") as chosen:
+        assert kernels.backend() is chosen
+        assert (chosen.name, chosen.instruction_set, chosen.policy) == ("baseline+emulated", "baseline", "emulated")
+    with pytest.raises(ValueError, match="expected one of"):
+        with kernels.use("avx1024"):
+            pass
+    assert kernels.backend() == before and os.environ.get("HIPPO_KERNELS") == environment
+
+
+@pytest.mark.parametrize("name", kernels.runnable())
+def test_bfloat16_products_need_a_policy_on_a_cpu(name):
+    with kernels.use(name) as chosen:
+        assert kernels.product_precision("float32") == "float32"
+        assert kernels.product_precision("bfloat16", torch.device("cuda", 0)) == "bfloat16"
+        if name != "torch":  # where PyTorch decides by the processor
+            assert kernels.product_precision("bfloat16") == ("bfloat16" if chosen.policy else "float32")
+
+
+@needs_compiled
+def test_a_module_of_another_interface_is_not_used():
+    code = f"import hippo._kernels as module; module.interface = 'another'\n{PROJECT}"
+    result = run(code, HIPPO_KERNELS="")
+    assert coefficients(result)[0] == "torch"
+    assert result.stderr.count("RuntimeWarning") == 1 and "built from another version" in result.stderr
+
+
+@needs_compiled
+def test_the_interface_version_follows_the_files_that_define_it(tmp_path):
+    """In a copy of the package beside changed C++ files, the module is recognised as out of date."""
+    root = Path(kernels.__file__).parents[2]
+    if not (root / "csrc").is_dir():
+        pytest.skip("an installed package has no C++ files")
+    package = tmp_path / "hippo" / "kernels"
+    package.mkdir(parents=True)
+    shutil.copytree(root / "csrc", tmp_path / "csrc")
+    shutil.copy(root / "hippo" / "kernels" / "backend.py", package)
+    code = f"import sys; sys.path.insert(0, {str(package)!r}); import backend; print(backend.interface_version())"
+
+    def version():
+        return run(code).stdout.strip()
+
+    import hippo._kernels as module
+
+    assert version() == module.interface
+    (tmp_path / "csrc" / "peak.hpp").write_text("// an implementation, no interface\n")
+    assert version() == module.interface
+    for path in ("interface.hpp", "cells/interface.hpp", "legs/interface.hpp", "bindings.cpp"):
+        before = version()
+        (tmp_path / "csrc" / path).write_text((tmp_path / "csrc" / path).read_text() + "// changed\n")
+        assert len(version()) == 64 and version() != before
+    shutil.rmtree(tmp_path / "csrc")
+    assert version() == "None"
+    (package / "interface.txt").write_text("packaged\n")
+    assert version() == "packaged"
 
 
 @needs_compiled
@@ -176,16 +266,16 @@ def test_arguments_that_do_not_fit_are_refused():
     for inputs in (np.ones(3), np.ones((2, 1)), np.ones(())):
         with pytest.raises(ValueError, match=r"inputs must have shape \(2,\)"):
             kernels.legs_step(state, inputs, 0.5)
-    for step in (np.ones(3), np.ones((2, 1))):
-        with pytest.raises(ValueError, match="step must be a number or have shape"):
-            kernels.legs_step(state, np.ones(2), step)
-    for step in (-0.5, np.nan, np.inf, np.array([0.5, np.nan])):
+    for step_ratio in (np.ones(3), np.ones((2, 1))):
+        with pytest.raises(ValueError, match="step_ratio must be a number or have shape"):
+            kernels.legs_step(state, np.ones(2), step_ratio)
+    for step_ratio in (-0.5, np.nan, np.inf, np.array([0.5, np.nan])):
         with pytest.raises(ValueError, match="finite and not negative"):
-            kernels.legs_step(state, np.ones(2), step)
+            kernels.legs_step(state, np.ones(2), step_ratio)
     with pytest.raises(ValueError, match=r"inputs must have shape \(2, 5\), got \(3, 5\)"):
         kernels.legs_project(state, np.ones((3, 5)))
-    with pytest.raises(ValueError, match="steps must have shape"):
-        kernels.legs_project(state, np.ones((2, 5)), 1, steps=np.ones(4))
+    with pytest.raises(ValueError, match="step_ratios must have shape"):
+        kernels.legs_project(state, np.ones((2, 5)), 1, step_ratios=np.ones(4))
     with pytest.raises(ValueError, match="not negative"):
         kernels.legs_project(state, np.ones((2, 5)), -1)
     np.testing.assert_array_equal(state, state_before)
@@ -206,8 +296,8 @@ def test_weights_outside_the_family_are_refused(alpha):
 
 def test_lists_are_served_and_numbers_alone_refused():
     state, expected = np.ones((1, 3)), np.ones((1, 3))
-    kernels.legs_project(state, [[1, 2]], 1, steps=[0.5, 0.25])
-    kernels.legs_project(expected, np.array([[1.0, 2.0]]), 1, steps=np.array([[0.5, 0.25]]))
+    kernels.legs_project(state, [[1, 2]], 1, step_ratios=[0.5, 0.25])
+    kernels.legs_project(expected, np.array([[1.0, 2.0]]), 1, step_ratios=np.array([[0.5, 0.25]]))
     np.testing.assert_array_equal(state, expected)
     for inputs in (1.0, np.ones(()), np.ones(4), [1.0], torch.ones(())):
         with pytest.raises(ValueError, match="inputs must have 2 dimensions, got shape"):
@@ -215,9 +305,9 @@ def test_lists_are_served_and_numbers_alone_refused():
     for inputs in ([["a", "b"]], np.ones((1, 2), dtype=complex), None):
         with pytest.raises((TypeError, ValueError), match="inputs must"):
             kernels.legs_project(state, inputs)
-    with pytest.raises(ValueError, match="steps must have shape"):
-        kernels.legs_project(state, [[1, 2]], 1, steps=0.5)
-    with pytest.raises(TypeError, match="step must hold real numbers"):
+    with pytest.raises(ValueError, match="step_ratios must have shape"):
+        kernels.legs_project(state, [[1, 2]], 1, step_ratios=0.5)
+    with pytest.raises(TypeError, match="step_ratio must hold real numbers"):
         kernels.legs_step(state, [1.0], "half")
     np.testing.assert_array_equal(state, expected)
 
@@ -247,6 +337,6 @@ def test_empty_shapes_and_read_only_inputs_are_served():
     for dtype in (np.float32, np.float64):
         for shape in ((2, 0), (0, 5), (0, 0)):
             state = np.ones((shape[0], 3), dtype=dtype)
-            rows = kernels.legs_project(state, np.ones(shape), steps=np.ones(shape), stride=2)
+            rows = kernels.legs_project(state, np.ones(shape), step_ratios=np.ones(shape), stride=2)
             assert rows.shape == (shape[0], shape[1] // 2, 3)
     assert kernels.legs_step_adjoint(np.ones((0, 3)), 0.5).shape == (0,)

@@ -28,9 +28,9 @@ def instruction_sets():
 def test_instruction_sets_share_no_code(tmp_path, name, width, flags):
     """A weak symbol of one object may serve them all, on processors that do not run it; inlining only hides that."""
     built = tmp_path / "isa.o"
-    definitions = [f"-DHIPPO_ISA={name}", f"-DHIPPO_VECTOR_BYTES={width}"]
-    command = ["c++", "-std=c++17", "-O0", "-fPIC", "-Wno-psabi", *definitions, *flags]
-    subprocess.run([*command, "-c", ROOT / "csrc" / "isa.cpp", "-o", built], check=True)
+    definitions = [f"-I{ROOT / 'csrc'}", f"-DHIPPO_ISA={name}", f"-DHIPPO_VECTOR_BYTES={width}"]
+    command = ["c++", "-std=c++20", "-O0", "-fPIC", "-Wno-psabi", *definitions, *flags]
+    subprocess.run([*command, "-c", ROOT / "csrc" / "instruction_set.cpp", "-o", built], check=True)
     listed = subprocess.run(["nm", "-C", "--defined-only", built], capture_output=True, text=True, check=True).stdout
     visible = {line.split(maxsplit=2)[2] for line in listed.splitlines() if line.split()[1] in "TDBRWVu"}
     assert visible - {"DW.ref.__gxx_personality_v0"} == {f"hippo::{name}_kernels()"}
@@ -66,24 +66,27 @@ except MemoryError as error:
     assert result.stdout == "MemoryError None\n", result.stderr
 
 
-CELL = """
-import torch
-from types import SimpleNamespace
-from hippo.kernels import backend
-from hippo.nn import build_model
-from hippo.nn.engine import compiled as fused
-compiled = backend().compiled
-"""
-
-
 @needs_compiled
 @pytest.mark.parametrize("threads", [1, 4])
 def test_memory_that_a_thread_cannot_have_is_an_error(threads):
-    code = f"""{CELL}
-names = "steps inputs channels order first share_stride gated bfloat16 adjoint alpha".split()
-sizes = dict.fromkeys(names, 1) | {{"batch": 4, "hidden": 2**44, "bfloat16": 0}}  # more than addresses reach
+    """A memory of two million coefficients: its arrays exist, and the kernel's copies of them exceed the limit."""
+    code = f"""
+import resource, numpy as np
+from hippo import kernels
+compiled, order, batch = kernels.backend().compiled, 2_000_000, 4
+
+def zeros(*shape):
+    return np.zeros(shape, dtype=np.float32)
+
+numbers = dict(steps=1, batch_size=batch, input_size=1, hidden_size=1, channels=1, order=order, first_step=1,
+               step_ratio_stride=0, gated=True, reads_hidden=False, bfloat16=False, backward=False, alpha=0.5)
+arrays = dict(x=zeros(1, batch, 1), w_in=zeros(2, 1), w_rec=zeros(2, order), u_rec=zeros(1, 1), h=zeros(batch, 1),
+              m=zeros(batch, order), z=zeros(1, batch, 2), hidden=zeros(2, batch, 1), operand=zeros(1, batch, order),
+              u=zeros(1, batch, 1))
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (300 << 20), resource.RLIM_INFINITY))
 try:
-    compiled.legs_cell(sizes, {{}}, {threads})
+    compiled.legs_cell(threads={threads}, **numbers, **arrays)
 except MemoryError as error:
     print(type(error).__name__)
 """
@@ -94,14 +97,15 @@ except MemoryError as error:
 @needs_compiled
 @pytest.mark.skipif(sys.platform != "linux", reason="takes stacks from threads as Linux does")
 def test_rows_of_a_thread_that_cannot_be_had_are_the_callers():
-    code = f"""{CELL}
+    code = """
 import resource, threading
+import torch
+from hippo.nn import build_model
 torch.manual_seed(0)
 model, inputs = build_model("legs", 2, 3, hidden_size=24), torch.randn(7, 20, 2)
 
 def hidden(threads):
-    cell = lambda sizes, arrays, _: compiled.legs_cell(sizes, arrays, threads)
-    fused.backend = lambda: SimpleNamespace(compiled=SimpleNamespace(legs_cell=cell))
+    torch.get_num_threads = lambda: threads
     with torch.no_grad():
         return model.backbone(inputs, sequence=True)
 

@@ -9,7 +9,13 @@ import pybind11
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TESTS = ["tests/test_kernels.py", "tests/test_kernels_isa.py", "tests/nn/test_fused.py", "tests/test_memory_streams.py"]
+TESTS = [
+    "tests/kernels/test_kernels.py",
+    "tests/kernels/test_kernels_isa.py",
+    "tests/kernels/test_kernels_arguments.py",
+    "tests/nn/test_fused.py",
+    "tests/memory/test_long_streams.py",
+]
 
 RUN = """
 import importlib.util, sys

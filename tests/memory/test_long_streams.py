@@ -74,7 +74,7 @@ def test_any_chunking_of_a_late_float32_memory(samples, batch):
 
 @pytest.mark.parametrize("stride", [1, 50, 701, 3000])
 def test_strides_across_the_change_of_precision_and_across_pieces(stride, monkeypatch):
-    monkeypatch.setattr(kernels, "PIECE", 600)
+    monkeypatch.setattr(kernels.legs, "CHUNK", 600)
     signals = np.random.default_rng(0).standard_normal((2, 3000)).astype(np.float32)
     for samples in (CHANGE - 333, CHANGE + 1):
         memory, wide = late(samples, 2), late(samples, 2, "float64")
