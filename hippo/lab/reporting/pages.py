@@ -32,7 +32,8 @@ def experiments_with_pages(results: Path, folder: Path = FOLDER) -> list[Path]:
     folder : Path
         Folder of experiment files.
     """
-    pages = {path.stem for kind in KINDS for path in (results / kind).glob("*.md")}
+    # A partial page is written if a trial failed (workflow/rules/handlers.smk).
+    pages = {path.stem.removesuffix(".partial") for kind in KINDS for path in (results / kind).glob("*.md")}
     return [path for path in sorted(folder.glob("*.yaml")) if path.stem in pages]
 
 

@@ -27,6 +27,7 @@ NOISE = {
     "dataset": {"name": "white_noise"},
     "models": {"legs": {"label": "LegS", "model": "memory"}},
     "training": {},
+    "scales": {},
     "seeds": 1,
     "paper": None,
 }
@@ -101,7 +102,10 @@ def test_figures_without_any_trial_have_a_message(tmp_path, plot):
     letters = {"dataset": LETTERS, "variants": {key: {"label": key} for key in "ab"}}
     experiments = {
         "learning_curves": (write_plan(tmp_path), "no trial has finished an epoch"),
-        "ranks": (write_plan(tmp_path), "0 pairs of variant and seed for 0 models:\nranks need 2 and 3"),
+        "ranks": (
+            write_plan(tmp_path),
+            "pairs of variant and seed: 0, at least 2 needed\nmodels: 0, at least 3 needed",
+        ),
         "speed_curve": (write_plan(tmp_path, **letters), "no finished trial was tested at other speeds"),
         "signals": (write_plan(tmp_path, **NOISE), "no finished trial"),
     }

@@ -118,7 +118,7 @@ def test_the_summary_counts_trials_and_verdicts_and_names_the_best_models(sectio
     assert summary["table"] == [
         [
             ["table", "best model", "score", "paper’s best", "score"],
-            ["A tablevariant a · test, %", "LegS", "90.1 ± 0.1", "LegS", "90.0"],
+            ["A table variant a · test, %", "LegS", "90.1 ± 0.1", "LegS", "90.0"],
         ]
     ]
 

@@ -12,6 +12,9 @@ TITLES = {
     "lagt": "LagT: a fading past",
     "fout": "FouT: a window",
 }
+# Unit of age, and the largest age to plot.
+WINDOW = ("age, fraction of the window", 1)
+AGES = {"legs": ("fraction of the past, 0 is now", 1), "lagt": ("age, time constants", 20)}
 
 
 def plot_basis_functions(source: None, out: Path) -> None:
@@ -32,12 +35,12 @@ def plot_basis_functions(source: None, out: Path) -> None:
     measures = {name: measure for name, measure in MEASURES.items() if measure.basis}
     with figure_file(out, 1.0 * len(measures) + 0.4, len(measures)) as (figure, axes):
         for axis, (name, measure) in zip(axes[:, 0], measures.items(), strict=True):
-            age = np.linspace(0, 1 if measure.window else 20, 400)
+            unit, oldest = AGES.get(name, WINDOW)
+            age = np.linspace(0, oldest, 400)
             for n, style in zip(range(SHOWN), line_styles(), strict=False):
                 axis.plot(age, measure.basis(SHOWN, age)[:, n], **{**style, "marker": None}, label=f"n = {n}")
             axis.set_title(TITLES.get(name, name))
-            unit = "fraction of the window" if measure.window else "time constants"
-            axis.set_xlabel("fraction of the past, 0 is now" if name == "legs" else f"age, {unit}", labelpad=1)
+            axis.set_xlabel(unit, labelpad=1)
         add_legend(figure, axes, columns=SHOWN)
 
 

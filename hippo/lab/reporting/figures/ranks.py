@@ -28,7 +28,7 @@ def plot_ranks(results: "Results", out: Path) -> None:
     models = table.shape[1]
     with figure_file(out, 0.9 + 0.16 * max(models, 2)) as (_, ((axis,),)):
         if len(table) < 2 or models < 3:
-            message = f"{len(table)} pairs of variant and seed for {models} models:\nranks need 2 and 3"
+            message = f"pairs of variant and seed: {len(table)}, at least 2 needed\nmodels: {models}, at least 3 needed"
             return show_message(axis, message)
         means = mean_ranks(table, experiment.task.higher_is_better)
         width = critical_difference(models, len(table))
