@@ -1,34 +1,16 @@
-# Every table of the HiPPO papers: `snakemake --cores all`, or one of them by name, `snakemake --cores 2 pmnist`.
-import os
-import re
-import sys
-import time
-from contextlib import suppress
-from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
-
-from hippo.config import ConfigError, closest
-from hippo.lab.trials.up_to_date import stands
-from hippo.lab.plan.experiments import read_experiments
+# All tables of the HiPPO papers: `snakemake --cores all`. One of them: `snakemake --cores 2 pmnist`.
+# At the scale of the papers, with the target before --config: `snakemake --cores all pmnist --config scale=paper`.
 
 
 configfile: "config/config.yaml"
 
 
-STARTED = time.time()
-# Jobs call `hippo` from this interpreter's environment, activated or not.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-try:
-    EXPERIMENTS = read_experiments(config)
-    SETTINGS, FILES, TABLES = EXPERIMENTS.settings, EXPERIMENTS.files, EXPERIMENTS.requested
-except ConfigError as error:
-    raise WorkflowError(str(error))
+include: "workflow/rules/common.smk"
 
 
 wildcard_constraints:
     scale="smoke|quick|paper",
-    experiment="|".join(map(re.escape, FILES)),
+    experiment="|".join(map(re.escape, EXPERIMENTS.files)),
     variant="[^/]+",
     model="[^/]+",
     seed=r"0|[1-9]\d*",
@@ -36,7 +18,7 @@ wildcard_constraints:
 
 rule all:
     input:
-        lambda w: [file for name in TABLES for file in target(name)],
+        lambda w: [file for name in EXPERIMENTS.requested for file in files_of(name)],
         f"results/{SETTINGS.scale}/report.html",
     localrule: True
 
@@ -45,4 +27,5 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/ends.smk"
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/handlers.smk"

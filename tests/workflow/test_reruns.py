@@ -1,16 +1,16 @@
-"""Which jobs an edit makes out of date, as docs/reruns.md says: `snakemake -n` after each, in a finished workspace."""
+"""Jobs that an edit makes out of date, as docs/reruns.md says: `snakemake -n` after each, in a finished workspace."""
 
 import json
 import os
 import random
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from hippo.data.dataset import Dataset
-from tests.workspace import Workspace
+from tests.workspace import Workspace, pens
 
 RULES = ("fetch", "store", "prepare", "train", "table")
 FILE = "config/experiments/pens.yaml"
@@ -19,18 +19,10 @@ TRIAL = "results/smoke/trials/pens/100hz-to-200hz/gru/seed0"
 
 
 def shrink(workspace: Workspace) -> None:
-    """Two experiments, one of two models and one of one; an epoch each."""
-    folder = workspace.folder / "config/experiments"
-    plan = yaml.safe_load((folder / "timescale.yaml").read_text())
-    for path in folder.glob("*.yaml"):
-        path.unlink()
-    plan["dataset"]["options"] = {"uniform": True}
-    plan["variants"] = {"100hz-to-200hz": plan["variants"]["100hz-to-200hz"]}
-    small = {"dataset": {"options": {"samples": 60}}, "training": {"epochs": 1}, "hyperparameters": {"hidden_size": 8}}
-    plan |= {"scales": {"smoke": small}, "seeds": 1, "paper": None}
-    for name, models in (("pens", ("gru", "lstm")), ("other", ("gru",))):
-        plan["models"] = {model: {"label": model.upper()} for model in models}
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    """Two experiments, one with two models and one with one; one epoch each."""
+    workspace.remove_experiments()
+    workspace.write_experiment("pens", pens(models={"gru": {"label": "GRU"}, "lstm": {"label": "LSTM"}}))
+    workspace.write_experiment("other", pens())
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +36,20 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def here(finished, tmp_path):
-    """A copy of the finished workspace, file times and Snakemake's memory included."""
-    copy = object.__new__(Workspace)
-    copy.folder = tmp_path / "here"
-    shutil.copytree(finished.folder, copy.folder)
-    return copy
+    """A copy of the finished workspace, with the times of its files and Snakemake's metadata."""
+    shutil.copytree(finished.folder, tmp_path / "here")
+    return Workspace.at(tmp_path / "here")
 
 
 @pytest.fixture
 def clone(finished, tmp_path):
-    """What git would hold of it, results published: new file times in arbitrary order, nothing else."""
-    copy = object.__new__(Workspace)
-    copy.folder = tmp_path / "clone"
+    """What git would hold of it with published results: other file times in arbitrary order, nothing else."""
+    copy = Workspace.at(tmp_path / "clone")
     for name in ("config", "workflow", "profiles", "results/smoke/trials", "results/smoke/tables"):
         shutil.copytree(finished.folder / name, copy.folder / name)
     shutil.copy(finished.folder / "Snakefile", copy.folder)
+    for path in copy.folder.rglob("outcome.json"):
+        path.unlink()  # outcomes of the first release have none
     files = sorted(path for path in copy.folder.rglob("*") if path.is_file())
     random.Random(0).shuffle(files)
     for second, path in enumerate(files):
@@ -68,15 +59,14 @@ def clone(finished, tmp_path):
 
 def change(workspace: Workspace, name: str = "pens", **keys) -> None:
     """Edit an experiment file; `models` are added to, other keys replaced."""
-    path = workspace.folder / f"config/experiments/{name}.yaml"
-    plan = yaml.safe_load(path.read_text())
-    plan["models"] |= keys.pop("models", {})
-    path.write_text(yaml.safe_dump(plan | keys, sort_keys=False))
+    content = workspace.read_experiment(name)
+    content["models"] |= keys.pop("models", {})
+    workspace.write_experiment(name, content | keys)
 
 
 def jobs(workspace: Workspace, *arguments: str) -> dict[str, int]:
     """How many jobs of each rule would run."""
-    done = workspace.snakemake("-n", "--quiet", "rules", *arguments, "--config", "scale=smoke")
+    done = workspace.snakemake(*arguments, "-n", "--quiet", "rules", "--config", "scale=smoke")
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
     return {rule: int(counts[rule]) for rule in RULES if rule in counts}
@@ -88,7 +78,7 @@ FASTER = {"gru": {"label": "GRU", "training": {"learning_rate": 0.1}}}
 def comment(workspace):
     for path in (FILE, "Snakefile", "workflow/rules/trials.smk"):
         file = workspace.folder / path
-        file.write_text(file.read_text() + "\n# a word\n")
+        file.write_text(file.read_text() + "\n# a comment\n")
 
 
 def touched(workspace):
@@ -150,7 +140,7 @@ def test_data_removed_and_a_new_seed_train_the_new_seed_alone(here):
 
 
 def test_no_source_file_is_an_input(finished):
-    """So that neither a comment in Python nor another kernel makes a finished trial out of date."""
+    """Neither a comment in Python nor another kernel makes a finished trial out of date."""
     done = finished.snakemake("-n", "--forceall", "--config", "scale=smoke")
     inputs = [line.split(":", 1)[1] for line in done.stdout.splitlines() if line.strip().startswith("input:")]
     files = {file.strip() for line in inputs for file in line.split(",")}
@@ -182,25 +172,97 @@ def test_data_prepared_after_the_checkout_trains_nothing_that_is_published(clone
     assert "train" not in jobs(clone)
 
 
-def test_an_outcome_of_a_stand_in_does_not_stand_where_real_data_is_required(here):
+def test_an_outcome_of_substitute_data_is_out_of_date_if_real_data_is_required(here):
     for path in (here.folder / "results/smoke/trials/pens").rglob("metrics.json"):
         metrics = json.loads(path.read_text())
-        metrics["dataset"]["stand_in"] = True
+        metrics["dataset"]["substitute"] = True
         path.write_text(json.dumps(metrics))
     done = here.snakemake("-n", "--quiet", "rules", "--config", "scale=smoke", "require_real_data=true")
     assert "prepare" in done.stdout and "train" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         (TRIAL.replace("gru", "gruu") + "/metrics.json", "no model 'gruu'; did you mean 'gru'?"),
         (TRIAL.replace("seed0", "seed9") + "/metrics.json", "no seed 9"),
         ("data/smoke/pens/100hz.npz", "no variant '100hz'"),
+        ("pnes", "no target 'pnes'; did you mean 'pens'?"),
     ],
 )
-def test_a_wrong_target_is_one_clear_line(finished, target, said):
+def test_a_wrong_target_is_one_clear_line(finished, target, message):
     done = finished.snakemake("-n", target, "--config", "scale=smoke")
     output = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in output
-    assert said in output.splitlines()[-1]
+    assert message in output.splitlines()[-1]
+
+
+PLANS = {
+    "nothing": lambda w: None,
+    "an outcome out of date": lambda w: change(w, models=FASTER),
+    "an outcome cut short": cut_short,
+    "data of other values": other_values,
+    "a lock of another process": lambda w: lock(w),
+}
+
+
+def lock(workspace: Workspace) -> None:
+    """Leave the lock of a Snakemake process that was killed."""
+    locks = workspace.folder / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text(f"{TRIAL}/metrics.json\n")
+
+
+@pytest.mark.parametrize("edit", PLANS)
+def test_planning_changes_no_file(here, edit):
+    PLANS[edit](here)
+    folders = ("results", "data", "mlruns", ".snakemake", "logs")
+    shutil.rmtree(here.folder / ".snakemake/iocache", ignore_errors=True)
+    before = here.snapshot(*folders)
+    for arguments in ((), ("--summary",), ("--list",), ("--forceall",)):
+        done = here.snakemake("-n", *arguments, "--config", "scale=smoke")
+        assert done.returncode == 0, done.stderr
+        shutil.rmtree(here.folder / ".snakemake/iocache", ignore_errors=True)  # Snakemake's own cache of file times
+        assert here.snapshot(*folders) == before, arguments
+
+
+def test_planning_imports_neither_torch_nor_pandas(clone):
+    """Planning must be fast. Snakemake itself imports pandas if it remembers earlier jobs, which a clone does not."""
+    code = """
+import sys
+from snakemake.cli import main
+try:
+    main(["-n", "--quiet", "all", "--cores", "1", "--config", "scale=smoke"])
+except SystemExit as end:
+    assert not end.code, end.code
+print("loaded", *{"torch", "mlflow", "pandas", "matplotlib", "sklearn", "sktime"} & set(sys.modules))
+"""
+    done = clone.run(sys.executable, "-c", code)
+    assert done.stdout.splitlines()[-1:] == ["loaded"], done.stdout + done.stderr
+
+
+def test_only_the_forced_trials_are_trained_again(here):
+    assert jobs(here, "--forcerun", "table") == {"table": 2}
+    assert jobs(here, "--forcerun", "train")["train"] == 3
+    assert jobs(here, f"{TRIAL}/metrics.json", "--forcerun", f"{TRIAL}/metrics.json")["train"] == 1
+
+
+def test_an_experiment_cannot_have_the_name_of_a_rule(here):
+    here.write_experiment("ranks", here.read_experiment("other"))
+    done = here.snakemake("-n")
+    output = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in output
+    assert "config/experiments/ranks.yaml: an experiment cannot be named 'ranks'" in output
+
+
+def test_a_target_comes_before_the_settings(finished):
+    """The documented form; after --config, Snakemake reads a target as a setting, before it reads the Snakefile."""
+    done = finished.snakemake("-n", "pens", "--config", "scale=smoke")
+    assert done.returncode == 0, done.stderr
+    done = finished.snakemake("-n", "--config", "scale=smoke", "pens")
+    assert done.returncode != 0 and "name=value pairs. (Unparsable value: 'pens')" in done.stdout + done.stderr
+
+
+def test_cores_have_a_default(finished):
+    done = finished.run("snakemake", "pens", "--config", "scale=smoke")
+    assert done.returncode == 0, done.stderr

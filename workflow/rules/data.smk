@@ -1,23 +1,17 @@
 # Raw files into the user's cache, then one prepared dataset per variant.
-DATA = "data/{scale}/{experiment}/{variant}.npz"
-
-
-def dataset_of(wildcards):
-    """The dataset name of an experiment."""
-    return EXPERIMENTS[wildcards.experiment, wildcards.scale].spec.dataset.name
 
 
 def dataset_options(wildcards):
-    """The resolved options of one variant: what makes a prepared dataset out of date."""
-    plan = EXPERIMENTS[wildcards.experiment, wildcards.scale]
-    if wildcards.variant not in plan.datasets:
-        sys.exit(f"{plan.where}: no variant {wildcards.variant!r}; {closest(wildcards.variant, plan.datasets)}")
-    return plan.datasets[wildcards.variant].model_dump_json()
+    """Options of one variant: a change makes its prepared dataset out of date."""
+    experiment = experiment_of(wildcards)
+    if wildcards.variant not in experiment.datasets:
+        refuse(f"{experiment.where}: no variant {wildcards.variant!r}; {closest(wildcards.variant, experiment.datasets)}")
+    return experiment.datasets[wildcards.variant].model_dump_json()
 
 
 def must_be_real(wildcards):
-    """Whether a stand-in that was prepared before is now refused."""
-    options = EXPERIMENTS[wildcards.experiment, wildcards.scale].datasets[wildcards.variant]
+    """Whether a synthetic substitute that was prepared before is now refused."""
+    options = experiment_of(wildcards).datasets[wildcards.variant]
     return options.has_substitute and SETTINGS.require_real_data
 
 
@@ -28,32 +22,27 @@ rule fetch:
         "logs/fetch/{dataset}.log",
     benchmark:
         "results/benchmarks/fetch/{dataset}.tsv"
-    threads: 1
     resources:
-        mem_mb=1000,
         runtime=60,
-        gpu=0,
     shell:
-        # No params: where files came from does not make them, or what was made of them, out of date.
+        # No params: the place that files came from makes no file out of date.
         f"hippo fetch {{wildcards.dataset}} --out {{output}} {SETTINGS.data_flags()} > {{log}} 2>&1"
 
 
 rule prepare:
     input:
-        ancient(lambda w: f"data/sources/{dataset_of(w)}.json"),
+        ancient(lambda w: f"data/sources/{experiment_of(w).spec.dataset.name}.json"),
     output:
         DATA,
     log:
         "logs/{scale}/prepare/{experiment}/{variant}.log",
     benchmark:
         "results/{scale}/benchmarks/prepare/{experiment}/{variant}.tsv"
-    threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-        gpu=0,
     params:
-        file=lambda w: FILES[w.experiment],
+        file=file_of,
         options=dataset_options,
         real=must_be_real,
     shell:

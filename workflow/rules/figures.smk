@@ -1,101 +1,76 @@
-# Figures of an experiment's trials, and of the memories themselves.
-ABOUT = {
-    "learning_curves": "learning curves",
-    "ranks": "ranks",
-    "signals": "reconstructed signal",
-    "speed_curve": "accuracy against speed",
-    "memory_errors": "errors of the memories",
-    "basis_functions": "basis functions",
-    "kernel_speed": "speed of the kernels",
-}
-MEASURED = "results/bench/kernels.csv"  # by `make bench`
+# One rule per registered figure (entry points `hippo.figures`), with title and caption of its declaration; the report.
+from hippo.lab.reporting.figure import available_figures
+
+FIGURES = available_figures()
 
 
-def figures(scale):
-    """The figures that belong to the tables asked for."""
-    names = ["basis_functions", *(["kernel_speed"] if Path(MEASURED).exists() else [])]
-    for name in TABLES:
-        experiment = EXPERIMENTS[name, scale]
-        plan = experiment.spec
-        if plan.sweep:
+def stem_of(name):
+    """Path of a figure without suffix, with wildcards."""
+    return "results/{scale}/figures/" + (f"{{experiment}}_{name}" if FIGURES[name].needs == "results" else name)
+
+
+def figure_files(name):
+    """Both files of a figure; the first is also in Snakemake's own report."""
+    labels = {"what": FIGURES[name].title, "scale": "{scale}"}
+    category = "{experiment}" if FIGURES[name].needs == "results" else "memories"
+    picture = report(f"{stem_of(name)}.png", caption="../report/figure.rst", category=category, labels=labels)
+    return [picture, f"{stem_of(name)}.svg"]
+
+
+def figure_inputs(figure):
+    """What a figure is plotted from."""
+    if figure.needs == "results":
+        return lambda w: outcomes_of(w.experiment, w.scale)
+    return [str(figure.file)] if figure.file else []
+
+
+def figures_of_report(scale):
+    """Figures of the experiments asked for; without a benchmark file, none of the benchmark."""
+    for name, figure in FIGURES.items():
+        if figure.file and not figure.file.exists():
             continue
-        names += [f"{name}_learning_curves"] if experiment.task.trained else []
-        names += [f"{name}_ranks"] if len(plan.models) > 2 and len(plan.variants) * plan.seeds > 1 else []
-        names += [f"{name}_speed_curve"] if any(getattr(d, "speeds", ()) for d in experiment.datasets.values()) else []
-        names += [f"{name}_signals", "memory_errors"] if experiment.task_name == "reconstruction" else []
-    return [f"results/{scale}/figures/{name}.png" for name in dict.fromkeys(names)]
+        experiments = (EXPERIMENTS[experiment, scale] for experiment in EXPERIMENTS.requested)
+        owners = [experiment.name for experiment in experiments if figure.belongs_to(experiment)]
+        yield from dict.fromkeys(f"{stem_of(name)}.png".format(scale=scale, experiment=owner) for owner in owners)
 
 
-def pictures(kind, experiment="memories"):
-    """Both files of a figure; the first stands in Snakemake's own report, under its table."""
-    stem = "results/{scale}/figures/" + (kind if experiment == "memories" else f"{{experiment}}_{kind}")
-    labels = {"what": ABOUT[kind], "scale": "{scale}"}
-    picture = report(f"{stem}.png", caption=f"../report/{kind}.rst", category=experiment, labels=labels)
-    return [picture, f"{stem}.svg"]
-
-
-for kind in ("learning_curves", "ranks", "signals", "speed_curve"):
+for name, figure in FIGURES.items():
+    is_of_experiment = figure.needs == "results"
 
     rule:
         name:
-            kind
+            name
         input:
-            lambda w: trials_of_experiment(w.experiment, w.scale),
+            figure_inputs(figure),
         output:
-            pictures(kind, "{experiment}"),
+            *figure_files(name),
         log:
-            f"logs/{{scale}}/figure/{{experiment}}_{kind}.log",
+            stem_of(name).replace("results/{scale}/figures", "logs/{scale}/figure") + ".log",
         benchmark:
-            f"results/{{scale}}/benchmarks/figure/{{experiment}}_{kind}.tsv"
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=10,
-            gpu=0,
-        params:
-            command=kind.replace("_", "-"),
-            file=lambda w: FILES[w.experiment],
-            plan=lambda w: EXPERIMENTS[w.experiment, w.scale].spec.model_dump_json(),
-        shell:
-            "hippo figure {params.command} {params.file} --scale {wildcards.scale}"
-            " --trials results/{wildcards.scale}/trials --out {output[0]} > {log} 2>&1"
-
-
-for kind in ("memory_errors", "basis_functions"):
-
-    rule:
-        name:
-            kind
-        output:
-            pictures(kind),
-        log:
-            f"logs/{{scale}}/figure/{kind}.log",
-        benchmark:
-            f"results/{{scale}}/benchmarks/figure/{kind}.tsv"
-        threads: 1
+            stem_of(name).replace("/figures/", "/benchmarks/figure/") + ".tsv"
         resources:
             mem_mb=2000,
             runtime=20,
-            gpu=0,
         params:
-            command=kind.replace("_", "-"),
+            name=name,
+            source=file_of if is_of_experiment else figure.file or "",
+            plan=spec_of if is_of_experiment else None,
+            caption=figure.caption,
         shell:
-            "hippo figure {params.command} --out {output[0]} > {log} 2>&1"
+            "hippo figure {params.name} {params.source} --scale {wildcards.scale}"
+            " --trials results/{wildcards.scale}/trials --out {output[0]} > {log} 2>&1"
 
 
-rule kernel_speed:
+rule report:
     input:
-        MEASURED,
+        lambda w: [page_of(name, w.scale) for name in EXPERIMENTS.requested],
+        lambda w: figures_of_report(w.scale),
     output:
-        pictures("kernel_speed"),
+        "results/{scale}/report.html",
     log:
-        "logs/{scale}/figure/kernel_speed.log",
+        "logs/{scale}/report.log",
     benchmark:
-        "results/{scale}/benchmarks/figure/kernel_speed.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-        gpu=0,
+        "results/{scale}/benchmarks/report.tsv"
     shell:
-        "hippo figure kernel-speed {input} --out {output[0]} > {log} 2>&1"
+        # On every table and sweep that exists, not only on those that this run makes.
+        "hippo report --scale {wildcards.scale} --out {output} > {log} 2>&1"

@@ -1,37 +1,43 @@
 # The tracking store, once; then one job per trial.
-TRIAL = "{experiment}/{variant}/{model}/seed{seed}"
-OUTCOME = "results/{scale}/trials/" + TRIAL + "/metrics.json"
+from hippo.lab.trials.up_to_date import is_up_to_date
+
+UPSTREAM = {"fetch", "prepare", "store", "train"}  # rules that an outcome depends on
 
 
 def trial_of(wildcards):
-    """The resolved trial that a job's wildcards name."""
+    """The trial that a job's wildcards name."""
     try:
-        plan = EXPERIMENTS[wildcards.experiment, wildcards.scale]
-        return plan.trial(wildcards.variant, wildcards.model, int(wildcards.seed))
+        return experiment_of(wildcards).trial(wildcards.variant, wildcards.model, int(wildcards.seed))
     except ConfigError as error:
-        sys.exit(str(error))
+        refuse(error)
 
 
-def forced():
-    """Whether the command line asks for jobs to be done again that are up to date."""
-    asked = workflow.dag_settings
-    return bool(asked.forceall or asked.forcetargets or asked.forcerun)
+def trial_inputs(wildcards):
+    """Inputs of a trial; none if its outcome is up to date, whatever the times of files say.
 
-
-def trial_needs(wildcards):
-    """What a trial waits for and is made out of date by: nothing where its outcome stands, whatever files' times say."""
+    No file is changed: an outcome that is out of date is added to those that Snakemake is forced to make again.
+    """
     data, outcome = (path.format(**wildcards) for path in (DATA, OUTCOME))
-    if not forced() and stands(trial_of(wildcards), Path(outcome), Path(data), SETTINGS.require_real_data):
+    inputs = [data, ancient("mlruns/store.json")]
+    if not workflow.is_main_process or is_forced(outcome, data):
+        return inputs
+    if is_up_to_date(trial_of(wildcards), Path(outcome), Path(data), SETTINGS.require_real_data):
         return []
-    with suppress(OSError):  # what does not stand is older than all it is made of, whatever its file's time says
-        os.utime(outcome, (1, 1))
-    edited = [FILES[wildcards.experiment]] if Path(outcome).exists() else []  # where Snakemake remembers no params
-    return [data, ancient("mlruns/store.json"), *edited]
+    if Path(outcome).exists():
+        workflow.dag.forcefiles.add(outcome)  # in memory; Snakemake itself does so with incomplete outputs
+    return inputs
 
 
-def asks(resource):
-    """What a trial asks of the machine, from its experiment file."""
-    return lambda wildcards: getattr(EXPERIMENTS[wildcards.experiment, wildcards.scale].spec.resources, resource)
+def is_forced(outcome, data):
+    """Whether the command line asks to make an outcome, or what it depends on, although it is up to date."""
+    asked = workflow.dag_settings
+    named = UPSTREAM | {outcome, data}
+    return bool(asked.forceall or named & asked.forcerun or (asked.forcetargets and named & asked.targets))
+
+
+def request(resource):
+    """What the experiment file says that a trial needs of the machine."""
+    return lambda wildcards: getattr(experiment_of(wildcards).spec.resources, resource)
 
 
 rule store:
@@ -41,19 +47,14 @@ rule store:
         "logs/store.log",
     benchmark:
         "results/benchmarks/store.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-        gpu=0,
     shell:
-        # No params: a new experiment makes its own place in the store, and no finished trial out of date.
-        f"hippo runs init {' '.join(FILES)} --out {{output}} > {{log}} 2>&1"
+        # No params: a new experiment does not make finished trials out of date.
+        f"hippo runs init {' '.join(EXPERIMENTS.files)} --out {{output}} > {{log}} 2>&1"
 
 
 rule train:
     input:
-        trial_needs,
+        trial_inputs,
     output:
         OUTCOME,
     log:
@@ -61,16 +62,17 @@ rule train:
     benchmark:
         "results/{scale}/benchmarks/train/" + TRIAL + ".tsv"
     retries: SETTINGS.retries
-    threads: asks("threads")
+    threads: request("threads")
     resources:
-        mem_mb=asks("mem_mb"),
-        runtime=asks("runtime"),
-        gpu=asks("gpu"),
+        mem_mb=request("mem_mb"),
+        runtime=request("runtime"),
+        gpu=request("gpu"),
     params:
-        file=lambda w: FILES[w.experiment],
+        file=file_of,
         data=DATA,
         folder="results/{scale}/trials/" + TRIAL,
         trial=lambda w: trial_of(w).digest,
     shell:
+        # A finished trial is restored, not trained; --wait: a job of a killed Snakemake may still be running it.
         "hippo train {params.file} --scale {wildcards.scale} --variant {wildcards.variant} --model {wildcards.model}"
-        " --seed {wildcards.seed} --threads {threads} --data {params.data} --out {params.folder} > {log} 2>&1"
+        " --seed {wildcards.seed} --threads {threads} --data {params.data} --out {params.folder} --wait > {log} 2>&1"

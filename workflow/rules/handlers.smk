@@ -1,0 +1,33 @@
+# Before and after a run: whose lock it is, partial pages of what failed, the time table.
+from hippo.lab.snakemake_lock import record_process, release_stale_locks, remove_record
+
+if workflow.is_main_process:
+    release_stale_locks(Path(".snakemake"), sys.argv[1:])
+
+
+def unfinished():
+    """(scale, experiment) of every trial that this run began and did not end."""
+    begun = (path for path in Path("results").glob("*/trials/*/*/*/*/trial.yaml") if path.stat().st_mtime >= STARTED)
+    axes = (path.parts for path in begun if not path.with_name("metrics.json").exists())
+    return sorted({(scale, name) for _, scale, _, name, *_ in axes if (name, scale) in EXPERIMENTS})
+
+
+onstart:
+    record_process(Path(".snakemake"))
+
+
+onerror:
+    # A page needs all of its trials. If one failed, a partial page shows what the others found; it is no output of a
+    # rule, so that the next run makes the page.
+    for scale, name in unfinished():
+        kind = kind_of(name, scale)
+        shell(f"hippo {kind} {EXPERIMENTS.files[name]} --scale {scale} --out results/{scale}/{kind}s/{name}.partial.md")
+    for scale in dict(unfinished()):
+        shell(f"hippo report --scale {scale} > /dev/null")
+    remove_record(Path(".snakemake"))
+
+
+onsuccess:
+    shell("hippo times --since {STARTED} results/benchmarks results/{SETTINGS.scale}/benchmarks")
+    shell("echo; ls results/{SETTINGS.scale}/report.html 2> /dev/null || true")  # the page to open
+    remove_record(Path(".snakemake"))
