@@ -1,15 +1,19 @@
-"""A recorder that keeps what it is given."""
+"""A recorder that keeps what it receives, and stops the trial at a chosen call."""
 
 import copy
 import math
 
 
 class Stopped(Exception):
-    """In place of the end of a process."""
+    """Raised in place of the end of a process."""
 
 
 class Rows:
-    """Stops the trial at its `stop`-th chance; one with an `earlier` life goes on from there."""
+    """Records rows and states in memory.
+
+    `stop` is the number of the call of `pause` that saves and raises `Stopped`; `earlier` is the recorder of the
+    attempt that is resumed. `chances` counts the calls of `pause`.
+    """
 
     def __init__(self, stop=math.inf, earlier=None, folder=None):
         self.folder = folder

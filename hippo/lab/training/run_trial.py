@@ -27,11 +27,12 @@ from hippo.lab.trials.checkpoints import Checkpoints
 from hippo.lab.trials.outcome import read_json, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
 from hippo.lab.trials.up_to_date import restore_outcome
+from hippo.nn.device import resolve_device
 
 log = logging.getLogger(__name__)
 
 UNDELIVERED = ".undelivered"  # marks an outcome that the tracked run does not have yet
-OF_EARLIER_ATTEMPTS = ("failure.json", "reconstruction.csv", "figure.png", "figure.svg")
+STALE = (UNDELIVERED, "failure.json", "reconstruction.csv", "figure.png", "figure.svg")
 
 
 def run_trial(
@@ -104,13 +105,11 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
     # times slower. Threads inherit the setting, so it must precede the first parallel operation.
     torch.set_flush_denormal(True)
     torch.set_num_threads(trial.threads)
-    remove_outcome(folder)
-    for stale in [*(folder / name for name in OF_EARLIER_ATTEMPTS), *folder.rglob(".*.partial")]:
-        stale.unlink(missing_ok=True)
-    write_text(folder / "trial.yaml", trial.to_yaml())
-    recorder = None
+    recorder = run = None
     try:
-        dataset = _load_dataset(trial, dataset_path)
+        dataset = _load_dataset(trial, dataset_path)  # first, so that an outcome is kept if there is no data
+        _remove_stale_files(folder)
+        write_text(folder / "trial.yaml", trial.to_yaml())
         data = {"digest": dataset.digest, "source": dataset.source, "substitute": dataset.substitute}
         identity = _identity(trial, data)
         checkpoints = Checkpoints(folder / "checkpoints", identity)
@@ -126,7 +125,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
             "run_id": run.id,
             "dataset": data,
             "kernels": kernels.backend().name,
-            "precision": used_precision(trial),
+            "precision": _used_precision(trial),
             "commit": git_commit(),
             "earlier_commits": recorder.earlier_commits,
             "versions": versions(),
@@ -142,11 +141,18 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
             write_json(folder / "failure.json", failure)
         if stopped:
             log.warning("%s: %s; the same command resumes it", trial.name, message)
-        if recorder and run.id:
+        if recorder and run and run.id:
             run.stop(recorder.rows, failure["status"].upper(), message)
         raise
     _finish(folder, run, recorder.rows, metrics)
     return metrics
+
+
+def _remove_stale_files(folder: Path) -> None:
+    """Remove the files of earlier attempts, except those that a trial is resumed from."""
+    remove_outcome(folder)
+    for path in [*(folder / name for name in STALE), *folder.rglob(".*.partial")]:
+        path.unlink(missing_ok=True)
 
 
 def _finish(folder: Path, run: TrackedRun, rows: list[dict], metrics: dict) -> None:
@@ -197,11 +203,8 @@ def _load_dataset(trial: TrialSpec, path: Path) -> Dataset:
     return dataset
 
 
-def used_precision(trial: TrialSpec) -> str:
-    """Return the precision of matrix products that the trial was computed with on this machine.
-
-    The only place that asks: `hippo.kernels.product_precision` tells how this processor computes bfloat16 products.
-    """
-    stated = trial.training.precision if trial.training else "float32"
-    product_precision = getattr(kernels, "product_precision", None)
-    return product_precision(stated) if product_precision else stated
+def _used_precision(trial: TrialSpec) -> str:
+    """The precision of matrix products in this trial: some processors compute bfloat16 products in float32."""
+    if not trial.training:
+        return "float32"
+    return kernels.product_precision(trial.training.precision, resolve_device(trial.training.device))

@@ -1,0 +1,150 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, mse_loss
+
+from hippo.config import ConfigError
+from hippo.data.dataset import NOT_ASKED, Dataset, Part
+from hippo.lab.training import fitted, trainer
+from hippo.lab.training.batches import Batches
+from hippo.lab.training.evaluation import evaluate
+from hippo.lab.training.objectives import find_objective, inside
+from hippo.nn import build_model
+from tests.lab.recorders import Rows
+from tests.lab.training.trials import make_trial, separable_dataset
+
+CPU = torch.device("cpu")
+
+
+def all_parts(part: Part, **about) -> Dataset:
+    return Dataset(parts={"train": part, "validation": part, "test": part}, source="invented", **about)
+
+
+def pixels() -> Dataset:
+    rng = np.random.default_rng(0)
+    part = Part(rng.integers(0, 256, (23, 5, 2), dtype=np.uint8), rng.integers(0, 3, 23))
+    return all_parts(part, classes=3, scale=1 / 255)
+
+
+def tokens(dtype=np.uint16, lengths=True) -> Dataset:
+    rng = np.random.default_rng(1)
+    true = rng.integers(1, 9, 23) if lengths else None
+    return all_parts(Part(rng.integers(0, 300, (23, 8)).astype(dtype), rng.integers(0, 2, 23), None, true),
+                     classes=2, vocabulary=300)  # fmt: skip
+
+
+def test_bytes_are_converted_and_scaled_as_the_whole_part_would_be():
+    dataset = pixels()
+    before = dataset.parts["train"].inputs.copy()
+    whole = torch.from_numpy(before).to(torch.float32) * dataset.scale
+    for samples in (torch.arange(23), torch.randperm(23), torch.tensor([4]), torch.tensor([3, 3])):
+        batch = Batches(dataset, "train", CPU)[samples]
+        assert batch.inputs.dtype == torch.float32 and torch.equal(batch.inputs, whole[samples])
+        assert torch.equal(batch.targets, torch.from_numpy(dataset.parts["train"].targets)[samples])
+        assert batch.times is None and batch.lengths is None
+    assert np.array_equal(dataset.parts["train"].inputs, before)
+
+
+def test_a_part_is_not_copied():
+    dataset = pixels()
+    batches = Batches(dataset, "train", CPU)
+    assert len(batches) == 23
+    dataset.parts["train"].inputs[:] = 255  # seen by the batches: they read the array of the dataset
+    assert (batches[torch.arange(2)].inputs == 1).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
+def test_tokens_are_int64_and_have_their_lengths(dtype):
+    dataset = tokens(np.uint16)
+    part = dataset.parts["train"]
+    part = replace(part, inputs=np.minimum(part.inputs, 100).astype(dtype))
+    batch = Batches(all_parts(part, classes=2, vocabulary=300), "train", CPU)[torch.tensor([5, 2])]
+    assert batch.inputs.dtype == torch.int64 and batch.inputs.tolist() == part.inputs[[5, 2]].tolist()
+    assert batch.lengths.dtype == torch.int64 and batch.lengths.tolist() == part.lengths[[5, 2]].tolist()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dataset", [pixels(), tokens()], ids=["pixels", "tokens"])
+def test_batches_on_a_gpu_have_the_values_of_those_on_the_cpu(dataset):
+    samples = torch.randperm(23)
+    here, there = (Batches(dataset, "train", device)[samples] for device in (CPU, torch.device("cuda")))
+    for name, value in vars(here).items():
+        other = getattr(there, name)
+        assert (value is None and other is None) or (other.is_cuda and torch.equal(value, other.cpu()))
+
+
+@pytest.mark.parametrize("model", ["gru", "legs"])
+def test_a_model_of_tokens_learns(model):
+    """The class is the first token: 0 or 1, followed by noise."""
+    rng = np.random.default_rng(2)
+    inputs = rng.integers(0, 4, (64, 6)).astype(np.uint8)
+    dataset = all_parts(Part(inputs, (inputs[:, 0] > 1).astype(np.int64)), classes=2, vocabulary=4)
+    outcome = trainer.run(make_trial(epochs=25, model=model), dataset, Rows())
+    assert outcome["status"] == "finished" and outcome["test_accuracy"] > 0.9
+
+
+def test_padding_changes_no_number():
+    """Sequences of 8 steps, and the same sequences padded with other values to 12 steps."""
+    dataset = tokens()
+    part = dataset.parts["train"]
+    padding = np.random.default_rng(3).integers(0, 300, (23, 4)).astype(np.uint16)
+    longer = all_parts(replace(part, inputs=np.concatenate([part.inputs, padding], axis=1)), classes=2, vocabulary=300)
+    rows, padded = Rows(), Rows()
+    for data, recorder in ((dataset, rows), (longer, padded)):
+        trainer.run(make_trial(epochs=2), data, recorder)
+    for row, other in zip(rows.rows, padded.rows, strict=True):
+        assert other == pytest.approx({**row, "seconds": other["seconds"]}, rel=1e-5)
+    read_padding = Rows()
+    trainer.run(make_trial(epochs=2), tokens(lengths=False), read_padding)
+    assert rows.rows[0]["test_loss"] != pytest.approx(read_padding.rows[0]["test_loss"], rel=1e-3)
+
+
+def per_step(kind: str, lengths: np.ndarray) -> Dataset:
+    rng = np.random.default_rng(4)
+    inputs = rng.standard_normal((6, 5, 1)).astype(np.float32)
+    if kind == "classes":
+        targets = rng.integers(0, 3, (6, 5))
+        targets[0, 0] = NOT_ASKED
+        return all_parts(Part(inputs, targets, None, lengths), classes=3)
+    targets = rng.standard_normal((6, 5, 2)).astype(np.float32)
+    return all_parts(Part(inputs, targets, None, lengths), classes=None)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_answers_in_the_padding_do_not_count(kind):
+    lengths = np.array([5, 1, 2, 3, 4, 5])
+    dataset = per_step(kind, lengths)
+    objective = find_objective(dataset)
+    torch.manual_seed(0)
+    model = build_model("gru", 1, objective.outputs, hidden_size=4, return_sequence=True)
+    found = evaluate(model, objective, Batches(dataset, "test", CPU), "test")
+    part = dataset.parts["test"]
+    with torch.no_grad():
+        answers = model(torch.from_numpy(part.inputs))
+    true = torch.from_numpy(np.arange(5) < lengths[:, None])
+    answers, targets = answers[true], torch.from_numpy(part.targets)[true]
+    if kind == "classes":
+        asked = targets != NOT_ASKED
+        assert found["test_loss"] == pytest.approx(cross_entropy(answers[asked], targets[asked]).item(), rel=1e-6)
+        right = (answers[asked].argmax(-1) == targets[asked]).float().mean().item()
+        assert found["test_accuracy"] == pytest.approx(right)
+    else:
+        loss = mse_loss(answers, targets).item()
+        assert found["test_loss"] == pytest.approx(loss, rel=1e-6)
+        assert found["test_nrmse"] == pytest.approx(math.sqrt(loss) / float(targets.numpy().std()), rel=1e-6)
+
+
+def test_the_inside_of_sequences():
+    assert inside(torch.tensor([1, 3]), 3).tolist() == [[True, False, False], [True, True, True]]
+
+
+@pytest.mark.parametrize("case", ["tokens", "lengths"])
+def test_a_classifier_refuses_sequences_that_it_cannot_read(case):
+    separable = separable_dataset()
+    part = replace(separable.parts["train"], lengths=np.full(64, 3))
+    dataset, kind = (tokens(), "token ids") if case == "tokens" else (all_parts(part, classes=2), "padded sequences")
+    with pytest.raises(ConfigError, match=f"cannot read {kind}"):
+        fitted.run(replace(make_trial(), model_name="legs_ridge"), dataset, Rows())
