@@ -22,6 +22,7 @@ from hippo.memory import OnlineMemory, reconstruct
 from hippo.operators.measures import MEASURES
 from tests.lab.outcomes import finish, finish_all, write_plan
 
+RANKLESS = "pairs of variant and seed: 0, at least 2 needed\nmodels: 0, at least 3 needed"
 LETTERS = {"name": "character_trajectories", "speeds": [0.5, 1.0, 2.0]}
 NOISE = {
     "dataset": {"name": "white_noise"},
@@ -102,10 +103,7 @@ def test_figures_without_any_trial_have_a_message(tmp_path, plot):
     letters = {"dataset": LETTERS, "variants": {key: {"label": key} for key in "ab"}}
     experiments = {
         "learning_curves": (write_plan(tmp_path), "no trial has finished an epoch"),
-        "ranks": (
-            write_plan(tmp_path),
-            "pairs of variant and seed: 0, at least 2 needed\nmodels: 0, at least 3 needed",
-        ),
+        "ranks": (write_plan(tmp_path), RANKLESS),
         "speed_curve": (write_plan(tmp_path, **letters), "no finished trial was tested at other speeds"),
         "signals": (write_plan(tmp_path, **NOISE), "no finished trial"),
     }
