@@ -50,7 +50,7 @@ def test_a_missing_argument_is_named(name):
         compiled.lstm(**given)
 
 
-@pytest.mark.parametrize("name", ["weights", "share_stride", "passed", "extra", "grad_hidden"])
+@pytest.mark.parametrize("name", ["weights", "step_ratio_strides", "passed", "extra", "grad_hidden"])
 def test_an_argument_of_no_use_is_named(name):
     """Also where another cell, or the backward pass, has it."""
     with pytest.raises(TypeError, match=f"lstm: '{name}' is not an argument of this cell"):
