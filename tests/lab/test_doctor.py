@@ -1,22 +1,25 @@
+import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 from collections import namedtuple
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from hippo.cli.commands import hippo as main
 from hippo.data import places
 from hippo.kernels import backend
-from hippo.lab import doctor
+from hippo.lab import doctor, snakemake_lock
 from tests.workspace import ROOT
 
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path, monkeypatch):
-    """An empty folder, an empty cache, no data, and no way to fetch any."""
+    """An empty folder, an empty cache, no data, and no download."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HIPPO_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("HIPPO_DATA_DIR", raising=False)
@@ -28,7 +31,7 @@ def somewhere(tmp_path, monkeypatch):
 
 
 def examine(*flags: str) -> tuple[dict[str, tuple[str, str]], int]:
-    """Of each check its state and words, and the exit status."""
+    """State and text of each check, and the exit status."""
     done = CliRunner().invoke(main, ["doctor", *flags])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert all(len(line) <= doctor.WIDTH for line in done.output.splitlines())
@@ -42,15 +45,20 @@ def examine(*flags: str) -> tuple[dict[str, tuple[str, str]], int]:
     return found, done.exit_code
 
 
-def test_every_check_has_its_line_and_nothing_is_made(tmp_path):
+def test_every_check_has_its_line_and_no_file_is_written(tmp_path):
     found, _ = examine()
-    checks = ["compiler", "kernels", "threads", "versions", "imports", "data", "tracking", "results", "cache"]
-    assert list(found) == checks
-    assert {state for state, _ in found.values()} <= {"ok", "warning", "problem"}
+    assert list(found) == [
+        *("source", "compiler", "kernels", "threads", "versions", "imports"),
+        *("data", "tracking", "workflow", "results", "cache"),
+    ]
+    states = {check: state for check, (state, _) in found.items()}
+    assert [check for check, state in states.items() if state == "problem"] == []
+    assert [states[check] for check in ("source", "imports", "workflow")] == ["ok", "ok", "ok"]
+    assert [states[check] for check in ("versions", "data")] == ["warning", "warning"]  # an empty folder has neither
     assert not list(tmp_path.iterdir())
 
 
-def test_data_that_is_not_here_is_a_warning_that_names_it():
+def test_missing_data_is_a_warning_that_names_it():
     state, words = examine()[0]["data"]
     assert state == "warning" and "mnist" in words and "character_trajectories" in words and "hippo fetch" in words
 
@@ -107,7 +115,7 @@ def test_a_missing_dependency_is_a_problem(monkeypatch):
 
 
 def test_every_needed_package_is_imported():
-    """All that pyproject.toml names: each has a version here, so that none is passed over."""
+    """All that pyproject.toml names: each is installed, so that none is left out."""
     words = f"{len(doctor._required())} packages work"
     assert len(doctor._required()) > 15 and examine()[0]["imports"] == ("ok", words)
 
@@ -117,7 +125,7 @@ def test_every_needed_package_is_imported():
     [("torch", OSError, "libfound.so: no such file"), ("mlflow", AttributeError, "numpy has no attribute float")],
 )
 def test_a_package_that_is_installed_but_broken_is_a_problem(tmp_path, broken, error, words):
-    """In a process of its own, with a package before the others that fails as one without its libraries does."""
+    """In a process of its own, with a package first in the path that fails like one without its libraries."""
     (tmp_path / "path" / broken).mkdir(parents=True)
     (tmp_path / "path" / broken / "__init__.py").write_text(f"raise {error.__name__}({words!r})")
     paths = os.pathsep.join([str(tmp_path / "path"), str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -126,11 +134,11 @@ def test_a_package_that_is_installed_but_broken_is_a_problem(tmp_path, broken, e
     said = " ".join(done.stdout.split())
     assert done.returncode == 1 and not done.stderr, done.stderr
     assert f"problem imports installed but broken: {broken} ({error.__name__}: {words})" in said
-    assert "run make clean env" in said and " cache " in said  # to the last check
+    assert "run make clean env" in said and " cache " in said  # the last check is made
 
 
 def test_a_check_that_needs_a_broken_package_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mlflow", None)  # as Python marks what cannot be imported
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # a module that cannot be imported
     monkeypatch.delitem(sys.modules, "hippo.lab.tracking.store", raising=False)
     found, status = examine()
     assert found["imports"][0] == found["tracking"][0] == "problem" and status == 1
@@ -146,9 +154,74 @@ def test_a_tracking_store_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("gigabytes", "state"), [(0.1, "problem"), (2, "warning"), (20, "ok")])
-def test_room_is_measured(monkeypatch, gigabytes, state):
+def test_free_space_is_measured(monkeypatch, gigabytes, state):
     usage = namedtuple("usage", "total used free")(0, 0, gigabytes * 1e9)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     found, status = examine("--results", "deep/er/results")
     assert found["results"][0] == found["cache"][0] == state
     assert status == (state == "problem") or found["versions"][0] == "problem"
+
+
+def checkout(folder):
+    """A folder that looks like a clone of the project."""
+    (folder / "hippo").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text("")
+    (folder / "hippo/__init__.py").write_text("")
+    return folder
+
+
+def test_a_copied_clone_that_runs_the_code_of_the_original_is_a_problem(tmp_path, monkeypatch):
+    copy = checkout(tmp_path / "copy")
+    (copy / "docs").mkdir()
+    monkeypatch.chdir(copy / "docs")
+    state, text = examine()[0]["source"]
+    assert state == "problem" and f"{ROOT / 'hippo'} runs, not" in text and "make clean env" in text
+
+
+def test_an_installed_copy_that_runs_in_a_clone_is_a_warning(tmp_path, monkeypatch):
+    clone, package = checkout(tmp_path / "clone"), tmp_path / "site-packages/hippo/__init__.py"
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr(doctor.hippo, "__file__", str(package))
+    state, text = examine()[0]["source"]
+    assert state == "warning" and "changes here have no effect" in text
+
+
+def test_a_moved_clone_is_a_problem(tmp_path, monkeypatch):
+    """Its environment was installed from the former place, and its commands start the interpreter there."""
+    clone = checkout(tmp_path / "moved")
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr(doctor.hippo, "__file__", str(clone / "hippo/__init__.py"))
+    state, text = examine()[0]["source"]
+    assert state == "problem" and f"installed from {ROOT}" in text
+    monkeypatch.setattr(doctor, "_installed_from", lambda: clone)
+    (clone / ".venv/bin").mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(clone / ".venv"))
+    script = clone / ".venv/bin/hippo"
+    script.write_text(f"#!{tmp_path}/before/.venv/bin/python\n")
+    state, text = examine()[0]["source"]
+    assert state == "problem" and "before/.venv/bin/python" in text and "moved or copied" in text
+    script.write_text(f"#!{clone}/.venv/bin/python\n")
+    assert examine()[0]["source"][0] == "ok"
+
+
+def test_the_clone_of_this_code_is_ok(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert examine()[0]["source"] == ("ok", f"{ROOT / 'hippo'}, of this folder")
+
+
+def test_a_lock_of_snakemake_is_explained(tmp_path):
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("")
+    found, status = examine()
+    assert found["workflow"][0] == "problem" and "snakemake --unlock" in found["workflow"][1] and status == 1
+    record = tmp_path / ".snakemake" / snakemake_lock.RECORDS / "1.json"
+    record.parent.mkdir()
+    living = psutil.Process(os.getppid())
+    record.write_text(json.dumps({"host": platform.node(), "pid": living.pid, "process_started": living.create_time()}))
+    state, text = examine()[0]["workflow"]
+    assert state == "ok" and f"process {living.pid} on" in text and "do not use --unlock" in text
+    record.write_text(json.dumps({"host": platform.node(), "pid": living.pid, "process_started": 1.0}))
+    state, text = examine()[0]["workflow"]
+    assert state == "warning" and "killed" in text and "removes it" in text
+    assert (locks / "0.output.lock").exists()
