@@ -1,10 +1,10 @@
-"""What a person can get wrong before any job starts: one message, a non-zero exit, nothing written."""
+"""Mistakes that are found before any job starts: one message, a non-zero exit status, no file written."""
 
 import pytest
 import yaml
 
 from hippo.config import ConfigError
-from hippo.lab.plan.experiments import read_plans
+from hippo.lab.plan.experiments import read_experiments
 
 PMNIST = "config/experiments/pmnist.yaml"
 MISTAKES = {
@@ -26,7 +26,23 @@ MISTAKES = {
         ["models.bfloat16.training", "precision", "'bfloat16'"],
     ),
     "unknown dataset": (PMNIST, "name: mnist", "name: mnits", ["dataset.name", "'mnits'", "'mnist'"]),
-    "unknown task": (PMNIST, "task: classification", "task: clasification", ["task", "'classification'"]),
+    "task": (PMNIST, "title:", "task: classification\ntitle:", ["unknown key 'task'", "follows from the dataset"]),
+    "block of dataset options": (
+        PMNIST,
+        "  name: mnist",
+        "  name: mnist\n  options: {split_seed: 1}",
+        ["dataset.options", "beside its name"],
+    ),
+    "scale without overrides": (
+        "config/experiments/adding.yaml",
+        "  quick:",
+        "  paper:",
+        ["adding.yaml", "scales.quick overrides nothing", "full size of the paper"],
+    ),
+    "name of 300 letters": (PMNIST, "  gru: {label: GRU}", f"  {300 * 'x'}: {{label: GRU}}", ["at most 64 characters"]),
+    "nested brackets": (PMNIST, "title: Permuted MNIST", f"title: {5000 * '['}", ["pmnist.yaml", "nested too deeply"]),
+    "absurd size": (PMNIST, "epochs: 50", "epochs: 1000000000000000000", ["training.epochs", "less than or equal to"]),
+    "choice of no sweep": (PMNIST, "seeds: 5", "seeds: 5\nchosen_by: {learning_rate: sweep_order}", ["'sweep_order'"]),
     "unknown scale": (PMNIST, "  smoke:", "  smok:", ["scales", "'smoke'"]),
     "model only in a scale": (
         PMNIST,
@@ -34,13 +50,13 @@ MISTAKES = {
         "      legz: {training:",
         ["(scale quick)", "'models.legz'", "'legs'"],
     ),
-    "paper value of no row": (
+    "paper value of no model": (
         PMNIST,
         "lmu: {validation",
         "lmuu: {validation",
         ["bit-reversal.lmuu", "'lmu'"],
     ),
-    "negative epochs": (PMNIST, "epochs: 50", "epochs: -1", ["training.epochs", "-1", "greater than 0"]),
+    "negative epochs": (PMNIST, "epochs: 50", "epochs: -1", ["training.epochs", "-1", "greater than or equal to 1"]),
     "key that no trial reads": (
         "config/experiments/reconstruction.yaml",
         "seeds: 1",
@@ -53,15 +69,20 @@ MISTAKES = {
         "{measure: lmuu}",
         ["models.lmu.hyperparameters", "measure", "'lmu'"],
     ),
-    "dataset of another task": (PMNIST, "name: mnist", "name: white_noise", ["'white_noise'"]),
+    "dataset without the options": (
+        PMNIST,
+        "name: mnist",
+        "name: white_noise",
+        ["bit-reversal.dataset", "'permutation'"],
+    ),
     "name that is no folder": (PMNIST, "  gru: {label: GRU}", "  ../gru: {label: GRU}", ["models", "../gru"]),
     "not a number": (PMNIST, "learning_rate: 1.0e-3", "learning_rate: .nan", ["training.learning_rate"]),
     "no block": (PMNIST, "gru: {label: GRU}", "gru:", ["models.gru"]),
-    "key that stands twice": (
+    "key that is repeated": (
         PMNIST,
         "  gru: {label: GRU}",
         "  gru: {label: GRU}\n  gru: {label: Other}",
-        ["pmnist.yaml", "key 'gru' stands twice", "line"],
+        ["pmnist.yaml", "key 'gru' is repeated at line"],
     ),
     "true for a number": (PMNIST, "seeds: 5", "seeds: true", ["seeds", "True", "expected a number"]),
     "true for a rate": (PMNIST, "learning_rate: 1.0e-3", "learning_rate: yes", ["training.learning_rate", "a number"]),
@@ -77,8 +98,8 @@ MISTAKES = {
 
 
 def read_all(folder) -> None:
-    """What the Snakefile reads before any job starts."""
-    read_plans(yaml.safe_load((folder / "config/config.yaml").read_text()), folder / "config/experiments")
+    """Read what the Snakefile reads before any job starts."""
+    read_experiments(yaml.safe_load((folder / "config/config.yaml").read_text()), folder / "config/experiments")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -121,12 +142,12 @@ def test_a_missing_data_folder_is_named(workspace, tmp_path):
     assert not (workspace.folder / "data/sources/mnist.json").exists()
 
 
-def test_a_command_of_a_wrong_name_offers_the_right_one(workspace):
+def test_a_misspelt_command_suggests_the_right_one(workspace):
     done = workspace.run("hippo", "trian")
     assert done.returncode != 0 and "'train'" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_trial_of_no_such_variant_names_the_valid_ones(workspace):
+def test_a_trial_of_an_unknown_variant_names_the_valid_ones(workspace):
     command = (
         "hippo train config/experiments/timescale.yaml --variant 100hz-to-200 --model legs --seed 0 --data x --out y"
     )
@@ -158,7 +179,7 @@ def test_an_altered_or_truncated_data_file_is_named(workspace, tmp_path, content
     assert not (workspace.folder / "record.json").exists()
 
 
-def test_without_a_network_the_message_says_where_files_may_be_put(workspace, tmp_path):
+def test_without_a_network_the_message_says_where_to_put_files(workspace, tmp_path):
     cache = tmp_path / "cache"
     env = {**NO_NETWORK, "HIPPO_CACHE_DIR": str(cache)}
     done = workspace.run("hippo", "fetch", "mnist", "--out", "record.json", env=env, timeout=120)
@@ -168,7 +189,7 @@ def test_without_a_network_the_message_says_where_files_may_be_put(workspace, tm
     assert not [path for path in cache.rglob("*") if path.is_file() and path.name != ".lock"]
 
 
-def test_without_a_network_a_stand_in_is_refused_where_real_data_is_required(workspace, tmp_path):
+def test_without_a_network_a_substitute_is_refused_if_real_data_is_required(workspace, tmp_path):
     env = {**NO_NETWORK, "HIPPO_CACHE_DIR": str(tmp_path / "cache")}
     done = workspace.snakemake(
         "data/sources/character_trajectories.json", "--config", "require_real_data=true", env=env

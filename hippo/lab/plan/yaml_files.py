@@ -34,7 +34,8 @@ def read_yaml(path: Path) -> dict:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; {_suggestion(path)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+        raise ConfigError(f"{path}: not valid YAML: {reason}") from None
     except RecursionError:
         raise ConfigError(f"{path}: not valid YAML: nested too deeply") from None
     if not isinstance(content, dict):
