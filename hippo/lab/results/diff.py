@@ -153,7 +153,7 @@ def _sweep_cells(name: str, curve: pd.DataFrame) -> pd.DataFrame:
     chosen = np.where(curve["chosen"], "chosen", "not chosen")
     axes = {"experiment": name, "variant": curve["variant"], "model": models, "scale": curve.get("scale")}
     axes["finished"] = curve["finished"] + np.where(curve["diverged"] > 0, ", others diverged", "")
-    parts = []
+    parts: list[pd.DataFrame] = []
     for metric in [column for column in curve if f"{column}_std" in curve]:
         numbers = {"metric": metric, "mean": curve[metric], "std": curve[f"{metric}_std"]}
         parts.append(pd.DataFrame({**axes, **numbers, "verdict": "" if parts else chosen}))

@@ -104,7 +104,7 @@ def _contradiction(metrics: dict, columns: tuple[Column, ...], history: Path) ->
             if not math.isclose(stated, recorded, rel_tol=1e-9):
                 return (
                     f"{prefix}{column} is {stated!r}, but history.csv says {recorded!r} at epoch {epoch}: "
-                    "one of the two files was changed after the trial"
+                    "one of the two files was changed after the trial; remove metrics.json to make it again"
                 )
     return ""
 

@@ -63,8 +63,10 @@ def read_progress(trial: TrialSpec, folder: Path, status: str) -> Progress | Non
     epochs = trial.epochs
     if status == "finished" and (stated := read_outcome(folder).get("epochs")):
         done = epochs = stated  # a fitted classifier needs one epoch, whatever the training options say
-    known = status == "running" and done is not None and math.isfinite(seconds)
-    return Progress(trial.name, status, done, epochs, seconds * (epochs - done) if known else None)
+    left = None
+    if status == "running" and done is not None and math.isfinite(seconds):
+        left = seconds * (epochs - done)
+    return Progress(trial.name, status, done, epochs, left)
 
 
 def _read_epochs(history: Path) -> tuple[int | None, float]:

@@ -30,8 +30,8 @@ class Results:
         One line per variant, model and metric: mean, deviation, the paper's value, verdict (`verdicts.collect_cells`).
     scores : DataFrame
         One line per pair of variant and seed, one column per model (`significance.collect_scores`).
-    curve : DataFrame or None
-        One line per variant, model and value of a sweep (`sweeps.collect_curve`); None without a sweep.
+    curve : DataFrame
+        One line per variant, model and value of a sweep (`sweeps.collect_curve`); empty without a sweep.
     choices : tuple of Choice
         Settings that the experiment file says a sweep has chosen.
     """
@@ -41,7 +41,7 @@ class Results:
     outcomes: pd.DataFrame
     cells: pd.DataFrame
     scores: pd.DataFrame
-    curve: pd.DataFrame | None
+    curve: pd.DataFrame
     choices: tuple[Choice, ...]
 
     def select(self, variant: str, model: str) -> pd.DataFrame:
@@ -94,6 +94,6 @@ def collect_results(experiment: Experiment, trials: Path) -> Results:
         outcomes=outcomes,
         cells=collect_cells(experiment, outcomes),
         scores=collect_scores(experiment, outcomes),
-        curve=collect_curve(experiment, outcomes) if experiment.spec.sweep else None,
+        curve=collect_curve(experiment, outcomes) if experiment.spec.sweep else pd.DataFrame(),
         choices=collect_choices(experiment, trials),
     )

@@ -45,7 +45,7 @@ def mapping_differences(one: dict, other: dict) -> dict[str, tuple]:
 
 def _flatten(settings: dict, prefix: str = "") -> dict:
     """A nested mapping as one level of dotted keys."""
-    flat = {}
+    flat: dict[str, object] = {}
     for key, value in settings.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

@@ -74,15 +74,18 @@ def beside_paper(experiment: Experiment, variant: str, model: str, metric: str, 
         `paper`, `difference`, `tolerance` and `verdict`: reproduced, above or below, or the reason why there is none.
         All are None if the paper prints no value.
     """
-    theirs = paper_value(experiment, variant, model, metric)
-    if theirs is None:
+    paper, theirs = experiment.spec.paper, paper_value(experiment, variant, model, metric)
+    if paper is None or theirs is None:
         return dict.fromkeys(("paper", "difference", "tolerance", "verdict"))
-    stated = experiment.spec.paper.tolerance.get(metric)
+    stated = paper.tolerance.get(metric)
     tolerance = abs(theirs) * float(stated.removesuffix("%")) / 100 if isinstance(stated, str) else stated
     difference = ours - theirs
-    if not reason and tolerance is None:
-        reason = "no tolerance"
-    verdict = reason or ("reproduced" if abs(difference) <= tolerance else "above" if difference > 0 else "below")
+    if reason or tolerance is None:
+        verdict = reason or "no tolerance"
+    elif abs(difference) <= tolerance:
+        verdict = "reproduced"
+    else:
+        verdict = "above" if difference > 0 else "below"
     return {"paper": theirs, "difference": difference, "tolerance": tolerance, "verdict": verdict}
 
 
