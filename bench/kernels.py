@@ -81,7 +81,7 @@ def measure_projection(order: int, dtype) -> list[dict]:
                 "steps_per_second": rate,
                 "times_textbook": rate / rates["textbook loop, C++"],
                 "times_dense": rate / rates["dense product, PyTorch"],
-                "share_of_peak": MULTIPLY_ADDS * order * rate / peak if method in ours else None,
+                "fraction_of_peak": MULTIPLY_ADDS * order * rate / peak if method in ours else None,
                 "error": errors.get(method),
             }
         )

@@ -1,4 +1,4 @@
-"""The benchmarks' rows as CSV, Markdown and a figure."""
+"""Reports of the benchmarks as CSV and Markdown."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hippo.lab.trials.provenance import processor
 
 
 def write_report(folder: Path, backend, projection: list, steps: list, others: list) -> str:
-    """Write kernels.{csv,md,png,svg}, kernels_step.csv and kernels_others.csv to `folder`; returns the Markdown."""
+    """Write kernels.{csv,md}, kernels_step.csv and kernels_others.csv to `folder`, and return the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"kernels": projection, "kernels_step": steps, "kernels_others": others}
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
@@ -20,8 +20,8 @@ def write_report(folder: Path, backend, projection: list, steps: list, others: l
             "",
             f"{processor()}, one core; kernels: {backend.name} ({backend.reason}).",
             "",
-            "Projection of a long signal, LegS, bilinear. `x` columns are ratios within this run; `peak` is the share",
-            "of the core's multiply-add rate, at 4 per coefficient and step; `error` is against float64.",
+            "Projection of a long signal, LegS, bilinear. `x` columns are ratios within this run; `peak` is the",
+            "fraction of the core's multiply-add rate, at 4 per coefficient and step; `error` is against float64.",
             "",
             projection_table(frames["kernels"]),
             "",
@@ -49,7 +49,7 @@ def projection_table(frame: pd.DataFrame) -> str:
             "million steps/s": frame["steps_per_second"].map(lambda v: f"{v / 1e6:.3g}"),
             "x textbook": frame["times_textbook"].map("{:.3g}".format),
             "x dense": frame["times_dense"].map("{:.3g}".format),
-            "peak": frame["share_of_peak"].map(lambda v: "" if pd.isna(v) else f"{v:.0%}"),
+            "peak": frame["fraction_of_peak"].map(lambda v: "" if pd.isna(v) else f"{v:.0%}"),
             "error": frame["error"].map(lambda v: "" if pd.isna(v) else f"{v:.1e}"),
         }
     )

@@ -1,7 +1,7 @@
-"""Timing of things that are compared: interleaved, so that a busy machine slows all of them alike.
+"""Times of functions that are compared, in interleaved rounds: a busy machine then slows all of them alike.
 
-Time is the calling thread's own, for everything measured runs on one thread: what other processes take from the core
-does not count, as on a machine of one's own.
+Everything measured runs on one thread, and the time is that of the calling thread: the time in which other processes
+have the core does not count.
 """
 
 from collections.abc import Callable

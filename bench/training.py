@@ -14,6 +14,7 @@ from resource import RUSAGE_SELF, getrusage
 import pandas as pd
 
 from bench.report import processor
+from hippo.kernels import backend, product_precision
 
 BATCH, CLASSES = 100, 10
 SIZES = ((256, 182), (512, 784))
@@ -105,7 +106,7 @@ def start(*arguments) -> subprocess.Popen:
 
 
 def result(process: subprocess.Popen) -> dict:
-    """What `measure` found; RuntimeError if its process failed."""
+    """Return the result of `measure`; RuntimeError if its process failed."""
     output, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"{process.args[-1]} exited with {process.returncode}")
@@ -134,9 +135,13 @@ def rows(threads: int, side_by_side: int) -> list[dict]:
 
 
 def main(folder: Path) -> None:
-    """Both arrangements, as CSV and Markdown."""
+    """Measure both arrangements, and write them as CSV and Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
-    about = f"Batch {BATCH}; forward, backward and Adam; fastest of a few steps. {processor()}."
+    precision = product_precision("bfloat16")
+    about = (
+        f"Batch {BATCH}; forward, backward and Adam; fastest of a few steps. {processor()}, kernels "
+        f"{backend().name}; the form bfloat16 computes in {precision} here."
+    )
     text = ["# Training step", "", about, ""]
     for title, threads, crowd in (("Two threads", 2, 1), ("One thread, two processes side by side", 1, 2)):
         frame = pd.DataFrame(rows(threads, crowd)).round(

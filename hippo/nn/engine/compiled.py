@@ -1,13 +1,13 @@
 """Calls of the compiled cells: all steps of a chunk in one call (csrc/cells)."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from hippo.kernels import backend
+from hippo.nn.engine.phases import phase
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,6 @@ class CompiledCall:
     numbers: Mapping[str, int | float | bool] = field(default_factory=dict)
 
 
-# If set, it is called after every call of a compiled cell with the call and its duration in seconds (bench/phases.py).
-on_call: Callable[[CompiledCall, float], None] | None = None
-
-
 def serves(kernel: str | None, compute: torch.dtype, weight: Tensor) -> bool:
     """Return True if a compiled form exists and computes with these types here.
 
@@ -78,21 +74,19 @@ def serves(kernel: str | None, compute: torch.dtype, weight: Tensor) -> bool:
 def run(call: CompiledCall) -> None:
     """Run all steps of a chunk in one call of the compiled module, on as many threads as PyTorch uses."""
     assert call.kernel is not None  # `serves` refuses it
-    started = time.perf_counter()
     # The contiguous copies exist until the call returns. What the call updates is contiguous already.
     tensors = {name: tensor.detach().contiguous() for name, tensor in call.tensors.items() if tensor is not None}
-    getattr(backend().compiled, call.kernel)(
-        threads=torch.get_num_threads(),
-        steps=call.steps,
-        batch_size=call.batch_size,
-        hidden_size=call.hidden_size,
-        bfloat16=call.compute == torch.bfloat16,
-        backward=call.backward,
-        **call.numbers,
-        **{name: _view(tensor) for name, tensor in tensors.items()},
-    )
-    if on_call is not None:
-        on_call(call, time.perf_counter() - started)
+    with phase("loop backward" if call.backward else "loop forward"):
+        getattr(backend().compiled, call.kernel)(
+            threads=torch.get_num_threads(),
+            steps=call.steps,
+            batch_size=call.batch_size,
+            hidden_size=call.hidden_size,
+            bfloat16=call.compute == torch.bfloat16,
+            backward=call.backward,
+            **call.numbers,
+            **{name: _view(tensor) for name, tensor in tensors.items()},
+        )
 
 
 def _view(tensor: Tensor):

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from hippo.nn.engine import compiled
+from hippo.nn.engine.phases import phase
 
 # Numbers per block of input products that are computed in float32 before they are rounded to a bfloat16 tape. A block
 # of this size (1 MB) stays in the processor's cache.
@@ -228,6 +229,7 @@ class Recurrence:
 
     # -- products -----------------------------------------------------------------------------------------------
 
+    @phase("input product")
     def input_product(self, x: Tensor, weight: Tensor, out: Tensor) -> None:
         """Compute out (T, B, rows) = x (T, B, C) @ weight (rows, C).T in dtype `working`."""
         if out.dtype == self.working:
@@ -239,6 +241,7 @@ class Recurrence:
             flat = x_block.flatten(0, 1)  # (steps*B, C)
             out_block.copy_(torch.mm(flat, weight.t(), out=product[: len(flat)]).view_as(out_block))
 
+    @phase("weight gradient")
     def outer(self, left: Tensor, right: Tensor) -> Tensor:
         """Sum left[t, b] right[t, b]^T over steps and samples: (T, B, m), (T, B, n) -> (m, n), dtype `working`."""
         left, right = left.flatten(0, 1), right.flatten(0, 1).to(left.dtype)  # (T*B, m), (T*B, n)
