@@ -11,9 +11,9 @@ from hippo.lab.results.results import Results
 from hippo.lab.results.significance import FEWEST_PAIRS, friedman, least_p, mean_ranks, pairwise
 from hippo.lab.results.sweeps import Choice
 
-# Facts that all trials of a page should share: column of the outcomes → (name in the plural, axis within which the
-# trials should share it; None for the whole page).
-SHARED = {
+# Facts in which all trials of a page should agree: column of the outcomes → (name in the plural, axis within which the
+# trials should agree; None for the whole page).
+SAME = {
     "version": ("versions of hippo-lab", None),
     "kernels": ("kernels", None),
     "device": ("devices", None),
@@ -189,8 +189,8 @@ def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:
 
 
 def _version_notes(outcomes: pd.DataFrame) -> Iterator[str]:
-    """Facts in which trials differ that they should share, and a version that is not the installed one."""
-    for key, (plural, axis) in SHARED.items():
+    """Facts in which trials differ but should agree, and a version that is not the installed one."""
+    for key, (plural, axis) in SAME.items():
         groups = [trials for _, trials in outcomes.groupby(axis)] if axis else [outcomes]
         found = [sorted(trials[key].dropna().unique()) for trials in groups if key in trials]
         if mixed := [values for values in found if len(values) > 1]:

@@ -116,16 +116,16 @@ def test_figures_without_any_trial_have_a_message(tmp_path, plot):
 def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(tmp_path, plot):
     experiment, trials = write_plan(tmp_path, dataset=LETTERS), tmp_path / "trials"
     accuracy = {"legs": (0.5, 0.9, 0.7), "gru": (0.2, 0.8, 0.1)}  # at half, same and double speed; lstm never ran
-    for row, at_speeds in accuracy.items():
+    for model, at_speeds in accuracy.items():
         for seed, more in enumerate((-0.05, 0, 0.05)):  # whose sample deviation is 0.05
             numbers = zip(("0.5", "1", "2"), at_speeds, strict=True)
-            finish(experiment, trials, row, seed, **{f"speed_{s}_accuracy": a + more for s, a in numbers})
+            finish(experiment, trials, model, seed, **{f"speed_{s}_accuracy": a + more for s, a in numbers})
     figure, (axis,) = plot("speed_curve", collect_results(experiment, trials))
     plotted = {bar.get_label(): bar.lines for bar in axis.containers}
-    labels = {row: experiment.spec.models[row].label for row in accuracy}
+    labels = {model: experiment.spec.models[model].label for model in accuracy}
     assert list(plotted) == legend_of(figure) == list(labels.values())
-    for row, at_speeds in accuracy.items():
-        line, _, (bars,) = plotted[labels[row]]
+    for model, at_speeds in accuracy.items():
+        line, _, (bars,) = plotted[labels[model]]
         assert isinstance(bars, LineCollection)
         np.testing.assert_allclose(line.get_xydata(), np.column_stack([[0.5, 1, 2], np.multiply(at_speeds, 100)]))
         np.testing.assert_allclose([np.ptp(bar[:, 1]) / 2 for bar in bars.get_segments()], 5)
@@ -143,8 +143,8 @@ def test_ranks_show_every_model_at_its_mean_rank(tmp_path, plot):
     finish_all(experiment, tmp_path / "trials", gru=0.4)
     _, (axis,) = plot("ranks", collect_results(experiment, tmp_path / "trials"))
     points = [line for line in axis.lines if len(line.get_xdata()) == 1]
-    assert [point.get_xdata()[0] for point in points] == [1.5, 1.5, 3.0]  # two equal ones share first and second
-    labels = [experiment.spec.models[row].label for row in ("legs", "lstm", "gru")]
+    assert [point.get_xdata()[0] for point in points] == [1.5, 1.5, 3.0]  # two equal ones both have the mean of 1 and 2
+    labels = [experiment.spec.models[model].label for model in ("legs", "lstm", "gru")]
     for text, label, point in zip(axis.texts, labels, points, strict=True):
         assert text.get_text().startswith(label) and text.xy == (point.get_xdata()[0], point.get_ydata()[0])
     (bar,) = [line for line in axis.lines if len(line.get_xdata()) == 2]

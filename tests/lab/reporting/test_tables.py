@@ -37,9 +37,9 @@ def line(page: str, label: str) -> str:
 
 
 def test_mean_deviation_and_difference(experiment, tmp_path):
-    for row in ("legs", "gru"):
+    for model in ("legs", "gru"):
         for seed in range(3):
-            finish(experiment, tmp_path / "trials", row, seed, test_accuracy=ACCURACIES[seed])
+            finish(experiment, tmp_path / "trials", model, seed, test_accuracy=ACCURACIES[seed])
     page, cells = table(experiment, tmp_path)
     cell = cells[(cells.model == "legs") & (cells.metric == "test_accuracy")].iloc[0]
     assert cell["mean"] == pytest.approx(100 * statistics.mean(ACCURACIES))

@@ -33,8 +33,8 @@ def quick(tmp_path, monkeypatch):
     return experiment
 
 
-def hippo(*words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(main, words)
+def hippo(*arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(main, arguments)
     assert done.exit_code == code, done.output
     return done.output
 
@@ -55,15 +55,15 @@ def test_shipped_tables_fit_100_columns(tmp_path):
 
 
 def test_explain_names_settings_seeds_runs_and_command_of_one_cell(quick):
-    words = hippo("explain", "results/quick/tables/demo.md", "LegS")
-    assert "test, %: 90.1 ± 0.1, paper 90.0, difference +0.1: reproduced" in words
-    assert f"seed 2: finished, run run-legs-2, commit {40 * 'c'}-dirty, results/quick/trials/demo/a/legs/seed2" in words
-    settings = yaml.safe_load(words.split("\n\n")[3])
+    text = hippo("explain", "results/quick/tables/demo.md", "LegS")
+    assert "test, %: 90.1 ± 0.1, paper 90.0, difference +0.1: reproduced" in text
+    assert f"seed 2: finished, run run-legs-2, commit {40 * 'c'}-dirty, results/quick/trials/demo/a/legs/seed2" in text
+    settings = yaml.safe_load(text.split("\n\n")[3])
     assert settings["model_options"] == quick.trial("a", "legs", 0).settings()["model"]
     assert settings["training"]["epochs"] == 3
     targets = " ".join(f"results/quick/trials/demo/a/legs/seed{seed}/metrics.json" for seed in range(3))
-    assert f"  snakemake {targets} --cores all --forcerun train" in words.splitlines()
-    assert hippo("explain", "results/quick/tables/demo.md", "legs") == words
+    assert f"  snakemake {targets} --cores all --forcerun train" in text.splitlines()
+    assert hippo("explain", "results/quick/tables/demo.md", "legs") == text
 
 
 def test_explained_commands_name_the_trial_and_its_files(quick):
@@ -96,19 +96,19 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
     (running / "run.json").write_text(json.dumps(process))
     (stopped / "run.json").write_text(json.dumps({**process, "pid": over.pid}))
     shutil.rmtree(absent)
-    for words in (hippo("runs"), hippo("runs", "list", "demo")):
-        lines = {line.split()[0]: line.split(None, 1)[1] for line in words.splitlines() if line.startswith("demo/")}
+    for text in (hippo("runs"), hippo("runs", "list", "demo")):
+        lines = {line.split()[0]: line.split(None, 1)[1] for line in text.splitlines() if line.startswith("demo/")}
         assert lines["demo/a/gru/seed0"].split() == ["running", "2", "of", "3", "1", "min", "0", "s"]
         assert lines["demo/a/gru/seed1"].split() == ["stopped", "2", "of", "3"]
         assert lines["demo/a/legs/seed0"].split() == ["finished", "3", "of", "3"]
-        assert "6 finished, 1 running, 1 stopped, 1 not started" in words
+        assert "6 finished, 1 running, 1 stopped, 1 not started" in text
 
 
 def line_of(trial: str) -> list[str]:
     """Status, epoch and time left of one trial in the list of all."""
-    words = hippo("runs")
-    assert "demo/a/lstm/seed2  finished  3 of 3" in words  # whatever is wrong with the other trial
-    return next(line.split()[1:] for line in words.splitlines() if line.split()[:1] == [trial])
+    text = hippo("runs")
+    assert "demo/a/lstm/seed2  finished  3 of 3" in text  # whatever is wrong with the other trial
+    return next(line.split()[1:] for line in text.splitlines() if line.split()[:1] == [trial])
 
 
 def test_a_finished_trial_did_all_its_epochs_however_many_were_set(quick, tmp_path):
