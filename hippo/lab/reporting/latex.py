@@ -1,7 +1,7 @@
-r"""Text as LaTeX prints it, in any document: every character becomes one that pdflatex has without a package.
+r"""Text as LaTeX code that compiles in any document: pdflatex has every character without a package.
 
-Greek letters and signs become mathematics, Latin letters with accents stay, and what is left becomes its Unicode name
-in brackets: "☃" prints as [snowman], which says more than a document that does not compile.
+Greek letters and signs become mathematics. Latin letters with accents stay. Any other character becomes its Unicode
+name in brackets: "☃" becomes [snowman], because a document that does not compile is worse.
 """
 
 import unicodedata
@@ -36,24 +36,31 @@ MATHEMATICS |= {letter: rf"\acute{{{GREEK[unicodedata.normalize('NFD', letter)[0
 SIGNS = {
     "—": "---", "–": "--", "‐": "-", "‑": "-", "…": r"\dots{}", "‘": "`", "’": "'", "“": "``", "”": "''", "§": r"\S{}",
     "\N{NO-BREAK SPACE}": "~", "\N{NARROW NO-BREAK SPACE}": r"\,", "\N{THIN SPACE}": r"\,",
-    "[": "{[}", "*": "{*}",  # bare, either would belong to the \\ of the line above
+    "[": "{[}", "*": "{*}",  # without braces, \\ of the line above would take either as its argument
 }  # fmt: skip
 SIGNS |= {character: f"${command}$" for character, command in {**GREEK, **MATHEMATICS}.items()}
-# Letters that stay: OT1, the encoding of a document that states none, composes all of these but the ones left out.
+# Letters that stay. OT1, the default font encoding, has or composes all letters of this range but those left out.
 LATIN = {chr(code) for code in range(ord("À"), ord("ž") + 1)} - set("ÐðÞþĄąĘęĮįŲųĐđĦħŦŧŊŋĸĿŀŉĲĳ")
 
 
 def tex(text: str) -> str:
-    """`text` as LaTeX prints it literally."""
+    """Return LaTeX code that prints `text` literally."""
     return symbols("".join(ESCAPED.get(character, character) for character in text))
 
 
 def symbols(code: str) -> str:
-    r"""LaTeX code with its signs printable; it may hold commands, but no optional argument and no starred form."""
+    r"""Return LaTeX code whose signs and letters are printable.
+
+    Parameters
+    ----------
+    code : str
+        LaTeX code. It may contain commands, but no optional argument and no starred form.
+    """
     return "".join(SIGNS.get(character) or _kept(character) for character in unicodedata.normalize("NFC", code))
 
 
 def _kept(character: str) -> str:
+    """A character that has no command: itself if LaTeX can print it, else its name in brackets."""
     printable = character.isprintable() or character in "\n\t"
     if printable and (character.isascii() or character in LATIN):
         return character
