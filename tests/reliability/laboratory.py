@@ -1,25 +1,22 @@
-"""A workspace whose trials take seconds; each is a `hippo train` of its own."""
+"""A workspace whose trials take seconds; each is a `hippo train` process of its own."""
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from mlflow import MlflowClient
 
 from hippo.lab.trials.outcome import read_json
-from tests.workspace import Workspace
+from tests.workspace import Workspace, pens
 
 EXPERIMENT = "config/experiments/pens.yaml"
 VARIANT = "100hz-to-200hz"
-# What may differ between two lives of one trial; all else is the same to the last bit.
+# Values that may differ between two runs of one trial; all others are equal to the last bit.
 OF_THE_PROCESS = {"seconds", "run_id", "commit"}
 
 
@@ -29,32 +26,27 @@ class Laboratory(Workspace):
     def __init__(self, folder: Path, epochs: int = 150, seeds: int = 1):
         super().__init__(folder)
         self.epochs = epochs
-        plan = yaml.safe_load((folder / "config/experiments/timescale.yaml").read_text())
-        for path in (folder / "config/experiments").glob("*.yaml"):
-            path.unlink()
-        plan["dataset"]["options"] = {"uniform": True}
-        plan["models"] = {"gru": {"label": "GRU"}}
-        plan["scales"] = {
-            "smoke": {
-                "dataset": {"options": {"samples": 60}},
-                "training": {"epochs": epochs, "batch_size": 4},
-                "hyperparameters": {"hidden_size": 16},
-                "seeds": seeds,
-            }
+        self.remove_experiments()
+        small = {
+            "dataset": {"samples": 60},
+            "training": {"epochs": epochs, "batch_size": 4},
+            "hyperparameters": {"hidden_size": 16},
+            "seeds": seeds,
         }
-        del plan["paper"]
-        (folder / EXPERIMENT).write_text(yaml.safe_dump(plan, sort_keys=False))
+        both = (VARIANT, "200hz-to-100hz")
+        self.write_experiment("pens", pens(both, scales={"smoke": small, "quick": small}))
         done = self.run(*f"hippo prepare {EXPERIMENT} --scale smoke --variant {VARIANT} --out data.npz".split())
         assert done.returncode == 0, done.stderr
 
     def copy(self, folder: Path) -> "Laboratory":
-        """This laboratory as it stands, in another place."""
+        """Copy this laboratory to another folder."""
         shutil.copytree(self.folder, folder)
-        other = object.__new__(Laboratory)
-        other.folder, other.epochs = folder, self.epochs
+        other = Laboratory.at(folder)
+        other.epochs = self.epochs
         return other
 
     def place(self, seed: int = 0) -> Path:
+        """Folder of a trial."""
         return self.folder / f"results/smoke/trials/pens/{VARIANT}/gru/seed{seed}"
 
     def command(self, seed: int = 0) -> list[str]:
@@ -63,22 +55,24 @@ class Laboratory(Workspace):
         return f"hippo train {EXPERIMENT} {axes} --data data.npz --out {out}".split()
 
     def train(self, seed: int = 0, **how) -> subprocess.CompletedProcess:
-        """A whole life of a trial."""
+        """Run a trial to its end."""
         return self.run(*self.command(seed), **how)
 
     @contextlib.contextmanager
-    def living(self, seed: int = 0, env: dict | None = None):
-        """A trial that is running, past its start in the tracking store."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {**os.environ, "PATH": path, **(env or {})}
+    def running(self, seed: int = 0, env: dict | None = None):
+        """A process that runs a trial, past its start in the tracking store; killed at the end of the context."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        life = subprocess.Popen(self.command(seed), cwd=self.folder, env=environment, **pipes)
+        process = subprocess.Popen(self.command(seed), cwd=self.folder, env=self.environment(env), **pipes)
         try:
-            wait_for(lambda: life.poll() is not None or read_json(self.place(seed) / "run.json").get("pid") == life.pid)
-            yield life
+            wait_for(lambda: process.poll() is not None or self.trainer(seed) == process.pid)
+            yield process
         finally:
-            life.kill()
-            life.communicate()
+            process.kill()
+            process.communicate()
+
+    def trainer(self, seed: int = 0) -> int | None:
+        """Number of the process that started the trial last."""
+        return read_json(self.place(seed) / "run.json").get("pid")
 
     def rows(self, seed: int = 0) -> int:
         """Epochs in the trial's history so far."""
@@ -87,18 +81,16 @@ class Laboratory(Workspace):
         except FileNotFoundError:
             return 0
 
+    def wait_for_epoch(self, epoch: int, seed: int = 0) -> None:
+        wait_for(lambda: self.rows(seed) >= epoch)
+
     def metrics(self, seed: int = 0) -> dict:
-        """The outcome, but for what is of the process."""
+        """The outcome, without what depends on the process."""
         content = json.loads((self.place(seed) / "metrics.json").read_text())
         return {key: value for key, value in content.items() if key not in OF_THE_PROCESS}
 
-    @property
-    def seconds(self) -> float:
-        """What the trial took from the beginning of its training to the end."""
-        return json.loads((self.place() / "metrics.json").read_text())["seconds"]
-
     def history(self, seed: int = 0) -> str:
-        """The learning curve to the last digit, but for its times."""
+        """The history to the last digit, without its times."""
         return pd.read_csv(self.place(seed) / "history.csv", dtype=str).drop(columns="seconds").to_csv()
 
     def runs(self, uri: str | None = None) -> list:
@@ -111,21 +103,21 @@ class Laboratory(Workspace):
         return f"sqlite:///{self.folder}/mlruns/mlflow.db"
 
     def steps(self, key: str = "train_loss", uri: str | None = None, run: str | None = None) -> list[int]:
-        """Every step that the one run has logged of `key`, in the order in which the store gives them."""
+        """Every step that a run, by default the only one, has logged of `key`, in the order of the store."""
         run = run or self.runs(uri)[0].info.run_id
         return [metric.step for metric in MlflowClient(uri or self.uri).get_metric_history(run, key)]
 
 
 def wait_for(condition, seconds: float = 120) -> None:
-    """Until `condition()` holds; AssertionError when it never does."""
+    """Wait until `condition()` holds; AssertionError if it never does."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"the condition did not hold within {seconds} s"
         time.sleep(0.01)
 
 
-def stop(life: subprocess.Popen, number: signal.Signals) -> tuple[int, str]:
-    """Send a signal; the exit status and what was said."""
-    life.send_signal(number)
-    _, said = life.communicate(timeout=60)
-    return life.returncode, said
+def stop(process: subprocess.Popen, number: signal.Signals) -> tuple[int, str]:
+    """Send a signal; the exit status and the standard error."""
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, stderr

@@ -31,10 +31,10 @@ def stopped(undisturbed, tmp_path_factory):
     laboratory = undisturbed.copy(tmp_path_factory.mktemp("stopped") / "laboratory")
     shutil.rmtree(laboratory.folder / "results")
     shutil.rmtree(laboratory.folder / "mlruns")
-    with laboratory.living() as life:
+    with laboratory.running() as process:
         wait_for(lambda: laboratory.rows() >= 3)
-        status, said = stop(life, signal.SIGTERM)
-    assert status == 143, said
+        status, stderr = stop(process, signal.SIGTERM)
+    assert status == 143, stderr
     assert len(checkpoints(laboratory)) == 2
     return laboratory
 

@@ -90,15 +90,15 @@ def test_a_file_that_may_not_grow_is_named_and_the_trial_goes_on_later(laborator
 
 @pytest.mark.parametrize("lost", ["the trial's folder", "all of it"])
 def test_a_folder_that_is_removed_is_named(undisturbed, laboratory, lost):
-    with laboratory.living() as life:
+    with laboratory.running() as process:
         wait_for(lambda: laboratory.rows() >= 2)
         # the trial may write into it meanwhile
         folder = laboratory.place() if lost == "the trial's folder" else laboratory.folder
         aside = folder.with_name("aside")
         folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
-        _, stderr = life.communicate(timeout=60)
-    assert life.returncode == 1, stderr
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr
     line = said(stderr)
     assert "results/smoke/trials" in line and ("removed while it ran" in line or "No such file" in line)
     if lost == "the trial's folder":

@@ -51,11 +51,11 @@ def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_pa
 
 @pytest.mark.parametrize("folder", ["there", "lost"])
 def test_a_run_whose_process_is_gone_is_ended(laboratory, folder):
-    with laboratory.living() as life:
+    with laboratory.running() as process:
         wait_for(lambda: laboratory.rows() >= 1)
-        life.send_signal(signal.SIGSTOP)  # alive, but no faster than this test
+        process.send_signal(signal.SIGSTOP)  # alive, but no faster than this test
         assert "left alone" in laboratory.run("hippo", "runs", "reconcile").stdout
-        stop(life, signal.SIGKILL)
+        stop(process, signal.SIGKILL)
     (run,) = laboratory.runs()
     assert run.info.status == "RUNNING"
     if folder == "lost":

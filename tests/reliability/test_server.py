@@ -54,10 +54,10 @@ def server(tmp_path):
 def test_training_outlives_its_tracking_server(tmp_path, server, figure):
     laboratory = Laboratory(tmp_path / "laboratory", epochs=30, seeds=2)
     env = {"MLFLOW_TRACKING_URI": server.uri}
-    with laboratory.living(0, env) as waits:
+    with laboratory.running(0, env) as waits:
         wait_for(lambda: laboratory.rows(0) >= 2)
         waits.send_signal(signal.SIGSTOP)  # so that a server's start takes none of this trial's time
-        with laboratory.living(1, env) as never:
+        with laboratory.running(1, env) as never:
             wait_for(lambda: laboratory.rows(1) >= 2)
             before = {run.data.tags["seed"]: run.info.run_id for run in laboratory.runs(server.uri)}
             server.down()

@@ -14,6 +14,8 @@ def unfinished():
 
 onstart:
     record_process(Path(".snakemake"))
+    if trains_again():
+        os.environ["HIPPO_FORCE_TRAIN"] = "1"  # read by `hippo train`; in params it would make outcomes out of date
 
 
 onerror:
@@ -28,6 +30,7 @@ onerror:
 
 
 onsuccess:
-    shell("hippo times --since {STARTED} results/benchmarks results/{SETTINGS.scale}/benchmarks")
+    if folders := [str(path) for path in (*Path("results").glob("benchmarks"), *Path("results").glob("*/benchmarks"))]:
+        shell("hippo times --since {STARTED} {folders}")
     shell("echo; ls results/{SETTINGS.scale}/report.html 2> /dev/null || true")  # the page to open
     remove_record(Path(".snakemake"))

@@ -35,6 +35,13 @@ def is_forced(outcome, data):
     return bool(asked.forceall or named & asked.forcerun or (asked.forcetargets and named & asked.targets))
 
 
+def trains_again():
+    """Whether the command line asks to train trials again whose outcome is up to date."""
+    asked = workflow.dag_settings
+    named = asked.forcerun | (asked.targets if asked.forcetargets else set())
+    return asked.forceall or any(name == "train" or name.endswith("/metrics.json") for name in named)
+
+
 def request(resource):
     """What the experiment file says that a trial needs of the machine."""
     return lambda wildcards: getattr(experiment_of(wildcards).spec.resources, resource)
@@ -73,6 +80,7 @@ rule train:
         folder="results/{scale}/trials/" + TRIAL,
         trial=lambda w: trial_of(w).digest,
     shell:
-        # A finished trial is restored, not trained; --wait: a job of a killed Snakemake may still be running it.
+        # A finished trial is restored, not trained, unless the environment has HIPPO_FORCE_TRAIN (handlers.smk).
+        # --wait: a job of a Snakemake that was killed may still be running the trial.
         "hippo train {params.file} --scale {wildcards.scale} --variant {wildcards.variant} --model {wildcards.model}"
         " --seed {wildcards.seed} --threads {threads} --data {params.data} --out {params.folder} --wait > {log} 2>&1"
