@@ -63,6 +63,16 @@ const std::vector<Choice>& choices() {
   return all;
 }
 
+// Whether the processor has bfloat16 instructions that PyTorch's products use and the kernels do not.
+bool library_has_bfloat16_unit() {
+#ifdef HIPPO_X86_KERNELS
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 const Choice* active = &choices().front();
 
 void choose(const std::string& name) {
@@ -243,6 +253,7 @@ PYBIND11_MODULE(_kernels, module) {
     return names;
   });
   module.def("choose", &choose, py::arg("name"));
+  module.def("library_has_bfloat16_unit", &library_has_bfloat16_unit);
   define<float>(module);
   define<double>(module);
   HIPPO_CELLS(HIPPO_DEFINE_CELL_)

@@ -4,8 +4,9 @@ The environment variable `HIPPO_KERNELS` forces a choice: `torch`, an instructio
 an instruction set with a policy for bfloat16 products (`avx512+amx`, `avx2+emulated`). The policies are
 
 - `amx`: Intel's matrix tiles,
-- `emulated`: operands rounded to bfloat16 and multiplied in float32. It has the numbers of a bfloat16 unit, and it is
-  slower than float32, so it serves only if it is asked for.
+- `emulated`: operands rounded to bfloat16 and multiplied in float32, with the numbers of a bfloat16 unit. Alone it is
+  slower than float32. It serves if it is asked for, and on processors with AVX512-BF16 instructions but no tiles: there
+  PyTorch's products over a whole sequence use them, and a training step is faster than in float32.
 
 An instruction set without a policy has no bfloat16 products: a model that asks for bfloat16 computes in float32.
 """
@@ -96,7 +97,7 @@ def backend() -> Backend:
     names = module.supported()
     if forced and forced not in names:
         raise ValueError(f"{VARIABLE}={forced}: this processor and build run only {', '.join(['torch', *names])}")
-    name = forced or [name for name in names if not name.endswith(f"+{EMULATED}")][-1]
+    name = forced or _fastest(module)
     module.choose(name)
     reason = f"{VARIABLE}={forced} selects them" if forced else "the fastest on this processor"
     return Backend(name, reason, module)
@@ -152,7 +153,7 @@ def product_precision(requested: str, device="cpu") -> str:
     """Return the precision in which a model's matrix products are computed, given the one that it asks for.
 
     On a CPU, bfloat16 products are faster than float32 only if the processor has a unit for them. On other CPUs a model
-    that asks for bfloat16 computes in float32, unless the policy `emulated` is forced. On other devices the request is
+    that asks for bfloat16 computes in float32, unless the policy `emulated` is in use. On other devices the request is
     granted. A trial records the result, because it decides which numbers are comparable.
 
     Parameters
@@ -225,6 +226,12 @@ def _load() -> tuple[ModuleType | None, str]:
     if getattr(module, "interface", "") != interface_version():
         return None, "the compiled module hippo._kernels was built from another version of the source"
     return module, ""
+
+
+def _fastest(module: ModuleType) -> str:
+    """Return the name of the kernels that are the fastest on this processor."""
+    name = [name for name in module.supported() if not name.endswith(f"+{EMULATED}")][-1]
+    return f"{name}+{EMULATED}" if "+" not in name and module.library_has_bfloat16_unit() else name
 
 
 def _warn(problem: str) -> None:

@@ -120,9 +120,27 @@ def test_the_command_line_reports_errors_without_a_traceback():
     assert result.returncode == 1 and result.stderr.startswith("HIPPO_KERNELS=avx1024: expected one of")
 
 
-def test_emulation_is_never_chosen_unless_asked_for():
-    result = run("from hippo import kernels; print(kernels.backend().name)", HIPPO_KERNELS="")
-    assert not result.stdout.strip().endswith("+emulated")
+@needs_compiled
+@pytest.mark.parametrize(
+    ("supported", "library", "expected"),
+    [
+        (["baseline", "baseline+emulated", "avx2", "avx2+emulated"], False, "avx2"),
+        (["baseline", "avx512", "avx512+emulated"], False, "avx512"),
+        (["baseline", "avx512", "avx512+emulated"], True, "avx512+emulated"),
+        (["baseline", "avx512", "avx512+emulated", "avx512+amx"], True, "avx512+amx"),
+    ],
+)
+def test_the_fastest_kernels_are_chosen_by_the_units_of_the_processor(supported, library, expected):
+    """Emulation serves only where PyTorch has bfloat16 instructions and the kernels have none."""
+    code = f"""
+import hippo._kernels as module
+module.supported, module.library_has_bfloat16_unit = lambda: {supported!r}, lambda: {library}
+module.choose = lambda name: print("chosen", name)
+from hippo import kernels
+print(kernels.backend().name, kernels.product_precision("bfloat16"))
+"""
+    precision = "bfloat16" if "+" in expected else "float32"
+    assert run(code, HIPPO_KERNELS="").stdout == f"chosen {expected}\n{expected} {precision}\n"
 
 
 @needs_compiled
