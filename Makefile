@@ -2,13 +2,15 @@
 # make test     the tests, environment included
 # make bench    the benchmarks, each as a ratio against its reference in the same run, into results/bench/
 # make lint     style
-# make clean    forget the environment and the builds; results and tracked runs stay
+# make clean    remove the environment and the builds; results and tracked runs stay
 
 PYTHON ?= python3
 SCALE  ?= quick
 CORES  ?= all
 BIN    := .venv/bin
 CSRC   := $(wildcard csrc/*.?pp csrc/*/*.?pp)
+# The folder that the environment was built for: its programs hold this path, so that a moved or copied one is rebuilt.
+BUILT  := $(shell sed -n 's,^command = .* \(/.*\)/\.venv$$,\1,p' .venv/pyvenv.cfg 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
 .PHONY: env tables test bench lint clean
@@ -19,7 +21,7 @@ tables: env
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
 
 test: env
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile  # a DAG run is shared by its file's tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile  # tests of one file share a run of the workflow
 
 bench: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.kernels results/bench
@@ -35,9 +37,15 @@ lint: env
 clean:
 	rm -rf .venv build
 
+ifneq ($(filter-out $(CURDIR),$(BUILT)),)
+.PHONY: .venv/installed
+endif
+
 .venv/installed: pyproject.toml requirements.lock CMakeLists.txt $(CSRC)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$(PYTHON) is older than Python 3.11: name a newer one, make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@[ -z "$(BUILT)" ] || [ "$(BUILT)" = "$(CURDIR)" ] || \
+		{ echo "this environment was built for $(BUILT): building it again"; rm -rf .venv build; }
 	$(PYTHON) -m venv .venv
 	$(PIP) cmake ninja pybind11 scikit-build-core setuptools  # setuptools for dependencies that come as source only
 	$(PIP) --no-build-isolation --editable '.[dev]'
