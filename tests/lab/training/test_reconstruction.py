@@ -17,13 +17,13 @@ def midpoints(length: int) -> np.ndarray:
     return (2 * np.arange(length) + 1) / length - 1
 
 
-def test_nothing_is_lost_of_a_polynomial():
+def test_a_polynomial_of_low_degree_is_kept_exactly():
     signal = legendre.legval(midpoints(5000), np.random.default_rng(0).standard_normal(20))
     assert optimal_mse(signal, order=20) < 1e-12  # rounding of a sum of squares near 1
     assert optimal_mse(signal, order=19) > 1e-4
 
 
-def test_the_floor_is_the_least_squares_residual(monkeypatch):
+def test_the_optimum_is_the_least_squares_residual(monkeypatch):
     """NumPy's own solver of the same problem, by orthogonal factors instead of normal equations."""
     monkeypatch.setattr("hippo.lab.results.optimum.CHUNK", 700)  # several chunks, the last one short
     signal = np.random.default_rng(1).standard_normal(3000)
@@ -32,8 +32,8 @@ def test_the_floor_is_the_least_squares_residual(monkeypatch):
     assert optimal_mse(signal, order=30) == pytest.approx(np.mean(residual**2), rel=1e-10)
 
 
-def test_the_floor_of_white_noise_is_what_theory_expects():
-    """Averaged over draws: 60 of them leave a scatter of about a tenth (measured standard error 8 %)."""
+def test_the_optimum_of_white_noise_is_the_expected_projection_error():
+    """Averaged over 60 signals, which leaves a standard error of about a tenth (measured: 8 %)."""
     found = [optimal_mse(WhiteNoise(samples=4000, cycles=12, seed=s).build().parts["test"].inputs[0, :, 0], 32)
              for s in range(60)]  # fmt: skip
     assert np.mean(found) == pytest.approx(expected_projection_error(12, 32), rel=0.35)
@@ -57,18 +57,20 @@ def trial(measure: str) -> TrialSpec:
 
 
 @pytest.mark.parametrize("measure", ["legs", "lmu", "legt"])
-def test_a_memory_of_enough_units_comes_near_the_floor_and_never_below(measure, tmp_path):
+def test_a_memory_of_enough_coefficients_comes_near_the_optimum_and_never_below(measure, tmp_path):
     dataset = WhiteNoise(samples=20_000, cycles=10, seed=0).build()
     outcome = run(trial(measure), dataset, Rows(folder=tmp_path))
-    assert outcome["optimal_mse"] < 1e-6  # 64 units, 10 cycles: π units a cycle are enough
+    assert outcome["optimal_mse"] < 1e-6  # 64 coefficients, 10 cycles: π coefficients per cycle are enough
     assert outcome["optimal_mse"] <= outcome["mse"] < 1e-3
     assert outcome["steps_per_second"] > 0
-    drawn = pd.read_csv(tmp_path / "reconstruction.csv")
-    assert np.mean((drawn["signal"] - drawn["reconstructed"]) ** 2) == pytest.approx(outcome["mse"], rel=0.3, abs=1e-9)
+    plotted = pd.read_csv(tmp_path / "reconstruction.csv")
+    assert np.mean((plotted["signal"] - plotted["reconstructed"]) ** 2) == pytest.approx(
+        outcome["mse"], rel=0.3, abs=1e-9
+    )
 
 
-def test_a_trained_lstm_beats_the_mean_where_the_task_is_easy():
-    """Two cycles on 40 samples: four numbers to remember. The error of answering the mean is 1, the signals' power."""
+def test_a_trained_lstm_beats_the_mean_on_an_easy_task():
+    """Two cycles on 40 samples: four numbers to remember. The mean as an answer has the error 1, the power of the signals."""
     options = LSTMOptions(hidden_size=24, order=8, length=40, steps=150, batch_size=32, learning_rate=1e-2)
     signal = white_noise(40, 2, seed=99).astype(np.float32)
     reconstructed, row = reconstruct_by_lstm(signal, options, cycles=2, entropy=5, recorder=Rows())
@@ -76,7 +78,7 @@ def test_a_trained_lstm_beats_the_mean_where_the_task_is_easy():
     assert reconstructed.shape == signal.shape and row["parameters"] == 4 * 24 * (1 + 24 + 2) + 25 * 8
 
 
-def test_a_stopped_lstm_ends_as_one_that_was_not():
+def test_an_interrupted_lstm_ends_with_equal_bits():
     options = LSTMOptions(hidden_size=4, order=3, length=10, steps=6, batch_size=2)
     signal = white_noise(40, 2, seed=99).astype(np.float32)
 
@@ -90,7 +92,7 @@ def test_a_stopped_lstm_ends_as_one_that_was_not():
 
 
 @pytest.mark.parametrize("length", [100, 4095])
-def test_no_matrix_is_made_while_the_clock_runs(monkeypatch, length):
+def test_no_matrix_is_computed_while_time_is_measured(monkeypatch, length):
     made, seen = [], []
     build = BlockPropagator.power
     monkeypatch.setattr(BlockPropagator, "power", lambda self, width: made.append(width) or build(self, width))

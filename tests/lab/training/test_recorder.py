@@ -8,10 +8,10 @@ from hippo.lab.trials.checkpoints import Checkpoints
 
 
 @pytest.mark.parametrize(
-    ("lives", "earlier"), [("a", []), ("aa", []), ("ab", ["a"]), ("aba", ["b"]), ("abc", ["a", "b"])]
+    ("attempts", "earlier"), [("a", []), ("aa", []), ("ab", ["a"]), ("aba", ["b"]), ("abc", ["a", "b"])]
 )
-def test_a_trial_says_at_which_other_commits_it_was_trained(tmp_path, lives, earlier):
-    for commit in lives:
+def test_earlier_commits_are_those_of_all_other_attempts(tmp_path, attempts, earlier):
+    for commit in attempts:
         kept = Checkpoints(tmp_path / "checkpoints", "settings-data")
         recorder = Recorder(tmp_path, SimpleNamespace(commit=commit), kept, Interruption())
         assert recorder.resumed == (recorder.resume() is not None)
@@ -19,7 +19,7 @@ def test_a_trial_says_at_which_other_commits_it_was_trained(tmp_path, lives, ear
     assert recorder.earlier_commits == earlier
 
 
-def test_a_life_whose_state_is_lost_leaves_no_history(tmp_path):
+def test_the_history_of_an_attempt_without_checkpoint_is_removed(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,seconds\n1,1\n")
     Recorder(tmp_path, SimpleNamespace(commit="a"), Checkpoints(tmp_path / "checkpoints", "x"), Interruption())
     assert not (tmp_path / "history.csv").exists()
