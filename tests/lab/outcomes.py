@@ -1,4 +1,4 @@
-"""Experiments and trial folders made by hand, without any training."""
+"""Experiment files and folders of finished trials, written without any training."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import yaml
 
 from hippo.lab.plan.experiment import Experiment, load_experiment
 
-PLAN = {
+CONTENT = {
     "title": "A table",
     "dataset": {"name": "mnist"},
     "variants": {"a": {"label": "variant A"}},
@@ -24,14 +24,15 @@ PLAN = {
 }
 
 
-def write_plan(folder: Path, scale: str = "quick", name: str = "demo", **changes) -> Experiment:
+def write_experiment(folder: Path, scale: str = "quick", name: str = "demo", **changes) -> Experiment:
+    """The experiment of a file with `changes` at its top level."""
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({**PLAN, **changes}, sort_keys=False))
+    path.write_text(yaml.safe_dump({**CONTENT, **changes}, sort_keys=False))
     return load_experiment(path, scale)
 
 
 def finish(experiment: Experiment, trials: Path, model: str, seed: int, variant: str = "a", **changes) -> Path:
-    """A trial's folder as a finished trial leaves it."""
+    """The folder of a finished trial; `changes` replace keys of its metrics.json."""
     trial = experiment.trial(variant, model, seed)
     metrics = {
         "status": "finished",

@@ -6,12 +6,12 @@ import pytest
 from snakemake.cli import get_argument_parser
 
 from hippo.lab.reporting.commands import make_command, retrain_command, train_command
-from tests.lab.outcomes import write_plan
+from tests.lab.outcomes import write_experiment
 
 
 @pytest.fixture
 def experiment(tmp_path):
-    return write_plan(tmp_path)
+    return write_experiment(tmp_path)
 
 
 def parse(command: str):
@@ -35,7 +35,7 @@ def test_snakemake_takes_the_trials_as_targets_and_forces_only_their_training(ex
 def test_names_of_files_are_quoted_for_the_shell(tmp_path):
     folder = tmp_path / "my experiments"
     folder.mkdir()
-    experiment = write_plan(folder)
+    experiment = write_experiment(folder)
     words = shlex.split(train_command(experiment, "a", "gru", 2))
     assert words[:3] == ["hippo", "train", str(folder / "demo.yaml")]
     options = dict(zip(words[3::2], words[4::2], strict=True))

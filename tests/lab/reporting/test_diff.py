@@ -15,7 +15,7 @@ from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting.diff import compare
 from hippo.lab.reporting.pages import write_page
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import finish, finish_all, write_plan
+from tests.lab.outcomes import finish, finish_all, write_experiment
 
 
 def results(folder: Path, experiment, **scores) -> Path:
@@ -28,7 +28,7 @@ def results(folder: Path, experiment, **scores) -> Path:
 @pytest.fixture
 def pair(tmp_path):
     """Two equal folders."""
-    one = results(tmp_path / "one", write_plan(tmp_path))
+    one = results(tmp_path / "one", write_experiment(tmp_path))
     return one, Path(shutil.copytree(one, tmp_path / "other"))
 
 
@@ -101,7 +101,7 @@ def test_models_of_only_one_folder_are_named(pair):
 
 def test_settings_that_differ_are_reported_once_for_all_trials(tmp_path, pair):
     (tmp_path / "changed").mkdir()
-    changed = write_plan(tmp_path / "changed", training={"epochs": 3, "learning_rate": 0.01})
+    changed = write_experiment(tmp_path / "changed", training={"epochs": 3, "learning_rate": 0.01})
     text = compare(pair[0], results(tmp_path / "third", changed, legs=0.7))
     assert table_lines(text) == [  # and the deviations, equal but for the rounding of their last bit, are no difference
         "legs test_accuracy 90.1 70.1 -20".split(),
@@ -115,7 +115,7 @@ def test_the_origin_of_the_numbers_is_compared(tmp_path, pair):
     one, other = pair
     substitute = {"source": "synthetic pen strokes", "substitute": True, "digest": "1"}
     made = {"dataset": substitute, "versions": {"hippo-lab": "0.2.0"}, "commit": 40 * "d", "kernels": "reference"}
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     for trial in experiment.trials():
         finish(experiment, other / "trials", trial.model, trial.seed, **made)
     finish(experiment, other / "trials", "lstm", 2, **made, device="NVIDIA H100")
@@ -132,7 +132,7 @@ def test_the_origin_of_the_numbers_is_compared(tmp_path, pair):
 
 def test_data_of_one_name_but_other_content_differ(tmp_path, pair):
     dataset = {"source": "MNIST (real)", "substitute": False, "digest": "1"}
-    finish(write_plan(tmp_path), pair[1] / "trials", "legs", 0, dataset=dataset)
+    finish(write_experiment(tmp_path), pair[1] / "trials", "legs", 0, dataset=dataset)
     assert compare(*pair).splitlines()[-1] == "digest of the data: 0 in A, 1 in B (demo/a/legs/seed0)"
 
 
@@ -178,7 +178,7 @@ def test_a_table_that_cannot_be_read_is_named(pair, content, reason):
 
 
 def test_folders_without_numbers_are_refused(tmp_path, pair):
-    results(tmp_path / "results/quick", write_plan(tmp_path))
+    results(tmp_path / "results/quick", write_experiment(tmp_path))
     for folder, reason in ((tmp_path / "results", "name one of them, such as"), (tmp_path / "nowhere", "no tables")):
         with pytest.raises(ConfigError, match=reason):
             compare(pair[0], folder)
@@ -190,7 +190,7 @@ SWEEP = {"block": "training", "key": "learning_rate", "label": "rate", "values":
 @pytest.fixture
 def sweeps(tmp_path):
     """Two folders of one sweep: in the other one, validation chooses another rate for LegS."""
-    experiment = write_plan(tmp_path, name="rates", paper=None, sweep=SWEEP, models={"legs": {"label": "LegS"}})
+    experiment = write_experiment(tmp_path, name="rates", paper=None, sweep=SWEEP, models={"legs": {"label": "LegS"}})
     folders = tmp_path / "one", tmp_path / "other"
     for folder, (slow, fast) in zip(folders, ((0.5, 0.6), (0.5, 0.4)), strict=True):
         for seed in range(3):
@@ -238,7 +238,7 @@ def test_a_sweep_may_state_its_scale(sweeps):
 def test_long_names_and_values_fit_100_columns(tmp_path):
     long = "long-name-of-a-model-that-nobody-would-want-to-type"
     models = {long: {"label": "L", "model": "legs"}, "gru": {"label": "GRU"}}
-    experiment = write_plan(tmp_path, models=models, paper=None)
+    experiment = write_experiment(tmp_path, models=models, paper=None)
     one = results(tmp_path / "one", experiment)
     other = Path(shutil.copytree(one, tmp_path / "other"))
     table = other / "tables/demo.csv"

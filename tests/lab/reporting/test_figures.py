@@ -20,7 +20,7 @@ from hippo.lab.reporting.plot_style import STYLE, WIDTH, line_styles
 from hippo.lab.results.results import collect_results
 from hippo.memory import OnlineMemory, reconstruct
 from hippo.operators.measures import MEASURES
-from tests.lab.outcomes import finish, finish_all, write_plan
+from tests.lab.outcomes import finish, finish_all, write_experiment
 
 RANKLESS = "pairs of variant and seed: 0, at least 2 needed\nmodels: 0, at least 3 needed"
 LETTERS = {"name": "character_trajectories", "speeds": [0.5, 1.0, 2.0]}
@@ -67,7 +67,7 @@ def legend_of(figure) -> list[str]:
 
 def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, plot):
     variants = {key: {"label": f"variant {key}"} for key in "ab"}
-    experiment, trials = write_plan(tmp_path, variants=variants), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path, variants=variants), tmp_path / "trials"
     labels = [model.label for model in experiment.spec.models.values()]
     finish_all(experiment, trials)
     for seed, scores in enumerate(((0.1, 0.2), (0.3, 0.4), (0.2, 0.9))):
@@ -91,7 +91,7 @@ def test_learning_curves_show_mean_and_band_of_every_model(tmp_path, plot):
 
 
 def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, plot):
-    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials)
     finish(experiment, trials, "legs", 0, trial="another")
     _, (axis,) = plot("learning_curves", collect_results(experiment, trials))
@@ -102,10 +102,10 @@ def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, plot):
 def test_figures_without_any_trial_have_a_message(tmp_path, plot):
     letters = {"dataset": LETTERS, "variants": {key: {"label": key} for key in "ab"}}
     experiments = {
-        "learning_curves": (write_plan(tmp_path), "no trial has finished an epoch"),
-        "ranks": (write_plan(tmp_path), RANKLESS),
-        "speed_curve": (write_plan(tmp_path, **letters), "no finished trial was tested at other speeds"),
-        "signals": (write_plan(tmp_path, **NOISE), "no finished trial"),
+        "learning_curves": (write_experiment(tmp_path), "no trial has finished an epoch"),
+        "ranks": (write_experiment(tmp_path), RANKLESS),
+        "speed_curve": (write_experiment(tmp_path, **letters), "no finished trial was tested at other speeds"),
+        "signals": (write_experiment(tmp_path, **NOISE), "no finished trial"),
     }
     for name, (experiment, message) in experiments.items():
         _, axes = plot(name, collect_results(experiment, tmp_path / "trials"))
@@ -114,7 +114,7 @@ def test_figures_without_any_trial_have_a_message(tmp_path, plot):
 
 
 def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(tmp_path, plot):
-    experiment, trials = write_plan(tmp_path, dataset=LETTERS), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path, dataset=LETTERS), tmp_path / "trials"
     accuracy = {"legs": (0.5, 0.9, 0.7), "gru": (0.2, 0.8, 0.1)}  # at half, same and double speed; lstm never ran
     for model, at_speeds in accuracy.items():
         for seed, more in enumerate((-0.05, 0, 0.05)):  # whose sample deviation is 0.05
@@ -135,11 +135,13 @@ def test_the_speed_curve_shows_mean_and_deviation_of_every_model_at_every_speed(
 
 def test_a_speed_curve_needs_other_speeds(tmp_path):
     with pytest.raises(ConfigError, match="see the dataset option 'speeds'"):
-        plot_figure("speed_curve", collect_results(write_plan(tmp_path), tmp_path / "trials"), tmp_path / "curve.png")
+        plot_figure(
+            "speed_curve", collect_results(write_experiment(tmp_path), tmp_path / "trials"), tmp_path / "curve.png"
+        )
 
 
 def test_ranks_show_every_model_at_its_mean_rank(tmp_path, plot):
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     finish_all(experiment, tmp_path / "trials", gru=0.4)
     _, (axis,) = plot("ranks", collect_results(experiment, tmp_path / "trials"))
     points = [line for line in axis.lines if len(line.get_xdata()) == 1]
@@ -179,7 +181,7 @@ def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(tmp_path, plot
 
 
 def test_signals_show_both_ends_and_what_each_model_makes_of_them(tmp_path, plot):
-    experiment, trials = write_plan(tmp_path, **NOISE), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path, **NOISE), tmp_path / "trials"
     folder = finish(experiment, trials, "legs", 0, mse=0.25, optimal_mse=0.2, steps_per_second=1.0)
     sample = np.arange(1001)
     points = pd.DataFrame({"sample": sample, "signal": np.sin(sample), "reconstructed": np.cos(sample)})

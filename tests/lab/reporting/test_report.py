@@ -13,7 +13,7 @@ from hippo.lab.plan.experiments import find_experiment
 from hippo.lab.reporting.figure import find_figure, plot_figure
 from hippo.lab.reporting.report import write_report
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import finish, finish_all, write_plan
+from tests.lab.outcomes import finish, finish_all, write_experiment
 
 CHROMIUM = shutil.which("chromium")
 QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --dump-dom".split()
@@ -33,7 +33,7 @@ parent.postMessage(JSON.stringify({
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    experiment = write_plan(folder, variants=WIDE)
+    experiment = write_experiment(folder, variants=WIDE)
     results = folder / "results/quick"
     finish_all(experiment, results / "trials", gru=0.4)
     finish(experiment, results / "trials", "lstm", 1, variant="b", status="diverged")
@@ -161,7 +161,7 @@ def test_tables_are_in_the_order_of_the_papers(tmp_path):
 
 
 def test_synthetic_substitute_data_is_named_in_the_summary(tmp_path):
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     for trial in experiment.trials():
         dataset = {"source": "pen strokes", "substitute": True, "digest": "1"}
         finish(experiment, tmp_path / "trials", trial.model, trial.seed, dataset=dataset)
@@ -178,7 +178,7 @@ def test_the_page_names_no_host(page):
 
 def test_a_sweep_and_a_table_without_trials_have_their_sections(tmp_path):
     sweep = {"block": "training", "key": "learning_rate", "label": "rate", "values": [0.001, 0.01]}
-    experiments = [write_plan(tmp_path), write_plan(tmp_path, name="rates", paper=None, sweep=sweep)]
+    experiments = [write_experiment(tmp_path), write_experiment(tmp_path, name="rates", paper=None, sweep=sweep)]
     found = [collect_results(experiment, tmp_path / "trials") for experiment in experiments]
     write_report(found, "quick", tmp_path / "results", tmp_path / "report.html")
     sections = Sections(tmp_path / "report.html").sections

@@ -2,13 +2,13 @@ import json
 
 from hippo.lab.reporting.results_page import write_results_page
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import finish_all, write_plan
+from tests.lab.outcomes import finish_all, write_experiment
 
 
 def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path):
     trials, found = tmp_path / "trials", []
     for name, accuracy in (("zebra", 0.8), ("pmnist", 0.9)):
-        experiment = write_plan(tmp_path, name=name, title=f"Title of {name}")
+        experiment = write_experiment(tmp_path, name=name, title=f"Title of {name}")
         finish_all(experiment, trials, legs=accuracy)
         for path in trials.rglob("metrics.json"):
             metrics = json.loads(path.read_text())

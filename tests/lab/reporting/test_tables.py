@@ -10,7 +10,7 @@ import tabulate
 
 from hippo.lab.reporting.tables import write_table
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import finish, finish_all, write_plan
+from tests.lab.outcomes import finish, finish_all, write_experiment
 
 ACCURACIES = [0.91, 0.92, 0.96]
 
@@ -24,7 +24,7 @@ def has_booktabs() -> bool:
 def experiment(tmp_path):
     labels = {"legs": {"label": "LegS"}, "gru": {"label": "GRU"}}
     paper = {"source": "Someone 2020", "values": {"a": {"legs": {"test_accuracy": 90.0}}}}
-    return write_plan(tmp_path, models=labels, paper=paper)
+    return write_experiment(tmp_path, models=labels, paper=paper)
 
 
 def table(experiment, tmp_path) -> tuple[str, pd.DataFrame]:
@@ -125,7 +125,7 @@ def test_trials_of_another_version_and_mixed_data_are_reported(experiment, tmp_p
 
 
 def test_models_that_are_not_ranked_are_named(tmp_path):
-    experiment = write_plan(tmp_path, seeds=8)
+    experiment = write_experiment(tmp_path, seeds=8)
     finish_all(experiment, tmp_path / "trials", gru=0.5)
     for seed in range(7):
         finish(experiment, tmp_path / "trials", "lstm", seed, status="diverged")
@@ -139,7 +139,7 @@ def test_models_that_are_not_ranked_are_named(tmp_path):
 
 def test_too_few_pairs_for_so_many_models_are_reported(tmp_path):
     models = {name: {"label": name, "model": "gru"} for name in "abcdefgh"}
-    experiment = write_plan(tmp_path, seeds=9, models=models, paper=None)
+    experiment = write_experiment(tmp_path, seeds=9, models=models, paper=None)
     finish_all(experiment, tmp_path / "trials", **{name: 0.1 * k for k, name in enumerate(models)})
     page = " ".join(table(experiment, tmp_path)[0].split())  # 28 comparisons: 28 * 2 / 2^9 = 0.11
     assert "9 pairs are too few for Wilcoxon's test with Holm's correction to tell any two models apart." in page
@@ -147,7 +147,7 @@ def test_too_few_pairs_for_so_many_models_are_reported(tmp_path):
 
 def test_few_pairs_have_mean_ranks_but_no_p_value(tmp_path):
     for seeds, found in ((4, "4 pairs of variant and seed are too few for a test of significance."), (5, "p 0.0")):
-        experiment = write_plan(tmp_path, seeds=seeds)
+        experiment = write_experiment(tmp_path, seeds=seeds)
         finish_all(experiment, tmp_path / "trials", legs=0.9, gru=0.8, lstm=0.7)
         page = " ".join(table(experiment, tmp_path)[0].split())
         assert f"over {seeds} pairs of variant and seed: LegS 1, GRU θ=1_000 & more 2, LSTM 3." in page
@@ -196,7 +196,7 @@ def test_a_failed_trial_is_counted_with_its_reason(experiment, tmp_path):
 
 
 def test_the_latex_table_has_booktabs_and_every_number(tmp_path):
-    plan = write_plan(tmp_path)
+    plan = write_experiment(tmp_path)
     finish_all(plan, tmp_path / "trials")
     write_table(collect_results(plan, tmp_path / "trials"), tmp_path / "demo.md")
     text = (tmp_path / "demo.tex").read_text()
@@ -208,7 +208,7 @@ def test_the_latex_table_has_booktabs_and_every_number(tmp_path):
 def test_the_latex_table_compiles(tmp_path):
     variants = {"a": {"label": "50 % of {x} → α_1 ~ 2^3 #\\"}}
     models = {"legs": {"label": "LegS, Δ ≥ ½ ☃"}, "gru": {"label": "[1] θ < 2"}, "lstm": {"label": "* LSTM | ό"}}
-    plan = write_plan(tmp_path, title="Mackey–Glass & co.", variants=variants, models=models)
+    plan = write_experiment(tmp_path, title="Mackey–Glass & co.", variants=variants, models=models)
     finish_all(plan, tmp_path / "trials")
     write_table(collect_results(plan, tmp_path / "trials"), tmp_path / "demo.md")
     document = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{demo}\end{document}"
@@ -220,7 +220,7 @@ def test_the_latex_table_compiles(tmp_path):
 
 
 def test_every_trial_has_a_line_in_the_seeds_file(tmp_path):
-    plan = write_plan(tmp_path)
+    plan = write_experiment(tmp_path)
     finish(plan, tmp_path / "trials", "legs", 0, run_id="f00d", test_accuracy=0.875)
     write_table(collect_results(plan, tmp_path / "trials"), tmp_path / "demo.md")
     seeds = pd.read_csv(tmp_path / "demo_seeds.csv")

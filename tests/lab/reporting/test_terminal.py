@@ -18,7 +18,7 @@ from hippo.lab.plan.experiments import find_experiment
 from hippo.lab.reporting.listing import format_duration
 from hippo.lab.reporting.pages import format_page, write_page
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import finish, finish_all, write_plan
+from tests.lab.outcomes import finish, finish_all, write_experiment
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "config/experiments"
     folder.mkdir(parents=True)
-    experiment = write_plan(folder)
+    experiment = write_experiment(folder)
     finish_all(experiment, tmp_path / "results/quick/trials")
     write_page(collect_results(experiment, tmp_path / "results/quick/trials"), Path("results/quick/tables/demo.md"))
     return experiment
@@ -152,7 +152,7 @@ def test_a_trial_whose_process_or_outcome_is_damaged_has_its_line(quick, tmp_pat
 
 
 def test_the_report_is_of_every_experiment_that_has_a_table(quick, tmp_path):
-    write_plan(tmp_path / "config/experiments", name="never_made", title="Never made")
+    write_experiment(tmp_path / "config/experiments", name="never_made", title="Never made")
     assert "results/quick/report.html" in hippo("report")
     page = (tmp_path / "results/quick/report.html").read_text()
     assert "A table" in page and "Never made" not in page
@@ -164,7 +164,7 @@ def test_durations_have_two_units():
 
 
 def test_compare_and_tables_report_mixed_scales(quick, tmp_path):
-    smoke = write_plan(tmp_path, scale="smoke", scales={"smoke": {"training": {"epochs": 1}}})
+    smoke = write_experiment(tmp_path, scale="smoke", scales={"smoke": {"training": {"epochs": 1}}})
     finish_all(smoke, tmp_path / "results/smoke/trials")
     write_page(collect_results(smoke, tmp_path / "results/smoke/trials"), Path("results/smoke/tables/demo.md"))
     assert "DIFFERENT SCALES: A is quick, B is smoke" in hippo("compare", "results/quick", "results/smoke")

@@ -10,7 +10,7 @@ from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.results.outcomes import collect_outcomes
 from hippo.lab.results.results import collect_results
 from hippo.lab.results.settings import mapping_differences, trial_differences
-from tests.lab.outcomes import finish, write_plan
+from tests.lab.outcomes import finish, write_experiment
 
 HISTORY = """\
 epoch,train_loss,validation_accuracy,test_accuracy
@@ -31,7 +31,7 @@ SCORES = {
 
 def outcome(tmp_path, history=HISTORY, **changes) -> dict:
     """The line of one trial whose scores are those of its history, apart from `changes`."""
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     folder = finish(experiment, tmp_path / "trials", "legs", 0, **{**SCORES, **changes})
     (folder / "history.csv").write_bytes(history if isinstance(history, bytes) else history.encode())
     return collect_outcomes(experiment, tmp_path / "trials").iloc[0].to_dict()
@@ -55,7 +55,7 @@ def test_an_outcome_edited_by_hand_is_damaged(tmp_path, key, recorded, epoch):
     found = outcome(tmp_path, **{key: 0.9999})
     assert found["status"] == "damaged"
     assert f"{key} is 0.9999, but history.csv says {recorded} at epoch {epoch}" in found["reason"]
-    results = collect_results(write_plan(tmp_path), tmp_path / "trials")
+    results = collect_results(write_experiment(tmp_path), tmp_path / "trials")
     assert results.cell("a", "legs", "test_accuracy")["finished"] == 0  # its numbers are not averaged
 
 
@@ -104,7 +104,7 @@ def test_differences_of_mappings_have_dotted_keys_and_both_values():
 
 
 def test_an_outcome_that_snakemake_deleted_is_read_from_its_copy(tmp_path):
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     folder = finish(experiment, tmp_path / "trials", "legs", 0)
     (folder / "metrics.json").rename(folder / "outcome.json")
     assert collect_outcomes(experiment, tmp_path / "trials").iloc[0]["test_accuracy"] == 0.9

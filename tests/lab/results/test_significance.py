@@ -6,7 +6,7 @@ from scipy import stats
 from hippo.lab.reporting.figures.ranks import groups
 from hippo.lab.results.results import collect_results
 from hippo.lab.results.significance import critical_difference, friedman, holm, mean_ranks, pairwise
-from tests.lab.outcomes import finish_all, write_plan
+from tests.lab.outcomes import finish_all, write_experiment
 
 
 def test_equal_scores_have_their_mean_rank_and_the_best_is_first():
@@ -70,7 +70,7 @@ def test_bars_join_the_longest_runs_within_the_difference():
 
 
 def test_scores_keep_complete_pairs_of_variant_and_seed(tmp_path):
-    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials, legs=0.8)
     (trials / experiment.trial("a", "gru", 1).name / "metrics.json").unlink()
     table = collect_results(experiment, trials).scores

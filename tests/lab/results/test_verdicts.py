@@ -5,7 +5,7 @@ from scipy import stats
 
 from hippo.config import ConfigError
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import PLAN, finish, finish_all, write_plan
+from tests.lab.outcomes import CONTENT, finish, finish_all, write_experiment
 
 SMALLER = {"quick": {"models": {"gru": {"hyperparameters": {"hidden_size": 4}}}, "seeds": 2}}
 
@@ -18,7 +18,7 @@ def cell(experiment, trials, model="legs", metric="test_accuracy"):
     ("accuracy", "verdict"), [(0.9, "reproduced"), (0.887, "reproduced"), (0.88, "below"), (0.95, "above")]
 )
 def test_the_verdict_is_whether_the_mean_lies_within_the_tolerance(tmp_path, accuracy, verdict):
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     finish_all(experiment, tmp_path / "trials", legs=accuracy)
     found = cell(experiment, tmp_path / "trials")
     assert found["verdict"] == verdict and found["tolerance"] == 1.5
@@ -26,7 +26,7 @@ def test_the_verdict_is_whether_the_mean_lies_within_the_tolerance(tmp_path, acc
 
 
 def test_one_altered_trial_flips_the_verdict(tmp_path):
-    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials)
     assert cell(experiment, trials)["verdict"] == "reproduced"
     path = trials / experiment.trial("a", "legs", 1).name / "metrics.json"
@@ -36,7 +36,7 @@ def test_one_altered_trial_flips_the_verdict(tmp_path):
 
 def test_a_model_whose_settings_the_scale_changes_has_no_verdict(tmp_path):
     for scale, reason in (("quick", "scale too small"), ("paper", "above")):
-        experiment = write_plan(tmp_path, scale, scales=SMALLER)
+        experiment = write_experiment(tmp_path, scale, scales=SMALLER)
         finish_all(experiment, tmp_path / scale)
         assert cell(experiment, tmp_path / scale, "gru")["verdict"] == reason
         # The scale changes no setting of LegS.
@@ -62,7 +62,7 @@ def test_shipped_memories_that_need_no_training_have_verdicts_at_the_quick_scale
     ],
 )
 def test_one_unusable_seed_prevents_a_verdict(tmp_path, changes, reason):
-    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path), tmp_path / "trials"
     finish_all(experiment, trials)
     finish(experiment, trials, "legs", 2, **changes)
     assert cell(experiment, trials)["verdict"] == reason
@@ -70,7 +70,7 @@ def test_one_unusable_seed_prevents_a_verdict(tmp_path, changes, reason):
 
 
 def test_missing_and_failed_trials_are_reasons_too(tmp_path):
-    experiment, trials = write_plan(tmp_path), tmp_path / "trials"
+    experiment, trials = write_experiment(tmp_path), tmp_path / "trials"
     assert cell(experiment, trials)["verdict"] == "missing"
     for seed in range(3):
         trial = experiment.trial("a", "legs", seed)
@@ -81,7 +81,7 @@ def test_missing_and_failed_trials_are_reasons_too(tmp_path):
 
 
 def test_a_percentage_is_a_tolerance_relative_to_the_papers_value(tmp_path):
-    experiment = write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": {"test_accuracy": "10%"}})
+    experiment = write_experiment(tmp_path, paper={**CONTENT["paper"], "tolerance": {"test_accuracy": "10%"}})
     finish_all(experiment, tmp_path / "trials", legs=0.815, gru=0.56)
     assert cell(experiment, tmp_path / "trials")["tolerance"] == pytest.approx(9.0)
     assert cell(experiment, tmp_path / "trials")["verdict"] == "reproduced"
@@ -89,7 +89,7 @@ def test_a_percentage_is_a_tolerance_relative_to_the_papers_value(tmp_path):
 
 
 def test_without_a_stated_tolerance_there_is_no_verdict(tmp_path):
-    experiment = write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": {}})
+    experiment = write_experiment(tmp_path, paper={**CONTENT["paper"], "tolerance": {}})
     finish_all(experiment, tmp_path / "trials")
     assert cell(experiment, tmp_path / "trials")["verdict"] == "no tolerance"
 
@@ -104,11 +104,11 @@ def test_without_a_stated_tolerance_there_is_no_verdict(tmp_path):
 )
 def test_an_invalid_tolerance_is_named(tmp_path, tolerance, message):
     with pytest.raises(ConfigError, match=message):
-        write_plan(tmp_path, paper={**PLAN["paper"], "tolerance": tolerance})
+        write_experiment(tmp_path, paper={**CONTENT["paper"], "tolerance": tolerance})
 
 
 def test_the_interval_is_students(tmp_path):
-    experiment = write_plan(tmp_path)
+    experiment = write_experiment(tmp_path)
     values = [0.91, 0.92, 0.96]
     for seed, value in enumerate(values):
         finish(experiment, tmp_path / "trials", "legs", seed, test_accuracy=value)
