@@ -108,7 +108,7 @@ class GRUDCell(UnrolledCell):
         self.bias = uniform(3 * hidden_size)
         self.hidden_decay = uniform(hidden_size, input_size)
         self.hidden_decay_bias = uniform(hidden_size)
-        # With a negative initial value the only decay of a channel would have no gradient from the start.
+        # The initial value is positive: a negative one would get no gradient through max(0, ·).
         self.input_decay = nn.Parameter(torch.empty(input_size).uniform_(0, bound))
         self.input_decay_bias = nn.Parameter(torch.empty(input_size).uniform_(0, bound))
 

@@ -60,7 +60,7 @@ class MGURecurrence(Recurrence):
 
 
 class MGUCell(GateWeights):
-    """Minimal gated unit; the gate first, then the new state.
+    """Minimal gated unit. Weight rows are ordered: gate, new state.
 
     f = sigmoid(W_f x + U_f h);  n = tanh(W_n x + U_n (f h));  h' = (1 - f) h + f n, each product with its biases.
 

@@ -44,7 +44,7 @@ class NCDECell(Cell):
     The path is the cubic Hermite spline with backward differences (Morrill et al. 2021), not the natural spline of
     Kidger et al., in which every piece depends on the whole future. The path is parametrised by the number of the
     observation. This does not change the solution, because a controlled equation depends on the image of the path
-    only, and it lets samples with different times use one grid. Without timestamps t is that number.
+    only, and it lets samples with different times use one grid. Without timestamps t is the index of the observation.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class Figure:
             raise ValueError(f"figure {self.title!r}: state file if, and only if, needs is 'benchmark'")
 
     def belongs_to(self, experiment: "Experiment") -> bool:
-        """Return whether the report on an experiment has this figure. A sweep has no figure of results but its own."""
+        """Return whether the report on an experiment has this figure. A sweep has only its own figure."""
         if self.needs == "results" and experiment.spec.sweep:
             return False
         return self.applies(experiment)
