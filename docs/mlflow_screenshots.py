@@ -1,6 +1,6 @@
-"""Pictures of docs/mlflow.md, from a store with trained trials: `python docs/mlflow_screenshots.py [mlruns/mlflow.db]`.
+"""Pictures of docs/mlflow.md from a store with trained trials: `python docs/mlflow_screenshots.py [mlruns/mlflow.db]`.
 
-Needs Debian's package chromium; serves the store on a port of this machine while it takes them.
+It needs chromium (Debian's package), and serves the store on a local port while it takes the pictures.
 """
 
 import subprocess
@@ -21,22 +21,22 @@ FLAGS += "--disable-component-update --disable-sync --window-size=1800,800 --vir
 
 
 def picture(route: str, out: Path) -> None:
-    """`out`, what a browser shows of the page at `route`."""
+    """Save what a browser shows of the page at `route`."""
     with tempfile.TemporaryDirectory() as profile:
         where = [f"--user-data-dir={profile}", f"--screenshot={out}", f"http://127.0.0.1:{PORT}/#/{route}"]
         subprocess.run(["chromium", *FLAGS, *where], check=True, capture_output=True)
 
 
 def main(database: Path) -> None:
-    """The list of one table's runs, one of them, its figure, and a sweep."""
+    """Take pictures of the runs of one table, one run, its figure, and a sweep."""
     store = f"sqlite:///{database}"
     client = MlflowClient(store)
     experiments = [one.experiment_id for one in client.search_experiments(filter_string="name != 'Default'")]
     runs = client.search_runs(experiments, "tags.outcome = 'finished' and tags.sweep IS NULL")
     table, _ = Counter(run.info.experiment_id for run in runs).most_common(1)[0]
     trained = [run for run in runs if run.info.experiment_id == table and run.data.metrics["final/epochs"] > 1]
-    run = trained[0]  # one that has curves to show
-    (sweep, *_) = client.search_runs(experiments, "tags.chosen != 'nothing yet'")
+    run = trained[0]  # a trial with several epochs has curves
+    (sweep, *_) = client.search_runs(experiments, "tags.chosen != 'none yet'")
     host = ["--host", "127.0.0.1", "--port", str(PORT), "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, *host]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
