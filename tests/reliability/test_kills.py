@@ -51,7 +51,7 @@ def test_a_signal_loses_no_step(laboratory, figure):
     saved = Checkpoints(laboratory.place() / "checkpoints", identity).load()
     state = saved["state"]
     assert state["epoch"] == len(saved["rows"]) + 1 == laboratory.rows() + 1
-    steps = int(state["optimiser"]["moments"][0][0]["steps"])
+    steps = int(state["optimizer"]["moments"][0][0]["steps"])
     assert steps == (state["epoch"] - 1) * 15 + state["done"] // 4  # 60 samples in batches of 4
     figure(f"stopped by SIGTERM at optimiser step {steps}, saved at step {steps}")
 
