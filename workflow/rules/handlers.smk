@@ -6,9 +6,10 @@ if workflow.is_main_process:
 
 
 def unfinished():
-    """(scale, experiment) of every trial that this run began and did not end."""
-    begun = (path for path in Path("results").glob("*/trials/*/*/*/*/trial.yaml") if path.stat().st_mtime >= STARTED)
-    axes = (path.parts for path in begun if not path.with_name("metrics.json").exists())
+    """(scale, experiment) of every trial that this run began and that has no outcome."""
+    files = (file for name in ("trial.yaml", "failure.json") for file in Path("results").glob(f"*/trials/*/*/*/*/{name}"))
+    begun = (file.parent for file in files if file.stat().st_mtime >= STARTED)
+    axes = (folder.parts for folder in begun if not (folder / "metrics.json").exists())
     return sorted({(scale, name) for _, scale, _, name, *_ in axes if (name, scale) in EXPERIMENTS})
 
 
