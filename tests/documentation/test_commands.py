@@ -9,18 +9,23 @@ import pytest
 
 from tests.documentation.snippets import PAGES, ROOT, blocks, commands, inline_commands
 
-COMMANDS = [
-    pytest.param(words, id=f"{block.name} {' '.join(words)}")
-    for page in PAGES
-    for block in blocks(page)
-    if block.language == "sh"
-    for words in commands(block)
-]
-COMMANDS += [
-    pytest.param(words, id=f"{page.relative_to(ROOT)} {' '.join(words)}")
-    for page in PAGES
-    for words in inline_commands(page)
-]
+
+def unique(found):
+    """Each command once, with the page where it is found first."""
+    return list({tuple(words): place for words, place in reversed(found)}.items())[::-1]
+
+
+IN_BLOCKS = unique(
+    [
+        (words, block.name)
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh"
+        for words in commands(block)
+    ]
+)
+IN_TEXT = unique([(words, str(page.relative_to(ROOT))) for page in PAGES for words in inline_commands(page)])
+IN_TEXT = [(words, place) for words, place in IN_TEXT if words not in dict(IN_BLOCKS)]
 # Commands that change the user's environment, with the reason why no test executes them.
 NOT_EXECUTED = {
     "source": "changes the calling shell",
@@ -41,8 +46,19 @@ def finished(tmp_path_factory):
     return documented_workspace(tmp_path_factory.mktemp("documentation") / "workspace")
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_command(words, finished):
+@pytest.mark.parametrize("words, place", IN_BLOCKS, ids=[f"{place} {' '.join(words)}" for words, place in IN_BLOCKS])
+def test_command_in_a_block(words, place, finished):
+    execute(list(words), finished)
+
+
+@pytest.mark.parametrize("words, place", IN_TEXT, ids=[f"{place} {' '.join(words)}" for words, place in IN_TEXT])
+def test_command_in_the_text(words, place, finished):
+    """The text may name a command without its arguments: its name and options are checked."""
+    execute([*words, "--help"] if words[0] == "hippo" else list(words), finished)
+
+
+def execute(words, finished):
+    """Execute a command; fail unless it succeeds."""
     while re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # environment variables before a command
         words = words[1:]
     program, *arguments = words
