@@ -8,7 +8,8 @@ from mlflow import MlflowClient
 
 from tests.reliability.laboratory import stop, wait_for
 
-OF_THE_IMPORT = {"host", "pid", "imported_from"}  # the process that brought the run into the store, its older name
+# Tags of the process that imported the run, and the older id of the run.
+OF_THE_IMPORT = {"host", "pid", "process_started", "imported_from"}
 
 
 def told(run) -> tuple:

@@ -163,7 +163,7 @@ def test_a_table_is_made_by_its_file_or_its_name(finished, target):
     page = finished.folder / "results/smoke/tables/reconstruction.md"
     before = page.read_text()
     page.unlink()
-    done = finished.snakemake("-n", "--quiet", "rules", target, "--config", "scale=smoke")
+    done = finished.snakemake(target, "-n", "--quiet", "rules", "--config", "scale=smoke")
     page.write_text(before)
     counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
     counts.pop("reconstruction", None)  # the rule of that name
