@@ -49,4 +49,8 @@ endif
 	$(PYTHON) -m venv .venv
 	$(PIP) cmake ninja pybind11 scikit-build-core setuptools  # setuptools for dependencies that come as source only
 	$(PIP) --no-build-isolation --editable '.[dev]'
+	@HIPPO_KERNELS= $(BIN)/python -W ignore -c 'import sys; from hippo.kernels import backend; sys.exit(not backend().compiled)' || \
+		! command -v "$${CXX:-c++}" > /dev/null || \
+		{ for folder in build/*/; do $(BIN)/cmake --build "$$folder"; done; \
+		  echo "the kernels did not compile: see the compiler's messages above"; exit 1; }
 	touch $@

@@ -27,6 +27,17 @@ def engine_models() -> tuple[str, ...]:
     )
 
 
+@cache
+def compiled_models() -> tuple[str, ...]:
+    """Return the names of the models without a memory whose cell has a compiled form."""
+    found = []
+    for name in engine_models():
+        cell = build_model(name, 2, 3, **options_of(name).test_options).backbone
+        if getattr(cell.recurrence(None), "kernel", None):  # that of a cell with a memory is a partial function
+            found.append(name)
+    return tuple(found)
+
+
 def variants(name: str) -> list[dict]:
     """Return the test options of a model, with each alternative of its own fields, and with all of them at once."""
     options = options_of(name)

@@ -8,6 +8,7 @@ import torch
 from hippo import kernels
 from hippo.kernels import backend
 from hippo.nn import build_model
+from tests.nn.cases import compiled_models
 
 pytestmark = pytest.mark.skipif(backend().compiled is None, reason=f"no compiled kernels: {backend().reason}")
 
@@ -35,7 +36,7 @@ DENSE = [
     ("lmu", {"hidden_size": 16, "order": 21, "memory_size": 3, "theta": 30.0}),
     ("lmu", {"hidden_size": 5, "order": 64, "theta": 30.0}),
 ]
-PLAIN = ["rnn", "exprnn", "gru", "lstm", "mgu", "gru_d"]
+PLAIN = compiled_models()
 CASES = [
     *[("legs", {**options, "timestamps": timestamps}) for options in HIPPO for timestamps in (False, True)],
     *DENSE,

@@ -101,7 +101,8 @@ def check_choices(experiment: Experiment, others: dict[str, Experiment]) -> None
         for key, name in experiment.chosen_by(model).items():
             where = f"{experiment.where}: models.{model}.chosen_by.{key}"
             if name not in sweeps or sweeps[name].spec.sweep.key != key:
-                raise ConfigError(f"{where}: {name!r} is not a sweep over {key!r}; {closest(name, sweeps)}")
+                candidates = [found for found, sweep in sweeps.items() if sweep.spec.sweep.key == key]
+                raise ConfigError(f"{where}: {name!r} is not a sweep over {key!r}; {closest(name, candidates)}")
             sweep, registered = sweeps[name], entry.model or model
             swept = {point.model for point in sweep.spec.models.values()}
             if registered not in swept:
