@@ -16,8 +16,9 @@ from tests.workspace import Workspace, pens
 
 EXPERIMENT = "config/experiments/pens.yaml"
 VARIANT = "100hz-to-200hz"
-# Values that may differ between two runs of one trial; all others are equal to the last bit.
-OF_THE_PROCESS = {"seconds", "run_id", "commit"}
+# Values that may differ between two runs of one trial; all others are equal to the last bit. A commit during the test
+# changes `commit`, and leaves the earlier one in `earlier_commits`.
+OF_THE_PROCESS = {"seconds", "run_id", "commit", "earlier_commits"}
 
 
 class Laboratory(Workspace):

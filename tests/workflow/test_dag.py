@@ -165,9 +165,9 @@ def test_a_table_is_made_by_its_file_or_its_name(finished, target):
     page.unlink()
     done = finished.snakemake(target, "-n", "--quiet", "rules", "--config", "scale=smoke")
     page.write_text(before)
-    counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
-    counts.pop("reconstruction", None)  # the rule of that name
-    assert counts == {"job": "count", "table": "1", "total": counts["total"]}, done.stdout + done.stderr
+    pairs = [line.split() for line in done.stdout.splitlines() if len(line.split()) == 2]
+    counts = {rule: number for rule, number in pairs if number.isdigit() and rule not in ("total", "reconstruction")}
+    assert counts == {"table": "1"}, done.stdout + done.stderr
 
 
 def test_a_rerun_from_scratch_is_a_new_run_and_supersedes_the_old(finished):
