@@ -1,5 +1,6 @@
 """config/README.md and the schemas describe the configuration that the code accepts."""
 
+import json
 import re
 
 import pytest
@@ -40,10 +41,9 @@ def test_the_readme_has_every_key_and_no_other(heading):
 @pytest.mark.parametrize("heading", ["## config.yaml", "### `training`", "### `resources`"])
 def test_the_readme_states_the_defaults(heading):
     defaults = {key: field.default for key, field in BLOCKS[heading].model_fields.items()}
-    texts = {None: "null", True: "true", False: "false"}
     for key, text in documented(heading).items():
         default = defaults[key][0] if isinstance(defaults[key], list) else defaults[key]
-        expected = texts.get(default, str(default)) if not isinstance(default, float) else f"{default:g}"
+        expected = f"{default:g}" if isinstance(default, float) else json.dumps(default).strip('"')
         assert text.strip("`") == expected, key
 
 

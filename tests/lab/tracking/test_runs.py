@@ -185,7 +185,7 @@ def test_reconcile_says_that_no_run_is_running(tracking, monkeypatch):
 DAMAGES = {
     "no YAML": ("trial.yaml", "experiment: [", "trial.yaml: not valid YAML"),
     "no mapping": ("trial.yaml", "- 1", "trial.yaml: expected a mapping"),
-    "short": ("trial.yaml", "experiment: demo", "trial.yaml: key 'dataset' is missing"),
+    "short": ("trial.yaml", "experiment: demo", "trial.yaml: key 'scale' is missing, and 9 more"),
     "cut outcome": ("metrics.json", '{"status": "fin', "metrics.json: not valid JSON"),
     "short outcome": ("metrics.json", '{"status": "finished"}', "metrics.json: key 'dataset' is missing"),
     "old dataset": (
