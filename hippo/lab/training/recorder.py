@@ -28,6 +28,8 @@ class Recorder:
         Its checkpoints. If there is one, the rows and the state of the last attempt are restored from it.
     interruption : Interruption
         Notes signals.
+    kernels : str, default ""
+        Name of the kernels in use. Other kernels round differently.
 
     Attributes
     ----------
@@ -39,12 +41,15 @@ class Recorder:
         Time of all earlier attempts.
     """
 
-    def __init__(self, folder: Path, run: TrackedRun, checkpoints: Checkpoints, interruption: Interruption):
+    def __init__(
+        self, folder: Path, run: TrackedRun, checkpoints: Checkpoints, interruption: Interruption, kernels: str = ""
+    ):
         self.folder, self.run, self.checkpoints, self.interruption = folder, run, checkpoints, interruption
         saved = checkpoints.load() or {"rows": [], "seconds": 0.0, "commits": [], "state": None}
         self.rows: list[dict] = saved["rows"]
         self.seconds: float = saved["seconds"]
         self._commits: list[str] = list(dict.fromkeys([*saved["commits"], run.commit]))
+        self._kernels: list[str] = list(dict.fromkeys([*saved.get("kernels", []), kernels]))
         self._state: dict | None = saved["state"]
         self.resumed = self._state is not None
         if not self.resumed:
@@ -55,6 +60,11 @@ class Recorder:
     def earlier_commits(self) -> list[str]:
         """Other commits of the source tree at which the trial was trained before."""
         return [commit for commit in self._commits if commit != self.run.commit]
+
+    @property
+    def kernels(self) -> str:
+        """Names of the kernels of all attempts, in their order."""
+        return ", ".join(self._kernels)
 
     def resume(self) -> dict | None:
         """Return the restored state, or None. The recorder then releases it: a second call returns None."""
@@ -109,7 +119,8 @@ class Recorder:
         Interrupted
             If a signal came.
         """
-        self.checkpoints.save({"state": state, "rows": self.rows, "seconds": self.elapsed(), "commits": self._commits})
+        attempt = {"seconds": self.elapsed(), "commits": self._commits, "kernels": self._kernels}
+        self.checkpoints.save({"state": state, "rows": self.rows, **attempt})
         self._saved = time.monotonic()
         if self.interruption.caught is not None:
             raise Interrupted(self.interruption.caught)

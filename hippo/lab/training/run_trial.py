@@ -114,7 +114,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
         identity = _identity(trial, data)
         checkpoints = Checkpoints(folder / "checkpoints", identity)
         run = TrackedRun(trial, data, identity, folder)
-        recorder = Recorder(folder, run, checkpoints, interruption)
+        recorder = Recorder(folder, run, checkpoints, interruption, kernels.backend().name)
         run.start(resumed=recorder.resumed)
         task = registry.find("tasks", trial.task, trial.name)
         metrics = {
@@ -124,7 +124,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
             "threads": trial.threads,
             "run_id": run.id,
             "dataset": data,
-            "kernels": kernels.backend().name,
+            "kernels": recorder.kernels,
             "precision": _used_precision(trial),
             "commit": git_commit(),
             "earlier_commits": recorder.earlier_commits,

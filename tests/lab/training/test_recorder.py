@@ -23,3 +23,11 @@ def test_the_history_of_an_attempt_without_checkpoint_is_removed(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,seconds\n1,1\n")
     Recorder(tmp_path, SimpleNamespace(commit="a"), Checkpoints(tmp_path / "checkpoints", "x"), Interruption())
     assert not (tmp_path / "history.csv").exists()
+
+
+def test_the_kernels_of_all_attempts_are_known(tmp_path):
+    for kernels in ("torch", "avx2", "avx2"):
+        kept = Checkpoints(tmp_path / "checkpoints", "settings-data")
+        recorder = Recorder(tmp_path, SimpleNamespace(commit="a"), kept, Interruption(), kernels)
+        recorder.save({"epoch": 1})
+    assert recorder.kernels == "torch, avx2"
