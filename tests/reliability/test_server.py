@@ -62,7 +62,7 @@ def test_training_outlives_its_tracking_server(tmp_path, server, figure):
             before = {run.data.tags["seed"]: run.info.run_id for run in laboratory.runs(server.uri)}
             server.down()
             _, said = never.communicate(timeout=120)
-            assert never.returncode == 0 and "what it missed stays in" in said, said
+            assert never.returncode == 0 and "what it did not receive is in" in said, said
         stopped = laboratory.rows(0)
         waits.send_signal(signal.SIGCONT)
         wait_for(lambda: laboratory.rows(0) >= stopped + 2)
