@@ -45,7 +45,7 @@ def collect_scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFra
 
 
 def mean_ranks(table: pd.DataFrame, higher_is_better: bool) -> pd.Series:
-    """Return the mean rank of each model (column of `table`), best first. Equal scores all have the mean of their ranks."""
+    """Return the mean rank of each model (column of `table`), best first; equal scores have the mean of their ranks."""
     return table.rank(axis=1, ascending=not higher_is_better).mean().sort_values(kind="stable")
 
 
