@@ -1,4 +1,4 @@
-"""ExpRNN: an orthogonal recurrent matrix, parametrised by the matrix exponential.
+"""ExpRNN: an orthogonal recurrent matrix, parametrized by the matrix exponential.
 
 Its hyperparameters are `ExpRNN` in `baselines.options`. Letters in shape comments: B samples, C input channels, H
 hidden units.
@@ -44,7 +44,7 @@ class ModReLURecurrence(Recurrence):
 class ExpRNNCell(UnrolledCell):
     """h' = modReLU(W x + exp(S - S^T) h), S strictly upper triangular with a tenth of the learning rate.
 
-    Cayley initialisation of the paper: rotation angles -sqrt((1 - cos s) / (1 + cos s)) with s uniform on [0, pi / 2]
+    Cayley initialization of the paper: rotation angles -sqrt((1 - cos s) / (1 + cos s)) with s uniform on [0, pi / 2]
     (Helfrich et al. 2018), in 2 x 2 blocks; W Kaiming normal, b zero.
 
     Parameters

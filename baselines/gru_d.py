@@ -80,7 +80,7 @@ class GRUDCell(UnrolledCell):
     m = 1 where x is observed, else 0. d is the time since the last observation of that channel before this step.
     Unobserved inputs are replaced: x^ = m x + (1 - m) (g x' + (1 - g) mean), where x' is the last observation and
     g = exp(-max(0, w d + b)) with one w and b per channel. The mean over the training part is 0, because datasets here
-    are normalised by it. Without timestamps, inputs are one unit of time apart. The reset gate comes before the
+    are normalized by it. Without timestamps, inputs are one unit of time apart. The reset gate comes before the
     product, as published.
 
     Parameters

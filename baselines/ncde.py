@@ -42,7 +42,7 @@ class NCDECell(Cell):
     """z_0 = W X_0 + b;  dz = f(z) dX, driven by the path X = (t, x) through the observations.
 
     The path is the cubic Hermite spline with backward differences (Morrill et al. 2021), not the natural spline of
-    Kidger et al., in which every piece depends on the whole future. The path is parametrised by the number of the
+    Kidger et al., in which every piece depends on the whole future. The path is parametrized by the number of the
     observation. This does not change the solution, because a controlled equation depends on the image of the path
     only, and it lets samples with different times use one grid. Without timestamps t is the index of the observation.
 

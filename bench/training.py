@@ -1,6 +1,6 @@
 """One training step of the engine, the reference form and the stock modules: `python -m bench.training [folder]`.
 
-Forward, backward and optimiser for a batch of 100. Every form runs in a process of its own, so that its peak memory
+Forward, backward and optimizer for a batch of 100. Every form runs in a process of its own, so that its peak memory
 is its own; forms that are compared take turns, and the fastest of their steps counts.
 """
 
@@ -64,12 +64,12 @@ def training(model: str, form: str, hidden: int, length: int):
         "reference": lambda: cell.reference(inputs)[:, -1],
         "stock": lambda: cell(inputs)[0][:, -1],
     }.get(form, lambda: cell(inputs))
-    optimiser = Adam([{"params": [*cell.parameters(), *network.decoder.parameters()], "lr": 1e-3}])
+    optimizer = Adam([{"params": [*cell.parameters(), *network.decoder.parameters()], "lr": 1e-3}])
 
     def step():
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         cross_entropy(network.decoder(last()), targets).backward()
-        optimiser.step()
+        optimizer.step()
 
     return step
 

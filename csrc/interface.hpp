@@ -1,7 +1,7 @@
 // The kernels as a table of functions: one table per instruction set, chosen at run time.
 //
 // The interface between Python and the compiled module is this file, every other interface.hpp, and bindings.cpp. Its
-// version is their hash (CMakeLists.txt, hippo/kernels/backend.py), so a module of another version is recognised.
+// version is their hash (CMakeLists.txt, hippo/kernels/backend.py), so a module of another version is recognized.
 #pragma once
 #include <cstdint>
 

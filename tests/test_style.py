@@ -31,6 +31,7 @@ WORDS = {
     r"\btakes_times\b|\breads_missing\b": "nothing: the setting was removed",
     r"\bstands? by content\b|\boutcome stands\b": "is up to date",
 }
+BRITISH = r"\w*(optimis|normalis|initialis|discretis|serialis|recognis|parametris|behaviour|colour|neighbour|labelled)\w*"
 # The tables that name the words, and one key of a file format that earlier versions wrote.
 EXEMPT = {"CONTRIBUTING.md", "tests/test_style.py", "LICENSE"}
 
@@ -61,6 +62,11 @@ def found(pattern: str, paths: list[Path]) -> list[str]:
 def test_words_of_the_glossary(word):
     lines = found(word, tracked())
     assert not lines, f"write {WORDS[word]!r} instead:\n" + "\n".join(lines[:40])
+
+
+def test_spelling_is_american_as_in_the_libraries_in_use():
+    lines = found(BRITISH, tracked())
+    assert not lines, "\n".join(lines)
 
 
 def test_no_file_has_more_than_400_lines():

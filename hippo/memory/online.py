@@ -13,7 +13,7 @@ from hippo.operators.dynamics import TimeInvariant, default_dynamics
 from hippo.propagation import BlockPropagator, LegSPropagator, block_propagator
 
 SAVED_SETTINGS = ("measure", "order", "dynamics", "theta", "discretization", "batch", "seed")
-MOST_SAMPLES = 2**53  # the step ratio of a later sample would be that of its neighbour in float64
+MOST_SAMPLES = 2**53  # the step ratio of a later sample would be that of its neighbor in float64
 
 
 def _setting(name: str, description: str) -> Any:

@@ -116,7 +116,7 @@ def reconstruct(
     measure : str, default "legs"
         Name of the measure that the coefficients belong to.
     points : int or array_like, shape (P,), default 100
-        Number P of points, at the centres of P equal parts of the past, oldest first; or positions in the past, from
+        Number P of points, at the centers of P equal parts of the past, oldest first; or positions in the past, from
         0 (the oldest) to 1 (now).
     dynamics : {"scale-invariant", "time-invariant"}, optional
         Dynamics of the memory that the coefficients come from; default: scale-invariant for legs, time-invariant for

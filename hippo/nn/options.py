@@ -29,7 +29,7 @@ class ModelOptions(Options):
     uses_times: ClassVar[bool] = False
     test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8}
 
-    hidden_size: PositiveInt = Field(256, description="Units of the hidden state.")
+    hidden_size: int = Field(256, ge=1, le=100_000, description="Units of the hidden state.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of units set to zero before the output layer.")
     embedding_size: PositiveInt | None = Field(
         None,

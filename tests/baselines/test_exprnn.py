@@ -14,7 +14,7 @@ def test_the_recurrent_matrix_is_orthogonal():
     torch.testing.assert_close(matrix @ matrix.T, torch.eye(9, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
-def test_cayley_initialisation_rotates_in_planes_by_at_most_a_radian():
+def test_cayley_initialization_rotates_in_planes_by_at_most_a_radian():
     cell = build_model("exprnn", 1, 2, hidden_size=8).double().backbone
     # sqrt((1 - cos s) / (1 + cos s)) = tan(s / 2), at most 1 for s up to pi / 2.
     angles = cell.skew[torch.arange(0, 8, 2), torch.arange(1, 8, 2)]

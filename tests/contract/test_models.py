@@ -162,11 +162,11 @@ def test_save_and_load(name, tmp_path):
 def test_same_seed_same_bits(name, timestamps):
     def trained():
         model, (inputs, times) = build(name, timestamps), batch(timestamps)
-        optimiser = torch.optim.Adam(parameter_groups(model, 1e-2))
+        optimizer = torch.optim.Adam(parameter_groups(model, 1e-2))
         for _ in range(3):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             model(inputs, times).square().sum().backward()
-            optimiser.step()
+            optimizer.step()
         return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
     assert torch.equal(trained(), trained())
@@ -175,13 +175,13 @@ def test_same_seed_same_bits(name, timestamps):
 def test_training_lowers_the_loss(name):
     model, (inputs, _) = build(name), batch(False, samples=16)
     targets = torch.arange(16) % 5
-    optimiser = torch.optim.Adam(parameter_groups(model, 1e-2))
+    optimizer = torch.optim.Adam(parameter_groups(model, 1e-2))
     losses = []
     for _ in range(30):
         loss = torch.nn.functional.cross_entropy(model(inputs), targets)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.1
 

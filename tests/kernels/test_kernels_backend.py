@@ -175,7 +175,7 @@ def test_a_module_of_another_interface_is_not_used():
 
 @needs_compiled
 def test_the_interface_version_follows_the_files_that_define_it(tmp_path):
-    """In a copy of the package beside changed C++ files, the module is recognised as out of date."""
+    """In a copy of the package beside changed C++ files, the module is recognized as out of date."""
     root = Path(kernels.__file__).parents[2]
     if not (root / "csrc").is_dir():
         pytest.skip("an installed package has no C++ files")

@@ -1,4 +1,4 @@
-"""The kernels' tests once more, with addresses and undefined behaviour checked: `pytest -m slow -k sanitized`."""
+"""The kernels' tests once more, with addresses and undefined behavior checked: `pytest -m slow -k sanitized`."""
 
 import os
 import subprocess

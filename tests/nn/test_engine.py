@@ -66,11 +66,11 @@ def test_training_equals_that_of_the_reference_form(model):
     forms = (model, model.backbone), (other, lambda x: other.backbone.reference(x)[:, -1])
     for one, last in forms:
         # The larger eps keeps Adam from magnifying the rounding of gradients that are all but zero.
-        optimiser = torch.optim.Adam(parameter_groups(one, 1e-2), eps=1e-4)
+        optimizer = torch.optim.Adam(parameter_groups(one, 1e-2), eps=1e-4)
         for _ in range(4):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             torch.nn.functional.cross_entropy(one.decoder(last(inputs)), targets).backward()
-            optimiser.step()
+            optimizer.step()
     for a, b in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-10)
 

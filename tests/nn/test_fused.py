@@ -160,7 +160,7 @@ def test_bfloat16_rounds_alike_on_every_instruction_set(case):
     """Whether products run on units for bfloat16 or in float32: weights and operands are rounded to the same numbers.
 
     Sums of K products in another order differ by about sqrt(K / 3) 2^-24, for these cells less than 2^-21. A number
-    that differs by d rounds to the other neighbour with a probability of at most d / 2^-8, here 2^-13, which changes it
+    that differs by d rounds to the other neighbor with a probability of at most d / 2^-8, here 2^-13, which changes it
     by at most 2^-7: 2^-7 sqrt(2^-13) = 9e-5 in the mean square over all numbers that are rounded. The recurrence would
     feed this back and enlarge it at every step, in the end to the size of the roundings themselves, hence two steps
     only. Products of weights that are not rounded differ by 1.6e-3, and results by `unrounded`: less than half of that

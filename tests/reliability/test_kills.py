@@ -53,7 +53,7 @@ def test_a_signal_loses_no_step(laboratory, figure):
     assert state["epoch"] == len(saved["rows"]) + 1 == laboratory.rows() + 1
     steps = int(state["optimizer"]["moments"][0][0]["steps"])
     assert steps == (state["epoch"] - 1) * 15 + state["done"] // 4  # 60 samples in batches of 4
-    figure(f"stopped by SIGTERM at optimiser step {steps}, saved at step {steps}")
+    figure(f"stopped by SIGTERM at optimizer step {steps}, saved at step {steps}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda number: number.name)

@@ -1,4 +1,4 @@
-"""The recordings of CharacterTrajectories: their order, and how they are recognised by content.
+"""The recordings of CharacterTrajectories: their order, and how they are recognized by content.
 
 The same 2858 recordings are published by the UCI repository (a MATLAB file, with zero columns at both ends) and by
 the UEA archive (two text files; without the zeros until 2023, then with them and in other splits).
@@ -74,7 +74,7 @@ def arrange(raw: list[np.ndarray], letters: np.ndarray, form: str) -> Recordings
     return Recordings([sequences[i] for i in order], np.asarray(letters)[order], form)
 
 
-def recognise(path: Path, raw: list[np.ndarray], letters: np.ndarray, publisher: str, tolerance: float) -> Recordings:
+def recognize(path: Path, raw: list[np.ndarray], letters: np.ndarray, publisher: str, tolerance: float) -> Recordings:
     """Compare recordings with the known counts, lengths and sum, and arrange them.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Synthetic pen trajectories of the 20 letters: the labelled substitute for recordings that are not available."""
+"""Synthetic pen trajectories of the 20 letters: the labeled substitute for recordings that are not available."""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ from hippo.data.character_trajectories.recordings import (
     DIGEST,
     VALUES,
     Recordings,
-    recognise,
+    recognize,
     recordings_digest,
     require,
 )
@@ -60,7 +60,7 @@ def read_uci(paths: tuple[Path, ...]) -> Recordings:
     except Exception as error:  # SciPy raises many types for a damaged file: zlib.error, ValueError, KeyError, ...
         reason = f"truncated, altered or not the UCI's CharacterTrajectories ({type(error).__name__}: {error})"
         raise DamagedError(path, reason) from error
-    found = recognise(path, raw, letters, "UCI file", tolerance=1e-5)
+    found = recognize(path, raw, letters, "UCI file", tolerance=1e-5)
     digest = recordings_digest(found)
     require(
         path,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hippo.data.character_trajectories.recordings import VALUES, Recordings, recognise, require
+from hippo.data.character_trajectories.recordings import VALUES, Recordings, recognize, require
 from hippo.data.errors import DamagedError
 from hippo.data.places import ZipArchive
 from hippo.data.raw_files import content
@@ -43,7 +43,7 @@ def read_uea(paths: tuple[Path, ...]) -> Recordings:
                 raw.append(recording)
                 letters.append(letter)
     # The files hold fewer digits than float64 has, so the sum deviates and the digest cannot be compared.
-    return recognise(paths[0], raw, np.array(letters, dtype=int), "UEA archive", tolerance=0.05)
+    return recognize(paths[0], raw, np.array(letters, dtype=int), "UEA archive", tolerance=0.05)
 
 
 def _parse(path: Path, number: int, line: str) -> tuple[np.ndarray, int]:

@@ -38,6 +38,6 @@ class LSTMOptions(Options):
     hidden_size: PositiveInt = Field(256, description="units of the hidden state")
     order: PositiveInt = Field(256, description="Legendre coefficients of the output")
     length: PositiveInt = Field(1000, description="samples of a training signal")
-    steps: PositiveInt = Field(1000, description="optimiser steps")
-    batch_size: PositiveInt = Field(32, description="signals per optimiser step")
+    steps: PositiveInt = Field(1000, description="optimizer steps")
+    batch_size: PositiveInt = Field(32, description="signals per optimizer step")
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate of Adam")

@@ -1,4 +1,4 @@
-"""Training options: optimiser, schedule, and how the engine runs the model."""
+"""Training options: optimizer, schedule, and how the engine runs the model."""
 
 from typing import Annotated, Literal
 
@@ -17,8 +17,8 @@ class TrainingOptions(EngineOptions):
     """
 
     epochs: int = Field(50, ge=1, le=1_000_000, description="passes over the training part")
-    batch_size: int = Field(100, ge=1, le=1_000_000, description="samples per optimiser step")
-    learning_rate: PositiveFloat = Field(1e-3, description="learning rate of the optimiser")
+    batch_size: int = Field(100, ge=1, le=1_000_000, description="samples per optimizer step")
+    learning_rate: PositiveFloat = Field(1e-3, description="learning rate of the optimizer")
     device: str = Field("auto", description="auto (a CUDA device if there is one), cpu, cuda, cuda:1, …")
     optimizer: Annotated[
         Literal["adam", "adamw"], ADDED_LATER, Field(description="adamw decouples the weight decay from the gradient")

@@ -1,4 +1,4 @@
-"""Trial specification: one training, fully resolved, with typed options. The only place that (de)serialises a trial."""
+"""Trial specification: one training, fully resolved, with typed options. The only place that (de)serializes a trial."""
 
 import hashlib
 import json

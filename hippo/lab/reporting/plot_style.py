@@ -1,4 +1,4 @@
-"""Style of all figures: 8 cm wide at 7 points; lines differ in stroke and marker as well as in colour."""
+"""Style of all figures: 8 cm wide at 7 points; lines differ in stroke and marker as well as in color."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 
 WIDTH = 3.15  # inches: 8 cm, a column of a paper
 DARK, WARM, GREY = "#12406f", "#c8691c", "#b3b3b3"
-COLORS = (DARK, WARM, "#5aa469", "#7b2d5e", "#4fa3d9", "#6b6b6b")  # neighbours differ in luminance too
+COLORS = (DARK, WARM, "#5aa469", "#7b2d5e", "#4fa3d9", "#6b6b6b")  # neighbors differ in luminance too
 STROKES = ("-", "--", ":", "-.")
 MARKERS = "osD^vPX"
 STYLE = {
@@ -74,7 +74,7 @@ def figure_file(out: Path, height: float, rows: int = 1, columns: int = 1, **opt
 
 
 def line_styles() -> Iterator[dict]:
-    """Yield one style (colour, stroke, marker) after another, without end."""
+    """Yield one style (color, stroke, marker) after another, without end."""
     for color, stroke, marker in zip(cycle(COLORS), cycle(STROKES), cycle(MARKERS), strict=False):
         yield {"color": color, "linestyle": stroke, "marker": marker}
 

@@ -29,6 +29,7 @@ ORIGIN = {
     "versions.hippo-lab": "hippo-lab",
     "versions.torch": "torch",
     "kernels": "kernels",
+    "precision": "precision of products",
     "device": "device",
     "commit": "commit",
 }

@@ -90,7 +90,7 @@ def record(runs: list[Callable[[], None]]) -> list[Callable[[], None]]:
     ----------
     runs : list of callable
         Functions without arguments that launch kernels. Each runs once on a side stream before it is recorded, so that
-        libraries can initialise. Recording does not execute the kernels.
+        libraries can initialize. Recording does not execute the kernels.
 
     Returns
     -------

@@ -26,7 +26,7 @@ def _one_substitute(monkeypatch):
 RECORDINGS = substitute_recordings()
 
 
-def test_train_part_is_normalised_and_the_others_by_its_statistics(offline):
+def test_train_part_is_normalized_and_the_others_by_its_statistics(offline):
     dataset = CharacterTrajectories().build(offline)
     train = dataset.parts["train"].inputs.astype(float)
     np.testing.assert_allclose(train.mean(axis=(0, 1)), 0, atol=1e-6)  # float32 rounding of values near one
@@ -82,7 +82,7 @@ def test_datasets_differ_by_split_seed_only(offline):
     assert first == again != other
 
 
-def test_substitute_is_labelled_and_refused_where_real_data_is_required(no_network, tmp_path):
+def test_substitute_is_labeled_and_refused_where_real_data_is_required(no_network, tmp_path):
     assert CharacterTrajectories().fetch(Sources(cache=tmp_path)) == {"(no file)": SUBSTITUTE}
     dataset = CharacterTrajectories(samples=20).build(Sources(cache=tmp_path, offline=True))
     assert dataset.substitute and dataset.source == SUBSTITUTE and dataset.classes == 20

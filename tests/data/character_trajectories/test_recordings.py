@@ -50,7 +50,7 @@ def test_trimming_removes_zero_and_missing_ends_only():
     assert trim(np.zeros((4, 3))).shape == (0, 3)
 
 
-def test_uci_file_is_recognised(real):
+def test_uci_file_is_recognized(real):
     assert real.form == "UCI file, zero columns kept, lengths 109 to 205"
     assert tuple(np.bincount(real.letters)) == COUNTS
     lengths = [len(one) for one in real.sequences]

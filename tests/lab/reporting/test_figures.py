@@ -193,7 +193,7 @@ def test_signals_show_both_ends_and_what_each_model_makes_of_them(tmp_path, plot
             np.testing.assert_allclose(line.get_xydata(), np.column_stack([shown / 1e6, wave(shown)]))
 
 
-def test_lines_differ_without_their_colour():
+def test_lines_differ_without_their_color():
     styles = [(style["linestyle"], style["marker"]) for style, _ in zip(line_styles(), range(12), strict=False)]
     assert len(set(styles)) == 12
 

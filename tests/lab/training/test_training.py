@@ -61,14 +61,14 @@ def test_the_first_epoch_is_adam_on_cross_entropy(dataset):
     initial, order = training.seeds(make_trial(epochs=1))
     torch.manual_seed(initial)
     model = build_model("gru", 1, 2, hidden_size=6)
-    optimiser = torch.optim.Adam(copy.copy(list(model.parameters())), lr=0.05)
+    optimizer = torch.optim.Adam(copy.copy(list(model.parameters())), lr=0.05)
     inputs, targets = (torch.from_numpy(getattr(dataset.parts["train"], f)) for f in ("inputs", "targets"))
     total = 0.0
     for batch in torch.randperm(64, generator=torch.Generator().manual_seed(order)).split(10):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = cross_entropy(model(inputs[batch]), targets[batch])
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         total += loss.item() * len(batch)
     _, rows = run(dataset, epochs=1)
     assert rows[0]["train_loss"] == pytest.approx(total / 64, rel=1e-6)
