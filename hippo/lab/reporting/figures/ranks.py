@@ -41,7 +41,7 @@ def plot_ranks(results: "Results", out: Path) -> None:
         title = f"critical difference {width:.2f} over {len(table)} pairs of variant and seed"
         if width >= models - 1:
             title += ":\ntoo few pairs to distinguish any two models"
-        axis.set(title=title, xlabel="mean rank (1 is best); bars join models that are not distinguished")
+        axis.set(title=title, xlabel="mean rank (1 is best);\nbars join models that are not distinguished")
         axis.set(yticks=[], xlim=(0.7, models * 1.35))
         axis.set_xticks(range(1, models + 1))
         axis.spines["left"].set_visible(False)
