@@ -93,11 +93,13 @@ def test_a_trial_that_ends_while_snakemake_is_interrupted_is_kept(laboratory):
 
 
 def test_an_interrupted_trial_resumes(laboratory):
+    """If the trial ends before Snakemake has seen the signal, Snakemake restarts it, as it does after a failure."""
     with workflow(laboratory) as process:
+        trainer = laboratory.trainer()
         os.killpg(process.pid, signal.SIGINT)
         process.wait(120)
-    assert not (laboratory.place() / "metrics.json").exists()
     again(laboratory)
+    assert laboratory.trainer() != trainer
     assert_one_run(laboratory)
 
 
