@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from hippo.cli import collector
 from hippo.cli.options import FILE, FOLDER, experiment_argument
 from hippo.config import ConfigError
 
@@ -42,8 +43,9 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
     out = out or Path("results", scale, "trials", trial.name)
     if not data.exists() and (force or not has_outcome(out)):
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
-    from hippo.lab.training.interruption import Interruption
-    from hippo.lab.training.run_trial import run_trial
+    with collector.paused():
+        from hippo.lab.training.interruption import Interruption
+        from hippo.lab.training.run_trial import run_trial
 
     with Interruption() as interruption:
         if wait:

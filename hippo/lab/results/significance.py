@@ -1,5 +1,7 @@
 """Which models of a table differ: ranks over variants and seeds, Friedman's and Wilcoxon's tests, Holm's correction.
 
+The functions that need scipy.stats import it: it would be half of the start of every command that reads results.
+
 References
 ----------
 Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006).
@@ -9,7 +11,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import friedmanchisquare, studentized_range, wilcoxon
 
 from hippo.lab.plan.experiment import Experiment
 
@@ -67,11 +68,18 @@ def pairwise(table: pd.DataFrame) -> pd.DataFrame:
     for one, other in combinations(table.columns, 2):
         difference = (table[one] - table[other]).round(DECIMALS)
         enough = least_p(len(difference)) <= 0.05
-        p = float(wilcoxon(difference, zero_method="zsplit").pvalue) if enough else np.nan
+        p = wilcoxon_p(difference) if enough else np.nan
         median = difference.median()
         lines.append({"model": one, "other": other, "pairs": len(difference), "median_difference": median, "p": p})
     tests = pd.DataFrame(lines, columns=["model", "other", "pairs", "median_difference", "p"])
     return tests.assign(p_holm=holm(tests["p"]))
+
+
+def wilcoxon_p(differences: pd.Series) -> float:
+    """Return the p value of Wilcoxon's signed-rank test; a difference of 0 counts half to each side."""
+    from scipy.stats import wilcoxon
+
+    return float(wilcoxon(differences, zero_method="zsplit").pvalue)
 
 
 def least_p(pairs: int) -> float:
@@ -81,6 +89,8 @@ def least_p(pairs: int) -> float:
 
 def friedman(table: pd.DataFrame) -> float:
     """Return the p value of Friedman's test that all models (three or more columns of `table`) rank alike."""
+    from scipy.stats import friedmanchisquare
+
     if (table.round(DECIMALS).nunique(axis=1) == 1).all():
         return 1.0  # all scores are equal: the statistic would be 0 / 0
     return float(friedmanchisquare(*(table[column].round(DECIMALS) for column in table)).pvalue)
@@ -95,5 +105,7 @@ def holm(p: pd.Series) -> pd.Series:
 
 def critical_difference(models: int, pairs: int) -> float:
     """Return Nemenyi's difference of mean ranks that is significant at 5 % (Demšar 2006, section 3.2.2)."""
+    from scipy.stats import studentized_range
+
     q = studentized_range.ppf(0.95, models, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(models * (models + 1) / (6 * pairs)))

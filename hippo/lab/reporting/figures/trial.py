@@ -21,17 +21,22 @@ def plot_trial(history: "pd.DataFrame | None", points: "pd.DataFrame | None", ou
     out : Path
         Written are `out`.png and `out`.svg, if there is anything to plot.
     """
+    if points is not None:
+        _plot_points(points, out)
+    elif history is not None and len(history) > 1:
+        _plot_history(history.set_index("epoch"), out)
+
+
+def _plot_points(points: "pd.DataFrame", out: Path) -> None:
+    """Plot both ends of a reconstructed signal."""
     from hippo.lab.reporting.figures.signals import plot_ends
     from hippo.lab.reporting.plot_style import add_legend, figure_file
 
-    if points is not None:
-        with figure_file(out, 1.2, 1, 2, sharey=True) as (figure, axes):
-            plot_ends(axes[0], points)
-            for axis, name in zip(axes[0], ("oldest", "newest"), strict=True):
-                axis.set(title=f"{name} samples", xlabel="samples, millions")
-            add_legend(figure, axes)
-    elif history is not None and len(history) > 1:
-        _plot_history(history.set_index("epoch"), out)
+    with figure_file(out, 1.2, 1, 2, sharey=True) as (figure, axes):
+        plot_ends(axes[0], points)
+        for axis, name in zip(axes[0], ("oldest", "newest"), strict=True):
+            axis.set(title=f"{name} samples", xlabel="samples, millions")
+        add_legend(figure, axes)
 
 
 def _plot_history(history: "pd.DataFrame", out: Path) -> None:

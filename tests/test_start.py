@@ -1,0 +1,61 @@
+"""What commands import, and when Python searches for cyclic garbage: both decide how long a command takes to start."""
+
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from hippo.cli import collector
+
+SLOW = {"torch", "mlflow", "matplotlib", "sklearn", "sktime", "scipy.stats"}
+
+
+def imported(code: str, tmp_path) -> set[str]:
+    """Those of the slow modules that a program has imported at its end."""
+    program = f"import sys\n{code}\nprint('loaded', *set({sorted(SLOW)!r}) & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+READ_RESULTS = """
+from pathlib import Path
+from hippo.lab.plan.experiment import load_experiment
+from hippo.lab.reporting.listing import list_trials
+from hippo.lab.results.results import collect_results
+import hippo.lab.reporting.tables
+list_trials([collect_results(load_experiment({file!r}, "smoke"), Path("trials"))])
+"""
+
+
+def test_reading_results_imports_no_slow_module(tmp_path, pytestconfig):
+    file = str(pytestconfig.rootpath / "config/experiments/timescale.yaml")
+    assert imported(READ_RESULTS.format(file=file), tmp_path) == set()
+
+
+def test_a_trial_without_a_figure_does_not_import_matplotlib(tmp_path):
+    code = """
+import pandas as pd
+from pathlib import Path
+from hippo.lab.reporting.figures.trial import plot_trial
+plot_trial(pd.DataFrame([{"epoch": 1, "train_loss": 1.0}]), None, Path("figure"))
+"""
+    assert imported(code, tmp_path) == set()
+
+
+@pytest.fixture
+def thresholds():
+    before = gc.get_threshold()
+    yield before
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_imports_are_not_searched_and_training_is_searched_as_usual(thresholds):
+    collector.relax()
+    assert gc.get_threshold() > thresholds
+    with pytest.raises(ImportError), collector.paused():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled() and gc.get_threshold() == thresholds and gc.get_freeze_count() > 0
