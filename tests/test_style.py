@@ -31,7 +31,9 @@ WORDS = {
     r"\btakes_times\b|\breads_missing\b": "nothing: the setting was removed",
     r"\bstands? by content\b|\boutcome stands\b": "is up to date",
 }
-BRITISH = r"\w*(optimis|normalis|initialis|discretis|serialis|recognis|parametris|behaviour|colour|neighbour|labelled)\w*"
+BRITISH = (
+    r"\w*(optimis|normalis|initialis|discretis|serialis|recognis|parametris|behaviour|colour|neighbour|labelled)\w*"
+)
 # The tables that name the words, and one key of a file format that earlier versions wrote.
 EXEMPT = {"CONTRIBUTING.md", "tests/test_style.py", "LICENSE"}
 
