@@ -10,6 +10,9 @@ import torch
 import torchcde
 from torch import Tensor, nn
 
+from baselines.flows.equation import RELU, TANH, Equation, Inputs, Weights
+from baselines.flows.node import solve_flow
+from baselines.flows.runge_kutta import Tableau, fixed_grid, stage_times
 from baselines.solver import Solver
 from hippo.nn.cells.cell import Cell, intervals
 
@@ -36,6 +39,12 @@ class VectorField(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Return the matrices (batch, hidden, channels) for z (batch, hidden)."""
         return self.outer(self.inner(z).relu()).tanh().unflatten(-1, (-1, self.channels))
+
+    def weights(self) -> Weights:
+        """Return the weights as a flow takes them: one block of outputs per channel."""
+        outer_weight = self.outer.weight.unflatten(0, (-1, self.channels)).transpose(0, 1)  # (1 + C, H, F)
+        outer_bias = self.outer.bias.unflatten(0, (-1, self.channels)).t()  # (1 + C, H)
+        return Weights(self.inner.weight, self.inner.bias, outer_weight, outer_bias)
 
 
 class NCDECell(Cell):
@@ -76,15 +85,34 @@ class NCDECell(Cell):
         Diverged
             If the solver fails.
         """
+        # The adjoint of the fixed-step form is that of this vector field only.
+        if self.solver.tableau is None or type(self.field) is not VectorField:
+            return self._solve(inputs, times, lengths, every_step)
+        self.solver.begin()
+        path = control_path(inputs, times, lengths, self.time_unit)  # (B, L, 1 + C)
+        state = self.initial(path[:, 0])  # (B, H)
+        if path.shape[1] == 1:
+            return state.unsqueeze(1) if every_step else state
+        equation = Equation("ncde", RELU, TANH, self.solver.tableau, self.solver.steps)
+        controls = increments(path, equation.tableau, self.solver.steps)  # (E, B, 1 + C)
+        self.solver.count(len(controls) + 1)  # torchcde evaluates the field once more, for its shape
+        hidden = solve_flow(equation, Inputs(state, controls), self.field.weights(), every_step)
+        return hidden.transpose(0, 1) if every_step else hidden  # (B, L, H) or (B, H)
+
+    def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Solve the equation with torchcde under autograd; arguments and result as in `Cell.reference`."""
+        return self._solve(inputs, times, lengths, every_step=True)
+
+    def _solve(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None, every_step: bool) -> Tensor:
+        """Solve the equation with torchcde; arguments and result as in `hidden_states`."""
         self.solver.begin()
         path = control_path(inputs, times, lengths, self.time_unit)  # (B, L, 1 + C)
         z = self.initial(path[:, 0])  # (B, H)
         steps = path.shape[1] - 1
         if steps == 0:
             return z.unsqueeze(1) if every_step else z
-        spline = torchcde.CubicSpline(torchcde.hermite_cubic_coefficients_with_backward_differences(path))
+        cdeint = partial(torchcde.cdeint, spline(path), adjoint=False)
         points = range(steps + 1) if every_step else (0, steps)
-        cdeint = partial(torchcde.cdeint, spline, adjoint=False)
         hidden = self.solver(cdeint, lambda t, y: self.field(y), z, points)  # (B, points, H)
         return hidden if every_step else hidden[:, -1]
 
@@ -121,3 +149,32 @@ def control_path(inputs: Tensor, times: Tensor | None, lengths: Tensor | None, t
         inputs = inputs.gather(1, inside.unsqueeze(2).expand(-1, -1, channels))
         times = times.gather(1, inside)
     return torch.cat([times.to(inputs.dtype).unsqueeze(2) / time_unit, inputs], dim=2)
+
+
+def spline(path: Tensor) -> torchcde.CubicSpline:
+    """Return the cubic Hermite spline with backward differences through `path` (batch, length, channels)."""
+    return torchcde.CubicSpline(torchcde.hermite_cubic_coefficients_with_backward_differences(path))
+
+
+def increments(path: Tensor, tableau: Tableau, substeps: int) -> Tensor:
+    """Compute the increments of the path over each step of the solver, at the rates of the stages of the step.
+
+    Parameters
+    ----------
+    path : Tensor, shape (batch, length, channels)
+        Points of the path.
+    tableau : Tableau
+        Rule of the solver.
+    substeps : int
+        Steps of the solver between two points.
+
+    Returns
+    -------
+    Tensor, shape (evaluations, batch, channels)
+        Evaluations of all steps of the solver in their order.
+    """
+    grid = fixed_grid(0, path.shape[1] - 1, substeps, like=path)  # (N + 1,)
+    times = stage_times(tableau, grid)  # (N, S)
+    rates = spline(path).derivative(times.flatten())  # (B, N*S, C)
+    sizes = grid.diff().repeat_interleave(times.shape[1])  # (N*S,)
+    return (rates * sizes.unsqueeze(1)).transpose(0, 1)  # (N*S, B, C)

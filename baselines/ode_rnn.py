@@ -8,8 +8,21 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
+from baselines.flows.equation import IDENTITY, TANH, Equation, Inputs, Weights
+from baselines.flows.node import solve_flow
+from baselines.flows.runge_kutta import fixed_grid
 from baselines.solver import Solver
 from hippo.nn.cells.cell import Cell, intervals
+from hippo.nn.cells.unrolled import with_bias
+
+
+class VectorField(nn.Sequential):
+    """The vector field f: one hidden layer of tanh."""
+
+    def weights(self) -> tuple[Tensor, ...]:
+        """Return the weights as a flow takes them; time is the only channel of its path."""
+        inner, _, outer = self
+        return inner.weight, inner.bias, outer.weight.unsqueeze(0), outer.bias.unsqueeze(0)
 
 
 class ODERNNCell(Cell):
@@ -38,7 +51,7 @@ class ODERNNCell(Cell):
     def __init__(self, input_size: int, hidden_size: int, field_size: int, time_unit: float, solver: Solver):
         super().__init__(input_size, hidden_size)
         self.time_unit, self.solver = time_unit, solver
-        self.field = nn.Sequential(nn.Linear(hidden_size, field_size), nn.Tanh(), nn.Linear(field_size, hidden_size))
+        self.field = VectorField(nn.Linear(hidden_size, field_size), nn.Tanh(), nn.Linear(field_size, hidden_size))
         for layer in self.field[::2]:
             nn.init.normal_(layer.weight, std=0.1)
             nn.init.zeros_(layer.bias)
@@ -52,16 +65,52 @@ class ODERNNCell(Cell):
         Diverged
             If the solver fails.
         """
+        # The adjoint of the fixed-step form is that of this vector field only.
+        if self.solver.tableau is None or type(self.field) is not VectorField:
+            hidden = self.reference(inputs, times, lengths)  # (B, L, H)
+            return hidden if every_step else hidden[:, -1]
         self.solver.begin()
-        elapsed = inputs.new_ones(inputs.shape[:2]) if times is None else intervals(times, lengths).to(inputs.dtype)
-        elapsed = elapsed / self.time_unit  # (B, L)
+        equation = Equation("ode_rnn", TANH, IDENTITY, self.solver.tableau, self.solver.steps)
+        sizes = fixed_grid(0, 1, self.solver.steps, like=inputs).diff()  # (substeps,)
+        elapsed = self.elapsed(inputs, times, lengths)[:, 1:].t()  # (L - 1, B)
+        controls = elapsed.unsqueeze(1) * sizes.unsqueeze(1)  # (L - 1, substeps, B)
+        controls = controls.flatten(0, 1).repeat_interleave(equation.stages, dim=0).unsqueeze(2)  # (E, B, 1)
+        self.solver.count(len(controls))
+        ones = torch.ones_like(inputs[:, :, :1])  # the input of the biases
+        x = torch.cat([inputs, ones], dim=2).transpose(0, 1).contiguous()  # (L, B, C + 1)
+        state = inputs.new_zeros(len(inputs), self.hidden_size)
+        hidden = solve_flow(equation, Inputs(state, controls, x), self.weights(), every_step)
+        return hidden.transpose(0, 1) if every_step else hidden  # (B, L, H) or (B, H)
+
+    def weights(self) -> Weights:
+        """Return the weights as a flow takes them."""
+        gates, update = 2 * self.hidden_size, self.update
+        w_in = torch.cat(
+            [
+                with_bias(update.weight_ih[:gates], update.bias_ih[:gates] + update.bias_hh[:gates]),
+                with_bias(torch.zeros_like(update.weight_ih[gates:]), update.bias_hh[gates:]),
+                with_bias(update.weight_ih[gates:], update.bias_ih[gates:]),
+            ]
+        )
+        return Weights(*self.field.weights(), w_in, update.weight_hh)
+
+    def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Solve the equation with torchdiffeq under autograd; arguments and result as in `Cell.reference`."""
+        self.solver.begin()
+        elapsed = self.elapsed(inputs, times, lengths)
         h, hidden = inputs.new_zeros(len(inputs), self.hidden_size), []
         for k, x in enumerate(inputs.unbind(1)):  # x (B, C)
             if k:
                 h = self.flow(h, elapsed[:, k : k + 1])
             h = self.update(x, h)
             hidden.append(h)
-        return torch.stack(hidden, dim=1) if every_step else h  # (B, L, H) or (B, H)
+        return torch.stack(hidden, dim=1)  # (B, L, H)
+
+    def elapsed(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """Return the time since the previous input (batch, length), in units of the equation."""
+        if times is None:
+            return inputs.new_ones(inputs.shape[:2]) / self.time_unit
+        return intervals(times, lengths).to(inputs.dtype) / self.time_unit
 
     def flow(self, h: Tensor, elapsed: Tensor) -> Tensor:
         """Return the hidden state (batch, hidden) after the time `elapsed` (batch, 1)."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
+from baselines.flows.runge_kutta import TABLEAUS, Tableau, fixed_grid
 from hippo.nn.divergence import Diverged
 
 # Beginnings of the messages of the AssertionErrors that torchdiffeq raises when it cannot continue a solution.
@@ -34,6 +34,11 @@ class Solver:
         self.max_evaluations = max_evaluations
         self.evaluations = self._in_this_pass = 0
 
+    @property
+    def tableau(self) -> Tableau | None:
+        """Coefficients of a fixed-step method; None for an adaptive method."""
+        return TABLEAUS.get(self.method)
+
     def begin(self) -> None:
         """Start a forward pass: reset the count that `max_evaluations` limits."""
         self._in_this_pass = 0
@@ -42,6 +47,20 @@ class Solver:
         """Return the number of evaluations since the last call."""
         count, self.evaluations = self.evaluations, 0
         return count
+
+    def count(self, evaluations: int) -> None:
+        """Count evaluations of the vector field.
+
+        Raises
+        ------
+        Diverged
+            If they exceed the limit of one forward pass.
+        """
+        counted = min(evaluations, self.max_evaluations + 1 - self._in_this_pass)  # the one past the limit is the last
+        self.evaluations += counted
+        self._in_this_pass += counted
+        if self._in_this_pass > self.max_evaluations:
+            raise Diverged(f"{self.method}: more than {self.max_evaluations} evaluations in one forward pass")
 
     def __call__(self, odeint: Callable, field: Callable, state: Tensor, points: Sequence[int]) -> Tensor:
         """Solve an equation.
@@ -69,16 +88,12 @@ class Solver:
         """
 
         def counted(t, y):
-            self.evaluations += 1
-            self._in_this_pass += 1
-            if self._in_this_pass > self.max_evaluations:
-                raise Diverged(f"{self.method}: more than {self.max_evaluations} evaluations in one forward pass")
+            self.count(1)
             return field(t, y)
 
         times = state.new_tensor(points)
         if self.tolerance is None:
-            steps = (points[-1] - points[0]) * self.steps
-            grid = torch.linspace(points[0], points[-1], steps + 1, dtype=state.dtype, device=state.device)
+            grid = fixed_grid(points[0], points[-1], self.steps, like=state)
             settings = {"options": {"grid_constructor": lambda f, y0, t: grid}}
         else:
             settings = {"rtol": self.tolerance, "atol": self.tolerance}

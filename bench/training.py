@@ -1,10 +1,14 @@
-"""One training step of the engine, the reference form and the stock modules: `python -m bench.training [folder]`.
+"""One training step of every form of a model: `python -m bench.training [folder [model ...]]`.
 
-Forward, backward and optimizer for a batch of 100. Every form runs in a process of its own, so that its peak memory
-is its own; forms that are compared take turns, and the fastest of their steps counts.
+The forms are the fast form in float32 and bfloat16, the reference form, PyTorch's own module (stock), the matrix
+products alone by PyTorch, and as many multiply-adds at the peak rate of the cores. The reference form of NCDE and
+ODE-RNN is the solution by torchdiffeq. A step is forward, backward and optimizer for a batch of 100. Every form runs in
+a process of its own, so that its peak memory is its own; forms that are compared take turns, and the fastest of their
+steps counts.
 """
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -18,15 +22,20 @@ from hippo.kernels import backend, product_precision
 
 BATCH, CLASSES = 100, 10
 SIZES = ((256, 182), (512, 784))
-MODELS = ("legs", "lmu", "gru", "lstm")
-FORMS = ("reference", "stock", "float32", "bfloat16", "products float32", "products bfloat16")
+MODELS = ("legs", "lmu", "gru", "lstm", "ncde", "ode_rnn")
+FLOWS = ("ncde", "ode_rnn")  # float32 only, with the channels of CharacterTrajectories
+FORMS = ("reference", "stock", "float32", "bfloat16", "products float32", "products bfloat16", "peak float32")
 ROUNDS, STEPS = 2, 3
 ENOUGH = 8.0  # seconds of steps: forms that take longer are stepped less often
 
 
 def has(form: str, model: str) -> bool:
-    """Only gated recurrent networks have a stock module; the products alone are shown for LegS."""
-    return {"stock": model in ("gru", "lstm")}.get(form, not form.startswith("products") or model == "legs")
+    """Only gated recurrent networks have a stock module; the products alone are shown for LegS, NCDE and ODE-RNN."""
+    if form == "stock":
+        return model in ("gru", "lstm")
+    if model in FLOWS:
+        return not form.endswith("bfloat16")
+    return not form.startswith(("products", "peak")) or model == "legs"
 
 
 def measure(model: str, form: str, hidden: int, length: int, threads: int) -> dict:
@@ -37,7 +46,12 @@ def measure(model: str, form: str, hidden: int, length: int, threads: int) -> di
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     before = peak_memory()
-    step = products(form, hidden, length) if form.startswith("products") else training(model, form, hidden, length)
+    if form.startswith("products"):
+        step = products(model, form, hidden, length)
+    elif form.startswith("peak"):
+        step = peak(model, hidden, length, threads)
+    else:
+        step = training(model, form, hidden, length)
     seconds = []
     while len(seconds) < 2 or (len(seconds) <= STEPS and sum(seconds) < ENOUGH):
         start = time.perf_counter()
@@ -54,10 +68,11 @@ def training(model: str, form: str, hidden: int, length: int):
     from hippo.nn import build_model
     from hippo.nn.optimizers import Adam
 
-    options = {"theta": float(length)} if model == "lmu" else {}
+    options = {"lmu": {"theta": float(length)}, "ode_rnn": {"time_unit": float(length)}}.get(model, {})
+    channels = 3 if model in FLOWS else 1
     engine = {"precision": form} if form in ("float32", "bfloat16") else {}
-    network = build_model(model, 1, CLASSES, hidden_size=hidden, engine=engine, **options)
-    inputs, targets = torch.rand(BATCH, length, 1), torch.randint(0, CLASSES, (BATCH,))
+    network = build_model(model, channels, CLASSES, hidden_size=hidden, engine=engine, **options)
+    inputs, targets = torch.rand(BATCH, length, channels), torch.randint(0, CLASSES, (BATCH,))
     stock = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}.get(model) if form == "stock" else None
     cell = stock(1, hidden, batch_first=True) if stock else network.backbone
     last = {
@@ -74,24 +89,47 @@ def training(model: str, form: str, hidden: int, length: int):
     return step
 
 
-def products(form: str, hidden: int, length: int):
-    """The products of the LegS cell's step and nothing else, by torch: no engine on these goes below."""
+def product_shapes(model: str, hidden: int, length: int) -> list[tuple[int, int, int]]:
+    """Number, inputs and outputs of the products with each weight in the forward pass of a batch."""
+    flows, channels = length - 1, 4  # time and the three inputs
+    return {
+        "legs": [(length, hidden, 2 * hidden)],
+        "ncde": [(4 * flows, hidden, hidden), (4 * flows, hidden, channels * hidden)],  # four stages of rk4
+        "ode_rnn": [(flows, hidden, hidden), (flows, hidden, hidden), (length, hidden, 3 * hidden)],
+    }[model]
+
+
+def products(model: str, form: str, hidden: int, length: int):
+    """The products of the cell's steps and nothing else, by torch: no form on these goes below."""
     import torch
 
     dtype = getattr(torch, form.split()[1])
-    weight, operand, gates = (torch.rand(*s).to(dtype) for s in ((hidden, 2 * hidden), (BATCH, hidden), (1, 1)))
-    transposed = weight.t().contiguous()
-    gates, back = torch.empty(BATCH, 2 * hidden, dtype=dtype), torch.empty(BATCH, hidden, dtype=dtype)
-    tapes = torch.rand(length * BATCH, 2 * hidden).to(dtype), torch.rand(length * BATCH, hidden).to(dtype)
 
-    def step():
-        for _ in range(length):
-            torch.mm(operand, weight, out=gates)
-        for _ in range(length):
-            torch.mm(gates, transposed, out=back)
-        return tapes[0].t() @ tapes[1]
+    def with_one_weight(number: int, inputs: int, outputs: int):
+        weight, operand = torch.rand(inputs, outputs).to(dtype), torch.rand(BATCH, inputs).to(dtype)
+        transposed = weight.t().contiguous()
+        product, back = torch.empty(BATCH, outputs, dtype=dtype), torch.empty(BATCH, inputs, dtype=dtype)
+        tapes = torch.rand(number * BATCH, outputs).to(dtype), torch.rand(number * BATCH, inputs).to(dtype)
 
-    return step
+        def step():
+            for _ in range(number):
+                torch.mm(operand, weight, out=product)
+            for _ in range(number):
+                torch.mm(product, transposed, out=back)
+            return tapes[0].t() @ tapes[1]
+
+        return step
+
+    steps = [with_one_weight(*shape) for shape in product_shapes(model, hidden, length)]
+    return lambda: [step() for step in steps]
+
+
+def peak(model: str, hidden: int, length: int, threads: int):
+    """As many multiply-adds in registers as one thread's part of these products: no form at all goes below."""
+    multiply_adds = 3 * BATCH * sum(math.prod(shape) for shape in product_shapes(model, hidden, length)) / threads
+    run, rounds = backend().compiled.peak_fma_float32, 100_000
+    per_round = run(rounds) / rounds
+    return lambda: run(round(multiply_adds / per_round))
 
 
 def peak_memory() -> float:
@@ -113,11 +151,16 @@ def result(process: subprocess.Popen) -> dict:
     return json.loads(output)
 
 
-def rows(threads: int, side_by_side: int) -> list[dict]:
-    """One row per size, model and form; with `side_by_side` processes at once, the mean of their steps."""
+def rows(threads: int, side_by_side: int, models: list[str]) -> list[dict]:
+    """One row per size, model and form; NCDE and ODE-RNN at the first size only.
+
+    With `side_by_side` processes at once, the mean of their steps.
+    """
     table = []
     for hidden, length in SIZES:
-        for model in MODELS:
+        for model in models:
+            if model in FLOWS and (hidden, length) != SIZES[0]:
+                continue
             forms = [form for form in FORMS if has(form, model)]
             found = {form: [] for form in forms}
             for _ in range(ROUNDS if side_by_side == 1 else 1):
@@ -134,7 +177,7 @@ def rows(threads: int, side_by_side: int) -> list[dict]:
     return [{**row, "times_reference": reference[row["hidden"], row["model"]] / row["seconds"]} for row in table]
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, models: list[str]) -> None:
     """Measure both arrangements, and write them as CSV and Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     precision = product_precision("bfloat16")
@@ -144,7 +187,7 @@ def main(folder: Path) -> None:
     )
     text = ["# Training step", "", about, ""]
     for title, threads, crowd in (("Two threads", 2, 1), ("One thread, two processes side by side", 1, 2)):
-        frame = pd.DataFrame(rows(threads, crowd)).round(
+        frame = pd.DataFrame(rows(threads, crowd, models)).round(
             {"seconds": 3, "steps_per_second": 2, "times_reference": 1, "MB": 0}
         )
         frame.to_csv(folder / f"training_{threads}.csv", index=False)
@@ -157,4 +200,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["measure"]:
         print(json.dumps(measure(*json.loads(sys.argv[2]))))
     else:
-        main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("results/bench"))
+        main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("results/bench"), sys.argv[2:] or list(MODELS))

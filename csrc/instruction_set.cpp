@@ -1,5 +1,6 @@
 // Compiled once per instruction set, with HIPPO_ISA its name: the same kernels under other compiler flags.
 // Everything here is in unnamed namespaces, so the linker cannot merge code of two instruction sets.
+#include "cells/flow_cell.hpp"
 #include "cells/memory_cell.hpp"
 #include "cells/recurrent_cell.hpp"
 #include "finite.hpp"

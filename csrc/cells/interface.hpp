@@ -107,6 +107,60 @@ constexpr RecurrentCellLayout GruD = {.z_blocks = 4, .products = {2, 1}, .has_de
   ARRAY(Tape, passed, required_if(layout.products[1]), steps, batch_size, hidden_size)                              \
   ARRAY(Tape, decayed, required_if(layout.has_decay), steps, batch_size, hidden_size)
 
+// -- cells whose hidden state follows a differential equation ---------------------------------------------------------
+
+struct FlowCellLayout {
+  bool has_update = false;  // a GRU changes the hidden state at every input
+};
+
+namespace layouts {
+
+constexpr FlowCellLayout Ncde = {};
+constexpr FlowCellLayout OdeRnn = {.has_update = true};
+
+}  // namespace layouts
+
+// A whole sequence. Between two inputs the solver takes `substeps` steps of `stages` evaluations. The tape has room for
+// all of them, or without `keep` for one. Gradients of weights are those of the transposed weights.
+#define HIPPO_FLOW_CELL_FIELDS(NUMBER, ARRAY)                                                                          \
+  NUMBER(std::int64_t, steps)                                                                                          \
+  NUMBER(std::int64_t, batch_size)                                                                                     \
+  NUMBER(std::int64_t, hidden_size)                                                                                    \
+  NUMBER(std::int64_t, field_size) /* hidden units of the vector field */                                              \
+  NUMBER(std::int64_t, channels)   /* of the path that drives the equation */                                          \
+  NUMBER(std::int64_t, substeps)                                                                                       \
+  NUMBER(std::int64_t, stages)                                                                                         \
+  NUMBER(std::int64_t, input_size) /* of the update */                                                                 \
+  NUMBER(bool, keep)                                                                                                   \
+  NUMBER(bool, bfloat16) /* the type of the products; the tape is float */                                             \
+  NUMBER(bool, backward)                                                                                               \
+  ARRAY(const float, tableau, Presence::required, stages + 1, stages) /* of the states of the stages, and the sum */   \
+  ARRAY(const float, controls, Presence::required, evaluations(), batch_size, channels)                                \
+  ARRAY(const float, inner_weight, Presence::required, field_size, hidden_size)                                        \
+  ARRAY(const float, inner_bias, Presence::required, field_size)                                                       \
+  ARRAY(const float, outer_weight, Presence::required, channels, hidden_size, field_size)                              \
+  ARRAY(const float, outer_bias, Presence::required, channels, hidden_size)                                            \
+  ARRAY(const float, x, required_if(layout.has_update), steps, batch_size, input_size)                                 \
+  ARRAY(const float, w_in, required_if(layout.has_update), 4 * hidden_size, input_size)                                \
+  ARRAY(const float, w_rec, required_if(layout.has_update), 3 * hidden_size, hidden_size)                              \
+  ARRAY(const float, grad_hidden, backward ? Presence::optional : Presence::absent, steps, batch_size, hidden_size)    \
+  ARRAY(float, h, Presence::required, batch_size, hidden_size) /* backward: its gradient */                            \
+  ARRAY(float, hidden, backward ? Presence::absent : Presence::optional, steps, batch_size, hidden_size)               \
+  ARRAY(float, states, Presence::required, kept(evaluations()), batch_size, hidden_size) /* tape: operands of inner */ \
+  ARRAY(float, inner, Presence::required, kept(evaluations()), batch_size, field_size)   /* tape: activations */       \
+  ARRAY(float, outer, Presence::required, kept(evaluations()), batch_size, channels* hidden_size)                      \
+  ARRAY(float, flowed, required_if(layout.has_update), kept(steps), batch_size, hidden_size) /* before the update */   \
+  ARRAY(float, z, required_if(layout.has_update), kept(steps), batch_size, 4 * hidden_size)                            \
+  ARRAY(float, grad_controls, required_if(backward), evaluations(), batch_size, channels)                              \
+  ARRAY(float, grad_inner_weight, required_if(backward), slots, hidden_size, field_size)                               \
+  ARRAY(float, grad_inner_bias, required_if(backward), slots, field_size)                                              \
+  ARRAY(float, grad_outer_weight, required_if(backward), slots, field_size, channels* hidden_size)                     \
+  ARRAY(float, grad_outer_bias, required_if(backward), slots, channels* hidden_size)                                   \
+  ARRAY(float, grad_x, backward&& layout.has_update ? Presence::optional : Presence::absent, steps, batch_size,        \
+        input_size)                                                                                                    \
+  ARRAY(float, grad_w_in, required_if(backward&& layout.has_update), slots, input_size, 4 * hidden_size)               \
+  ARRAY(float, grad_w_rec, required_if(backward&& layout.has_update), slots, hidden_size, 3 * hidden_size)
+
 // -- the structs ------------------------------------------------------------------------------------------------------
 
 #define HIPPO_NUMBER_MEMBER_(type, name) type name = {};
@@ -161,6 +215,25 @@ struct RecurrentCellArguments {
   }
 };
 
+struct FlowCellArguments {
+  FlowCellLayout layout;
+  int policy = 0;          // position in the instruction set's list of product policies
+  std::int64_t slots = 1;  // first dimension of the gradients that every thread sums up by itself
+  HIPPO_FLOW_CELL_FIELDS(HIPPO_NUMBER_MEMBER_, HIPPO_ARRAY_MEMBER_)
+
+  HIPPO_INLINE std::int64_t evaluations() const { return steps > 0 ? (steps - 1) * substeps * stages : 0; }
+  HIPPO_INLINE std::int64_t kept(std::int64_t count) const { return keep || count < 1 ? count : 1; }
+
+  template <typename Visitor>
+  void visit_numbers(Visitor& visit) {
+    HIPPO_FLOW_CELL_FIELDS(HIPPO_VISIT_NUMBER_, HIPPO_IGNORE_)
+  }
+  template <typename Visitor>
+  void visit_arrays(Visitor& visit) {
+    HIPPO_FLOW_CELL_FIELDS(HIPPO_IGNORE_, HIPPO_VISIT_ARRAY_)
+  }
+};
+
 // -- the list of cells ------------------------------------------------------------------------------------------------
 
 // CELL(name in Python, family, equations): the family's arguments are FamilyArguments, its template of kernels is
@@ -174,7 +247,9 @@ struct RecurrentCellArguments {
   CELL(gru, RecurrentCell, Gru)             \
   CELL(lstm, RecurrentCell, Lstm)           \
   CELL(mgu, RecurrentCell, Mgu)             \
-  CELL(gru_d, RecurrentCell, GruD)
+  CELL(gru_d, RecurrentCell, GruD)          \
+  CELL(ncde, FlowCell, Ncde)                \
+  CELL(ode_rnn, FlowCell, OdeRnn)
 
 // Some rows of the batch, for one thread, which leaves gradients of small weights in its slot.
 struct Rows {

@@ -14,6 +14,7 @@ TESTS = [
     "tests/kernels/test_kernels_isa.py",
     "tests/kernels/test_kernels_arguments.py",
     "tests/nn/test_fused.py",
+    "tests/baselines/test_flows.py",
     "tests/memory/test_long_streams.py",
 ]
 

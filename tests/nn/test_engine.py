@@ -188,9 +188,9 @@ def test_evaluation_keeps_no_tape(extreme_model, monkeypatch):
     """Without gradients the tape has EVALUATION_CHUNK steps, even though the weights require gradients."""
     acquired = []
 
-    def acquire(recurrence, steps, batch):
-        acquired.append(steps)
-        return tape.acquire(recurrence, steps, batch)
+    def acquire(layout, device):
+        acquired.append(layout["z"][0][0])
+        return tape.acquire(layout, device)
 
     monkeypatch.setattr(unroll, "acquire", acquire)
     cell, chunk = extreme_model.backbone, unroll.EVALUATION_CHUNK

@@ -7,7 +7,7 @@ it, because the operating system maps its pages one by one.
 import torch
 from torch import Tensor
 
-from hippo.nn.engine.recurrence import Recurrence
+from hippo.nn.engine.recurrence import Buffers
 
 TAPES_KEPT = 2  # one for training and one for evaluation
 
@@ -15,22 +15,21 @@ TAPES_KEPT = 2  # one for training and one for evaluation
 spare_tapes: dict[tuple, dict[str, Tensor]] = {}
 
 
-def acquire(recurrence: Recurrence, steps: int, batch: int) -> dict[str, Tensor]:
-    """Return a tape for `steps` steps of `batch` samples; its values are undefined.
+def acquire(layout: Buffers, device: torch.device) -> dict[str, Tensor]:
+    """Return a tape; its values are undefined.
 
     Parameters
     ----------
-    recurrence : Recurrence
-        Defines the layout and the device.
-    steps, batch : int
-        Size of a chunk.
+    layout : dict
+        Shape and dtype of each buffer by name.
+    device : torch.device
+        Where the buffers are.
 
     Returns
     -------
     dict of Tensor
         Buffers by name. No other caller uses them until `release`.
     """
-    layout, device = recurrence.layout(steps, batch), recurrence.w_in.device
     spare = spare_tapes.pop((tuple(layout.items()), device), None)
     if spare is not None:
         return spare
@@ -39,9 +38,10 @@ def acquire(recurrence: Recurrence, steps: int, batch: int) -> dict[str, Tensor]
 
 def release(tape: dict[str, Tensor]) -> None:
     """Return `tape` to the pool for the next `acquire` of its layout, and drop tapes beyond `TAPES_KEPT`."""
-    if tape["z"].is_inference():  # autograd cannot write to tensors created under inference mode
+    first = next(iter(tape.values()))
+    if first.is_inference():  # autograd cannot write to tensors created under inference mode
         return
     layout = tuple((name, (tuple(buffer.shape), buffer.dtype)) for name, buffer in tape.items())
-    spare_tapes[layout, tape["z"].device] = tape
+    spare_tapes[layout, first.device] = tape
     while len(spare_tapes) > TAPES_KEPT:
         del spare_tapes[next(iter(spare_tapes))]

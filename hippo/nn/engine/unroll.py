@@ -54,7 +54,7 @@ class _Unroll(torch.autograd.Function):
         recurrence = make(*weights)
         keep = grad_enabled and any(ctx.needs_input_grad) and not checkpoint
         chunk = steps if keep else min(steps, math.isqrt(steps - 1) + 1 if checkpoint else EVALUATION_CHUNK)
-        tape = acquire(recurrence, chunk, batch)
+        tape = acquire(recurrence.layout(chunk, batch), inputs.device)
         hidden = inputs.new_empty(steps, batch, recurrence.hidden_size) if sequence else None  # (L, B, H)
         recurrence.start(batch)
         ctx.snapshots = []
@@ -81,7 +81,7 @@ class _Unroll(torch.autograd.Function):
         # computes it again from the states at the start of each chunk.
         tape, ctx.tape = ctx.tape, None
         recompute = tape is None
-        tape = acquire(recurrence, chunk, batch) if recompute else tape
+        tape = acquire(recurrence.layout(chunk, batch), inputs.device) if recompute else tape
         recurrence.start_adjoint(batch)
         if not ctx.sequence:
             recurrence.grad["h"].copy_(grad)
