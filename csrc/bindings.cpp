@@ -63,16 +63,6 @@ const std::vector<Choice>& choices() {
   return all;
 }
 
-// Whether the processor has bfloat16 instructions that PyTorch's products use and the kernels do not.
-bool library_has_bfloat16_unit() {
-#ifdef HIPPO_X86_KERNELS
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
 const Choice* active = &choices().front();
 
 void choose(const std::string& name) {
@@ -185,12 +175,12 @@ void define(py::module_& module) {
 
 // -- cells ------------------------------------------------------------------------------------------------------------
 
-// Divides the rows of the batch among threads, which meet at the end only, and calls kernel(rows) in each. If a thread
-// cannot be started, the caller takes its rows. An exception of a thread is thrown here, once all have finished.
+// Divides `count` rows among threads, which meet at the end only, and calls kernel(rows) in each. If a thread cannot be
+// started, the caller takes its rows. An exception of a thread is thrown here, once all have finished.
 template <typename Kernel>
-void divide_rows(std::int64_t batch, std::int64_t threads, Kernel kernel) {
+void divide_rows(std::int64_t count, std::int64_t threads, Kernel kernel) {
   const Unlocked unlocked;
-  const std::int64_t rows_per_thread = (batch + threads - 1) / threads;
+  const std::int64_t rows_per_thread = (count + threads - 1) / threads;
   std::vector<std::thread> others;
   std::vector<std::exception_ptr> failures(threads);
   others.reserve(threads);
@@ -198,12 +188,12 @@ void divide_rows(std::int64_t batch, std::int64_t threads, Kernel kernel) {
     const hippo::FlushSubnormals flush;  // a switch of each thread
     try {
       kernel(hippo::Rows{
-          .begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, batch), .slot = slot});
+          .begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, count), .slot = slot});
     } catch (...) {
       failures[slot] = std::current_exception();
     }
   };
-  for (std::int64_t slot = 1; slot * rows_per_thread < batch; ++slot) {
+  for (std::int64_t slot = 1; slot * rows_per_thread < count; ++slot) {
     try {
       others.emplace_back(run, slot);
     } catch (const std::exception&) {
@@ -233,6 +223,36 @@ void run_cell(const char* name, hippo::CellFunction<Arguments> hippo::Cells::* c
   divide_rows(args.batch_size, threads, [&](const hippo::Rows& rows) { function(args, rows); });
 }
 
+// Whether the chosen kernels compute the gradient of a weight from a bfloat16 tape.
+bool has_weight_gradient() {
+  return active->bfloat16_policy != Choice::none &&
+         active->kernels->policies[active->bfloat16_policy].has_weight_gradient;
+}
+
+// out (m, n) = left (rows, m)^T right (rows, n). The bits of bfloat16 numbers, shown as int16; columns are contiguous.
+void weight_gradient(std::int64_t threads, const py::array_t<std::int16_t>& left,
+                     const py::array_t<std::int16_t>& right, Array<float> out) {
+  if (!has_weight_gradient())
+    throw py::value_error("weight_gradient: the kernels '" + active->name + "' have no such product");
+  const auto is_readable = [](const auto& array) { return array.ndim() == 2 && array.strides(1) == array.itemsize(); };
+  if (threads < 1 || !is_readable(left) || !is_readable(right) || left.shape(0) != right.shape(0) || out.ndim() != 2 ||
+      out.shape(0) != left.shape(1) || out.shape(1) != right.shape(1))
+    throw py::value_error("weight_gradient: expected threads >= 1, left (rows, m), right (rows, n), out (m, n)");
+  const hippo::WeightGradientArguments args = {
+      .left = reinterpret_cast<const std::uint16_t*>(left.data()),
+      .right = reinterpret_cast<const std::uint16_t*>(right.data()),
+      .out = out.mutable_data(),
+      .left_step = left.strides(0) / left.itemsize(),
+      .right_step = right.strides(0) / right.itemsize(),
+      .rows = left.shape(0),
+      .left_columns = left.shape(1),
+      .right_columns = right.shape(1),
+      .policy = active->bfloat16_policy,
+  };
+  const auto function = active->kernels->weight_gradient;
+  divide_rows(args.left_columns, threads, [&](const hippo::Rows& rows) { function(args, rows.begin, rows.end); });
+}
+
 #define HIPPO_DEFINE_CELL_(name, Family, Equations)                                                                \
   module.def(                                                                                                      \
       #name,                                                                                                       \
@@ -253,7 +273,9 @@ PYBIND11_MODULE(_kernels, module) {
     return names;
   });
   module.def("choose", &choose, py::arg("name"));
-  module.def("library_has_bfloat16_unit", &library_has_bfloat16_unit);
+  module.def("has_weight_gradient", &has_weight_gradient);
+  module.def("weight_gradient", &weight_gradient, py::arg("threads"), py::arg("left"), py::arg("right"),
+             py::arg("out").noconvert());
   define<float>(module);
   define<double>(module);
   HIPPO_CELLS(HIPPO_DEFINE_CELL_)

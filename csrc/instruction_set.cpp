@@ -39,6 +39,13 @@ void run(const Arguments& args, const Rows& rows) {
   });
 }
 
+void weight_gradient(const WeightGradientArguments& args, std::int64_t begin, std::int64_t end) {
+  ProductPolicies::run_with(args.policy, [&](auto policy) {
+    using Gradient = typename decltype(policy)::Gradient;
+    if constexpr (!__is_same(Gradient, LibraryGradient)) Gradient::run(args, begin, end);
+  });
+}
+
 }  // namespace
 
 #define HIPPO_CELL_ENTRY_(name, Family, Equations) .name = run<Family, Equations, Family##Arguments>,
@@ -51,6 +58,7 @@ const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
       .float32 = kernels_of<float>,
       .float64 = kernels_of<double>,
       .cells = {HIPPO_CELLS(HIPPO_CELL_ENTRY_)},
+      .weight_gradient = weight_gradient,
   };
   return table;
 }

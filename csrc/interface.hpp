@@ -7,6 +7,7 @@
 
 #include "cells/interface.hpp"
 #include "legs/interface.hpp"
+#include "products/interface.hpp"
 
 namespace hippo {
 
@@ -36,6 +37,7 @@ struct Cells {
 struct ProductPolicy {
   const char* name;
   bool stores_bfloat16;
+  bool has_weight_gradient;
   bool (*available)();  // to be called only where the instruction set runs
 };
 
@@ -46,6 +48,7 @@ struct Kernels {
   KernelsOf<float> float32;
   KernelsOf<double> float64;
   Cells cells;
+  WeightGradientFunction weight_gradient;
 };
 
 const Kernels& baseline_kernels();

@@ -104,6 +104,7 @@ struct BFloat16Amx {
   using Store = bfloat16;
   using Operand = bfloat16;
   using Weight = AmxTiles;
+  using Gradient = LibraryGradient;
 
   // Loads the shape of the tiles into the thread, and releases them.
   struct Session {

@@ -13,6 +13,7 @@ struct Float32 {
   using Store = float;
   using Operand = float;
   using Weight = FloatPanels;
+  using Gradient = LibraryGradient;
   struct Session {};
 
   static void put(float* to, Floats value) { store(to, value); }

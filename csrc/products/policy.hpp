@@ -9,6 +9,7 @@
 //   Operand            the type of A
 //   Weight             W, packed once in the order in which it is read: Weight(width, depth), set(column, k, value) and
 //                      multiply(a, rows, c)
+//   Gradient           run(arguments, begin, end): the gradient of a weight, or LibraryGradient
 //   Session            what a thread holds while it computes products
 //   put(to, value)     stores a vector of A, rounded as the tape rounds it
 //   round(weight)      an entry of W, rounded as products see it
@@ -29,11 +30,15 @@ constexpr int kBlockColumns = 2 * kLanes;
 
 inline std::int64_t padded_rows(std::int64_t rows) { return larger(round_up(rows, 16), round_up(rows, kBlockRows)); }
 
+// In the place of the gradient of a weight that the caller computes by PyTorch.
+struct LibraryGradient {};
+
 // In the place of a policy whose unit this instruction set or compiler does not have.
 struct NotCompiled {
   static constexpr const char* name = "";
   static constexpr bool stores_bfloat16 = false;
   static bool available() { return false; }
+  using Gradient = LibraryGradient;
 };
 
 template <typename Policy, typename Run>
@@ -48,7 +53,10 @@ template <typename... Policies>
 struct PolicyList {
   static constexpr int count = sizeof...(Policies);
   static constexpr ProductPolicy table[] = {
-      {.name = Policies::name, .stores_bfloat16 = Policies::stores_bfloat16, .available = Policies::available}...};
+      {.name = Policies::name,
+       .stores_bfloat16 = Policies::stores_bfloat16,
+       .has_weight_gradient = !__is_same(typename Policies::Gradient, LibraryGradient),
+       .available = Policies::available}...};
 
   // run(Policy{}) for the policy with this position in the list.
   template <typename Run>

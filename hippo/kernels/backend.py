@@ -4,9 +4,9 @@ The environment variable `HIPPO_KERNELS` forces a choice: `torch`, an instructio
 an instruction set with a policy for bfloat16 products (`avx512+amx`, `avx2+emulated`). The policies are
 
 - `amx`: Intel's matrix tiles,
-- `emulated`: operands rounded to bfloat16 and multiplied in float32, with the numbers of a bfloat16 unit. Alone it is
-  slower than float32. It serves if it is asked for, and on processors with AVX512-BF16 instructions but no tiles: there
-  PyTorch's products over a whole sequence use them, and a training step is faster than in float32.
+- `bf16`: the instructions of AVX512-BF16, for processors without tiles,
+- `emulated`: operands rounded to bfloat16 and multiplied in float32, with the numbers of a bfloat16 unit. It is slower
+  than float32 and serves only if it is asked for.
 
 An instruction set without a policy has no bfloat16 products: a model that asks for bfloat16 computes in float32.
 """
@@ -52,7 +52,7 @@ class Backend:
 
     @property
     def policy(self) -> str | None:
-        """Policy of bfloat16 products, `amx` or `emulated`; None if the kernels have no such products."""
+        """Policy of bfloat16 products, `amx`, `bf16` or `emulated`; None if the kernels have no such products."""
         return self.name.partition("+")[2] or None
 
 
@@ -153,12 +153,13 @@ def product_precision(requested: str, device="cpu") -> str:
     """Return the precision in which a model's matrix products are computed, given the one that it asks for.
 
     On a CPU, bfloat16 products are faster than float32 only if the processor has a unit for them. On other CPUs a model
-    that asks for bfloat16 computes in float32, unless the policy `emulated` is in use. On other devices the request is
-    granted. A trial records the result, because it decides which numbers are comparable.
+    that asks for bfloat16, or leaves the choice to `auto`, computes in float32, unless the policy `emulated` is in use.
+    On other devices bfloat16 is granted, and `auto` chooses it if a CUDA device has units for it. A trial records the
+    result, because it decides which numbers are comparable.
 
     Parameters
     ----------
-    requested : {"float32", "bfloat16"}
+    requested : {"float32", "bfloat16", "auto"}
         `precision` of `hippo.nn.engine.options.EngineOptions`.
     device : str or torch.device, default "cpu"
         Where the model computes.
@@ -175,7 +176,10 @@ def product_precision(requested: str, device="cpu") -> str:
     >>> product_precision("bfloat16", "cuda")
     'bfloat16'
     """
-    if requested == "float32" or str(device).partition(":")[0] != "cpu":
+    kind = str(device).partition(":")[0]
+    if kind != "cpu":
+        return requested if requested != "auto" else _auto_precision(kind)
+    if requested == "float32":
         return requested
     chosen = backend()
     available = bool(chosen.policy) or (chosen.compiled is None and _torch_has_bfloat16_unit())
@@ -230,8 +234,7 @@ def _load() -> tuple[ModuleType | None, str]:
 
 def _fastest(module: ModuleType) -> str:
     """Return the name of the kernels that are the fastest on this processor."""
-    name = [name for name in module.supported() if not name.endswith(f"+{EMULATED}")][-1]
-    return f"{name}+{EMULATED}" if "+" not in name and module.library_has_bfloat16_unit() else name
+    return [name for name in module.supported() if not name.endswith(f"+{EMULATED}")][-1]
 
 
 def _warn(problem: str) -> None:
@@ -241,6 +244,14 @@ def _warn(problem: str) -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def _auto_precision(kind: str) -> str:
+    """Return the precision that `auto` means on a device of this kind that is not a CPU."""
+    import torch
+
+    has_unit = kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if has_unit else "float32"
 
 
 def _torch_has_bfloat16_unit() -> bool:

@@ -122,19 +122,19 @@ def test_the_command_line_reports_errors_without_a_traceback():
 
 @needs_compiled
 @pytest.mark.parametrize(
-    ("supported", "library", "expected"),
+    ("supported", "expected"),
     [
-        (["baseline", "baseline+emulated", "avx2", "avx2+emulated"], False, "avx2"),
-        (["baseline", "avx512", "avx512+emulated"], False, "avx512"),
-        (["baseline", "avx512", "avx512+emulated"], True, "avx512+emulated"),
-        (["baseline", "avx512", "avx512+emulated", "avx512+amx"], True, "avx512+amx"),
+        (["baseline", "baseline+emulated", "avx2", "avx2+emulated"], "avx2"),
+        (["baseline", "avx512", "avx512+emulated"], "avx512"),
+        (["baseline", "avx512", "avx512+emulated", "avx512+bf16"], "avx512+bf16"),
+        (["baseline", "avx512", "avx512+emulated", "avx512+bf16", "avx512+amx"], "avx512+amx"),
     ],
 )
-def test_the_fastest_kernels_are_chosen_by_the_units_of_the_processor(supported, library, expected):
-    """Emulation serves only where PyTorch has bfloat16 instructions and the kernels have none."""
+def test_the_fastest_kernels_are_chosen_by_the_units_of_the_processor(supported, expected):
+    """Emulation is no unit, and serves only if it is asked for."""
     code = f"""
 import hippo._kernels as module
-module.supported, module.library_has_bfloat16_unit = lambda: {supported!r}, lambda: {library}
+module.supported = lambda: {supported!r}
 module.choose = lambda name: print("chosen", name)
 from hippo import kernels
 print(kernels.backend().name, kernels.product_precision("bfloat16"))
@@ -162,7 +162,8 @@ def test_bfloat16_products_need_a_policy_on_a_cpu(name):
         assert kernels.product_precision("float32") == "float32"
         assert kernels.product_precision("bfloat16", torch.device("cuda", 0)) == "bfloat16"
         if name != "torch":  # where PyTorch decides by the processor
-            assert kernels.product_precision("bfloat16") == ("bfloat16" if chosen.policy else "float32")
+            expected = "bfloat16" if chosen.policy else "float32"
+            assert kernels.product_precision("bfloat16") == kernels.product_precision("auto") == expected
 
 
 @needs_compiled

@@ -10,6 +10,10 @@ from hippo.kernels import backend
 from hippo.nn.engine.phases import phase
 
 
+# With fewer columns than a vector of the kernels has, PyTorch's product is faster.
+LEAST_COLUMNS = 32
+
+
 @dataclass(frozen=True)
 class CompiledCall:
     """One call of a compiled cell.
@@ -87,6 +91,24 @@ def run(call: CompiledCall) -> None:
             **call.numbers,
             **{name: _view(tensor) for name, tensor in tensors.items()},
         )
+
+
+def has_weight_gradient(left: Tensor, right: Tensor) -> bool:
+    """Return True if `weight_gradient` serves for these operands, and is faster than PyTorch's product."""
+    chosen = backend()
+    return (
+        left.dtype == torch.bfloat16
+        and chosen.compiled is not None
+        and chosen.compiled.has_weight_gradient()
+        and min(left.shape[1], right.shape[1]) >= LEAST_COLUMNS
+    )
+
+
+def weight_gradient(left: Tensor, right: Tensor) -> Tensor:
+    """Compute left^T right in float32 from bfloat16 operands, (rows, m) and (rows, n) -> (m, n)."""
+    out = torch.empty(left.shape[1], right.shape[1])  # (m, n)
+    backend().compiled.weight_gradient(torch.get_num_threads(), _view(left), _view(right), out.numpy())
+    return out
 
 
 def _view(tensor: Tensor):

@@ -10,10 +10,10 @@ from hippo.config import Options
 class EngineOptions(Options):
     """Settings that change the speed, memory and rounding of a model, but not the function that it computes."""
 
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="Type of matrix products and of saved activations. With bfloat16, sums, states and weights "
-        "stay in float32.",
+        "stay in float32. auto: bfloat16 on a processor or GPU that has units for it, else float32.",
     )
     checkpoint: bool = Field(
         False,

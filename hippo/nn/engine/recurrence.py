@@ -245,6 +245,8 @@ class Recurrence:
     def outer(self, left: Tensor, right: Tensor) -> Tensor:
         """Sum left[t, b] right[t, b]^T over steps and samples: (T, B, m), (T, B, n) -> (m, n), dtype `working`."""
         left, right = left.flatten(0, 1), right.flatten(0, 1).to(left.dtype)  # (T*B, m), (T*B, n)
+        if self.is_compiled and compiled.has_weight_gradient(left, right):
+            return compiled.weight_gradient(left, right)
         # With few columns on the right the libraries are up to fifteen times slower than with few on the left.
         product = left.t() @ right if left.shape[1] <= right.shape[1] else (right.t() @ left).t().contiguous()
         return product.to(self.working)  # (m, n)

@@ -1,0 +1,20 @@
+// The gradient of a weight from the tape of all steps, as a kernel of its own.
+#pragma once
+#include <cstdint>
+
+namespace hippo {
+
+// out (left_columns, right_columns) = left^T right. The arrays are bfloat16, (rows, columns), with their rows `step`
+// entries apart; sums and `out` are float.
+struct WeightGradientArguments {
+  const std::uint16_t* left;
+  const std::uint16_t* right;
+  float* out;
+  std::int64_t left_step, right_step, rows, left_columns, right_columns;
+  int policy;  // position in ProductPolicies
+};
+
+// Computes the rows [begin, end) of `out`.
+using WeightGradientFunction = void (*)(const WeightGradientArguments&, std::int64_t begin, std::int64_t end);
+
+}  // namespace hippo
