@@ -223,31 +223,43 @@ void run_cell(const char* name, hippo::CellFunction<Arguments> hippo::Cells::* c
   divide_rows(args.batch_size, threads, [&](const hippo::Rows& rows) { function(args, rows); });
 }
 
-// Whether the chosen kernels compute the gradient of a weight from a bfloat16 tape.
-bool has_weight_gradient() {
-  return active->bfloat16_policy != Choice::none &&
-         active->kernels->policies[active->bfloat16_policy].has_weight_gradient;
+// The policy of products in this type, `Choice::none` if there is none.
+int policy_of(bool bfloat16) {
+  constexpr int float32 = 0;  // the first of every instruction set
+  return bfloat16 ? active->bfloat16_policy : float32;
 }
 
-// out (m, n) = left (rows, m)^T right (rows, n). The bits of bfloat16 numbers, shown as int16; columns are contiguous.
-void weight_gradient(std::int64_t threads, const py::array_t<std::int16_t>& left,
-                     const py::array_t<std::int16_t>& right, Array<float> out) {
-  if (!has_weight_gradient())
+// Whether the chosen kernels compute the gradient of a weight from a tape of this type.
+bool has_weight_gradient(bool bfloat16) {
+  const int policy = policy_of(bfloat16);
+  return policy != Choice::none && active->kernels->policies[policy].has_weight_gradient;
+}
+
+// out (m, n) = left (rows, m)^T right (rows, n), whose columns are contiguous. Both are float, or the bits of bfloat16
+// numbers as int16.
+void weight_gradient(std::int64_t threads, const py::array& left, const py::array& right, Array<float> out) {
+  const bool bfloat16 = py::isinstance<py::array_t<std::int16_t>>(left);
+  if (!has_weight_gradient(bfloat16))
     throw py::value_error("weight_gradient: the kernels '" + active->name + "' have no such product");
-  const auto is_readable = [](const auto& array) { return array.ndim() == 2 && array.strides(1) == array.itemsize(); };
+  const auto is_readable = [&](const py::array& array) {
+    const bool has_type =
+        bfloat16 ? py::isinstance<py::array_t<std::int16_t>>(array) : py::isinstance<py::array_t<float>>(array);
+    return has_type && array.ndim() == 2 && array.strides(1) == array.itemsize();
+  };
   if (threads < 1 || !is_readable(left) || !is_readable(right) || left.shape(0) != right.shape(0) || out.ndim() != 2 ||
       out.shape(0) != left.shape(1) || out.shape(1) != right.shape(1))
-    throw py::value_error("weight_gradient: expected threads >= 1, left (rows, m), right (rows, n), out (m, n)");
+    throw py::value_error(
+        "weight_gradient: expected threads >= 1, left (rows, m), right (rows, n) of one type, out (m, n)");
   const hippo::WeightGradientArguments args = {
-      .left = reinterpret_cast<const std::uint16_t*>(left.data()),
-      .right = reinterpret_cast<const std::uint16_t*>(right.data()),
+      .left = left.data(),
+      .right = right.data(),
       .out = out.mutable_data(),
       .left_step = left.strides(0) / left.itemsize(),
       .right_step = right.strides(0) / right.itemsize(),
       .rows = left.shape(0),
       .left_columns = left.shape(1),
       .right_columns = right.shape(1),
-      .policy = active->bfloat16_policy,
+      .policy = policy_of(bfloat16),
   };
   const auto function = active->kernels->weight_gradient;
   divide_rows(args.left_columns, threads, [&](const hippo::Rows& rows) { function(args, rows.begin, rows.end); });
@@ -273,7 +285,7 @@ PYBIND11_MODULE(_kernels, module) {
     return names;
   });
   module.def("choose", &choose, py::arg("name"));
-  module.def("has_weight_gradient", &has_weight_gradient);
+  module.def("has_weight_gradient", &has_weight_gradient, py::arg("bfloat16"));
   module.def("weight_gradient", &weight_gradient, py::arg("threads"), py::arg("left"), py::arg("right"),
              py::arg("out").noconvert());
   define<float>(module);

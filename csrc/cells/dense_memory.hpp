@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "cells/memory_rows.hpp"
-#include "products/float_panels.hpp"
+#include "products/packed_weight.hpp"
 
 namespace hippo {
 namespace {
@@ -106,7 +106,7 @@ struct DenseMemory {
     MemoryRows<Policy>& rows_;
     const MemoryCellArguments& args_;
     const std::int64_t size_, count_;  // the order, padded; memories
-    FloatPanels transition_;
+    PackedWeight<FloatDot> transition_;
     AlignedArray<float> input_, u_memory_, m_, product_;
   };
 };

@@ -4,8 +4,8 @@
 
 #include "cells/equations.hpp"
 #include "cells/interface.hpp"
+#include "products/outer_products.hpp"
 #include "products/policy.hpp"
-#include "products/weight_gradient.hpp"
 #include "simd/array.hpp"
 #include "simd/floats.hpp"
 

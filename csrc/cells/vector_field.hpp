@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include "cells/interface.hpp"
+#include "products/outer_products.hpp"
 #include "products/policy.hpp"
-#include "products/weight_gradient.hpp"
 #include "simd/array.hpp"
 #include "simd/floats.hpp"
 #include "simd/functions.hpp"

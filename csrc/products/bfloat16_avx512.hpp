@@ -2,15 +2,15 @@
 // to float: twice the multiply-adds of float32.
 #pragma once
 #include "products/bfloat16_emulated.hpp"
-#include "products/bfloat16_pairs.hpp"
-#include "products/policy.hpp"
+#include "products/packed_weight.hpp"
+#include "products/tape_gradient.hpp"
 
 namespace hippo {
 namespace {
 
 #if defined(__AVX512F__) && defined(__x86_64__)
 
-struct BFloat16Dot {
+struct BFloat16Dot : PairDot {
   // In assembly, because compilers offer the intrinsic only in functions that are compiled for the instruction.
   static HIPPO_INLINE Floats add(Floats sum, Words a, Words b) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
@@ -28,8 +28,8 @@ struct BFloat16Avx512 {
 
   using Store = bfloat16;
   using Operand = bfloat16;
-  using Weight = PairPanels<BFloat16Dot>;
-  using Gradient = PairGradient<BFloat16Dot>;
+  using Weight = PackedWeight<BFloat16Dot>;
+  using Gradient = TapeGradient<BFloat16Dot>;
   struct Session {};
 
   static void put(bfloat16* to, Floats value) { store(to, value); }

@@ -1,13 +1,13 @@
 // The policy emulated: operands and weights rounded to bfloat16 and multiplied in float. Its numbers are those of a
 // bfloat16 unit up to the order of the sums; it is no faster than float32, and never chosen unless asked for.
 #pragma once
-#include "products/bfloat16_pairs.hpp"
-#include "products/float_panels.hpp"
+#include "products/packed_weight.hpp"
+#include "products/tape_gradient.hpp"
 
 namespace hippo {
 namespace {
 
-struct EmulatedDot {
+struct EmulatedDot : PairDot {
   static HIPPO_INLINE Floats add(Floats sum, Words a, Words b) {
     sum += (Floats)(a & 0xffff0000) * (Floats)(b & 0xffff0000);
     return sum + (Floats)(a << 16) * (Floats)(b << 16);
@@ -21,8 +21,8 @@ struct BFloat16Emulated {
 
   using Store = bfloat16;
   using Operand = float;
-  using Weight = FloatPanels;
-  using Gradient = PairGradient<EmulatedDot>;
+  using Weight = PackedWeight<FloatDot>;
+  using Gradient = TapeGradient<EmulatedDot>;
   struct Session {};
 
   static Floats rounded(Floats value) {

@@ -1,6 +1,7 @@
 // The policy float32: products, operands and tape in float.
 #pragma once
-#include "products/float_panels.hpp"
+#include "products/packed_weight.hpp"
+#include "products/tape_gradient.hpp"
 
 namespace hippo {
 namespace {
@@ -12,8 +13,8 @@ struct Float32 {
 
   using Store = float;
   using Operand = float;
-  using Weight = FloatPanels;
-  using Gradient = LibraryGradient;
+  using Weight = PackedWeight<FloatDot>;
+  using Gradient = TapeGradient<FloatDot>;
   struct Session {};
 
   static void put(float* to, Floats value) { store(to, value); }

@@ -4,11 +4,11 @@
 
 namespace hippo {
 
-// out (left_columns, right_columns) = left^T right. The arrays are bfloat16, (rows, columns), with their rows `step`
-// entries apart; sums and `out` are float.
+// out (left_columns, right_columns) = left^T right. The arrays (rows, columns) have the type of the policy's tape and
+// rows that are `step` entries apart; sums and `out` are float.
 struct WeightGradientArguments {
-  const std::uint16_t* left;
-  const std::uint16_t* right;
+  const void* left;
+  const void* right;
   float* out;
   std::int64_t left_step, right_step, rows, left_columns, right_columns;
   int policy;  // position in ProductPolicies

@@ -1,4 +1,5 @@
-// The gradient of a weight: the sum over steps and samples of outer products of two vectors.
+// Sums of outer products of two vectors, packed by the caller: what a cell adds to the gradient of a weight at every
+// step.
 #pragma once
 #include "products/policy.hpp"
 

@@ -97,15 +97,16 @@ def has_weight_gradient(left: Tensor, right: Tensor) -> bool:
     """Return True if `weight_gradient` serves for these operands, and is faster than PyTorch's product."""
     chosen = backend()
     return (
-        left.dtype == torch.bfloat16
+        left.dtype in (torch.float32, torch.bfloat16)
+        and left.device.type == "cpu"
         and chosen.compiled is not None
-        and chosen.compiled.has_weight_gradient()
+        and chosen.compiled.has_weight_gradient(bfloat16=left.dtype == torch.bfloat16)
         and min(left.shape[1], right.shape[1]) >= LEAST_COLUMNS
     )
 
 
 def weight_gradient(left: Tensor, right: Tensor) -> Tensor:
-    """Compute left^T right in float32 from bfloat16 operands, (rows, m) and (rows, n) -> (m, n)."""
+    """Compute left^T right in float32 from operands of one type, (rows, m) and (rows, n) -> (m, n)."""
     out = torch.empty(left.shape[1], right.shape[1])  # (m, n)
     backend().compiled.weight_gradient(torch.get_num_threads(), _view(left), _view(right), out.numpy())
     return out
