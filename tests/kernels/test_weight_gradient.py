@@ -6,7 +6,6 @@ import torch
 from hippo import kernels
 from hippo.nn.engine import compiled
 
-
 CASES = [
     (name, dtype)
     for name in kernels.runnable()

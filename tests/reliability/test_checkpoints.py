@@ -43,7 +43,7 @@ def checkpoints(laboratory) -> list:
     return sorted((laboratory.place() / "checkpoints").glob("*.pt"))
 
 
-@pytest.mark.parametrize("broken", [1, 2])
+@pytest.mark.parametrize("broken", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_trial_with_damaged_checkpoints_ends_the_same(undisturbed, stopped, tmp_path, broken, figure):
     laboratory = stopped.copy(tmp_path / "laboratory")
     at = random.Random(broken)

@@ -88,7 +88,7 @@ def test_a_file_that_may_not_grow_is_named_and_the_trial_goes_on_later(laborator
     assert not (laboratory.place() / "metrics.json").exists()
 
 
-@pytest.mark.parametrize("lost", ["the trial's folder", "all of it"])
+@pytest.mark.parametrize("lost", [pytest.param("the trial's folder", marks=pytest.mark.slow), "all of it"])
 def test_a_folder_that_is_removed_is_named(undisturbed, laboratory, lost):
     with laboratory.running() as process:
         wait_for(lambda: laboratory.rows() >= 2)

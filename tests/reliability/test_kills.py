@@ -10,9 +10,10 @@ from tests.reliability.laboratory import stop, wait_for
 
 KILLS = 3
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 138, signal.SIGKILL: -9}
+HANDLED_ALIKE = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGUSR1)]
 
 
-@pytest.mark.parametrize("number", STATUS, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, *HANDLED_ALIKE], ids=lambda number: number.name)
 def test_a_trial_killed_again_and_again_ends_as_if_nothing_had_happened(undisturbed, laboratory, number, figure):
     """Each kill comes a random number of epochs after the one before, and long before the end."""
     points = random.Random(number)
@@ -56,7 +57,7 @@ def test_a_signal_loses_no_step(laboratory, figure):
     figure(f"stopped by SIGTERM at optimizer step {steps}, saved at step {steps}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, *HANDLED_ALIKE], ids=lambda number: number.name)
 def test_a_signal_after_the_outcome_is_written_changes_nothing(laboratory, number):
     with laboratory.running() as process:
         wait_for((laboratory.place() / "metrics.json").exists)

@@ -50,7 +50,7 @@ def test_a_moved_folder_opens_and_its_store_can_be_made_again(laboratory, tmp_pa
     figure("store made again from trial folders alone: the same metrics, parameters and tags")
 
 
-@pytest.mark.parametrize("folder", ["there", "lost"])
+@pytest.mark.parametrize("folder", ["there", pytest.param("lost", marks=pytest.mark.slow)])
 def test_a_run_whose_process_is_gone_is_ended(laboratory, folder):
     with laboratory.running() as process:
         wait_for(lambda: laboratory.rows() >= 1)

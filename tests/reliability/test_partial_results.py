@@ -23,7 +23,7 @@ def prepare_damaged_data(laboratory) -> None:
 
 def test_a_failed_trial_costs_only_its_own_numbers(tmp_path, figure):
     laboratory = Laboratory(tmp_path / "laboratory", epochs=1)
-    tables, smoke = laboratory.folder / "results/smoke/tables", ("--config", "scale=smoke")
+    tables, smoke = laboratory.folder / "results/smoke/tables", ("--config", "scale=smoke", "retries=0")
     prepare_damaged_data(laboratory)
     done = laboratory.snakemake(*smoke)
     assert done.returncode != 0
