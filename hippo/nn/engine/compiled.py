@@ -9,7 +9,6 @@ from torch import Tensor
 from hippo.kernels import backend
 from hippo.nn.engine.phases import phase
 
-
 # With fewer columns than a vector of the kernels has, PyTorch's product is faster.
 LEAST_COLUMNS = 32
 
@@ -108,7 +107,9 @@ def has_weight_gradient(left: Tensor, right: Tensor) -> bool:
 def weight_gradient(left: Tensor, right: Tensor) -> Tensor:
     """Compute left^T right in float32 from operands of one type, (rows, m) and (rows, n) -> (m, n)."""
     out = torch.empty(left.shape[1], right.shape[1])  # (m, n)
-    backend().compiled.weight_gradient(torch.get_num_threads(), _view(left), _view(right), out.numpy())
+    module = backend().compiled
+    assert module is not None  # `has_weight_gradient` refuses
+    module.weight_gradient(torch.get_num_threads(), _view(left), _view(right), out.numpy())
     return out
 
 
