@@ -5,7 +5,7 @@
 //   rows            how many neighbors of the summed index are packed into one `Packed`
 //   Packed, Vector  packed operands, one and a vector of them
 //   element(number) a number as an operand
-//   pack(rows, i)   packs entry i of so many rows
+//   pack(rows, to)  packs the entries of so many rows
 //   add(sum, a, b)  adds to every lane of `sum`, which is float, the products of the packed operands
 #pragma once
 #include "products/policy.hpp"
@@ -20,7 +20,10 @@ struct FloatDot {
   static constexpr int rows = 1;
 
   static float element(float number) { return number; }
-  static HIPPO_INLINE float pack(const float* const* from, std::int64_t i) { return from[0][i]; }
+  template <int Count>
+  static HIPPO_INLINE void pack(const float* const* from, float* to) {
+    std::memcpy(to, from[0], Count * sizeof(float));
+  }
   static HIPPO_INLINE Floats add(Floats sum, Floats a, Floats b) { return sum + a * b; }
 };
 
@@ -34,8 +37,12 @@ struct PairDot {
   static constexpr int rows = 2;
 
   static bfloat16 element(float number) { return round_to_bfloat16(splat(number))[0]; }
-  static HIPPO_INLINE Pair pack(const bfloat16* const* from, std::int64_t i) {
-    return from[0][i] | std::uint32_t(from[1][i]) << 16;
+  template <int Count>
+  static HIPPO_INLINE void pack(const bfloat16* const* from, Pair* to) {
+    const bfloat16 *first = from[0], *second = from[1];
+    std::uint32_t pairs[Count];  // which aliases nothing: the loop is vectorized
+    for (int i = 0; i < Count; ++i) pairs[i] = first[i] | std::uint32_t(second[i]) << 16;
+    std::memcpy(to, pairs, sizeof pairs);
   }
 };
 

@@ -12,7 +12,7 @@ template <typename Dot>
 class TapeGradient {
   using Element = typename Dot::Element;
   using Packed = typename Dot::Packed;
-  static constexpr int kHeight = kLanes == 16 ? 12 : 6;   // with two vectors for each, what the registers hold
+  static constexpr int kHeight = kLanes == 16 ? 14 : 6;   // with two vectors for each, what the registers hold
   static constexpr std::int64_t kRows = 128 * Dot::rows;  // of the tape in a block: what the L2 cache holds
 
  public:
@@ -30,10 +30,13 @@ class TapeGradient {
                           columns, right.data());
       for (std::int64_t column = 0; column < width; column += kBlockColumns)
         for (std::int64_t i = 0; i < height; i += kHeight) {
+          float* const out = args.out + (begin + i) * columns + column;
+          const std::int64_t rows_of_out = smaller(kHeight, end - begin - i);
+          for (std::int64_t j = 0; j < rows_of_out; ++j)  // which arrive while the products are computed
+            for (int line = 0; line < kBlockColumns; line += 16) __builtin_prefetch(out + j * columns + line, 1);
           Floats sum[kHeight][2] = {};
           add_products<Dot>(sum, &left[i * count], 1, kHeight, &right[column * count], count);
-          for (std::int64_t j = 0; j < smaller(kHeight, end - begin - i); ++j)
-            add(sum[j], args.out + (begin + i + j) * columns + column, columns - column);
+          for (std::int64_t j = 0; j < rows_of_out; ++j) add(sum[j], out + j * columns, columns - column);
         }
     }
   }
@@ -49,20 +52,26 @@ class TapeGradient {
   // fills the last block is not read.
   template <int Block>
   static void pack(const Element* from, std::int64_t step, std::int64_t rows, std::int64_t columns, Packed* to) {
-    const AlignedArray<Element> zeros(columns);
+    const AlignedArray<Element> zeros(Block);
     const std::int64_t count = (rows + Dot::rows - 1) / Dot::rows;
-    for (std::int64_t k = 0; k < count; ++k) {
-      const Element* together[Dot::rows];
-      for (int r = 0; r < Dot::rows; ++r) {
-        const std::int64_t row = k * Dot::rows + r;
-        together[r] = row < rows ? from + row * step : zeros.data();
+    for (std::int64_t k = 0; k < count; ++k)
+      for (std::int64_t column = 0; column < columns; column += Block) {
+        Packed* const out = to + column * count + k * Block;
+        const std::int64_t width = smaller(Block, columns - column);
+        const Element* together[Dot::rows];
+        for (int r = 0; r < Dot::rows; ++r) {
+          const std::int64_t row = k * Dot::rows + r;
+          together[r] = row < rows ? from + row * step + column : zeros.data();
+        }
+        if (width == Block) {
+          Dot::template pack<Block>(together, out);
+          continue;
+        }
+        for (std::int64_t i = 0; i < width; ++i) {
+          Dot::template pack<1>(together, out + i);
+          for (const Element*& entry : together) ++entry;
+        }
       }
-      std::int64_t column = 0;
-      for (; column + Block <= columns; column += Block)
-        for (int i = 0; i < Block; ++i) to[column * count + k * Block + i] = Dot::pack(together, column + i);
-      for (std::int64_t i = column; i < columns; ++i)
-        to[column * count + k * Block + i - column] = Dot::pack(together, i);
-    }
   }
 };
 
