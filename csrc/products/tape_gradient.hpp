@@ -12,7 +12,7 @@ template <typename Dot>
 class TapeGradient {
   using Element = typename Dot::Element;
   using Packed = typename Dot::Packed;
-  static constexpr int kHeight = kLanes == 16 ? 14 : 6;   // with two vectors for each, what the registers hold
+  static constexpr int kHeight = kLanes == 16 ? 12 : 6;   // with two vectors for each, what the registers hold
   static constexpr std::int64_t kRows = 128 * Dot::rows;  // of the tape in a block: what the L2 cache holds
 
  public:
