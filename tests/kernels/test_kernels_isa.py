@@ -139,3 +139,23 @@ def test_batches_of_signals_keep_apart(instruction_set):
         rows = kernels.legs_project(alone, inputs[b : b + 1], 1, step_ratios=step_ratios[b], stride=30)
         np.testing.assert_array_equal(together[b], alone[0])
         np.testing.assert_array_equal(snapshots[b], rows[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_change_no_bit(instruction_set, threads, dtype):
+    rng = np.random.default_rng(6)
+    state, inputs = rng.standard_normal((5, 70)).astype(dtype), rng.standard_normal((5, 900)).astype(dtype)
+    results = []
+    for count in (1, threads):
+        new, snapshots = state.copy(), np.empty((5, 3, 70), dtype=dtype)
+        compiled.legs_project(new, inputs, np.empty(0, dtype=dtype), 1, 0.5, 300, 0, snapshots, count)
+        results.append((new, snapshots))
+    for alone, divided in zip(*results, strict=True):
+        np.testing.assert_array_equal(divided, alone)
+
+
+def test_threads_must_be_positive():
+    state, none = np.zeros((1, 3)), np.empty(0)
+    with pytest.raises(ValueError, match="'threads' must be positive"):
+        compiled.legs_project(state, np.ones((1, 2)), none, 1, 0.5, 0, 0, none, 0)
