@@ -1,11 +1,12 @@
 """The LegS kernels against the published loop and the dense product: `python -m bench.kernels [folder]`.
 
-Everything runs on one core. Rates are of the fastest of several interleaved rounds. The dense reference is given
-its discretized matrix: making one per step, as a time-varying system needs, would cost it far more.
+Everything but a batch of signals runs on one core. Rates are of the fastest of several interleaved rounds. The dense
+reference is given its discretized matrix: making one per step, as a time-varying system needs, would cost it far more.
 """
 
 import sys
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from hippo import OnlineMemory, kernels, project, transition
 from hippo.operators.discretization import discretize
 
 ORDERS = (64, 256, 1024)
+BATCH_ORDERS = (64, 256)
 STEPS = ((100, 256), (100, 512), (1, 256))
 DTYPES = (np.float32, np.float64)
 LENGTH = 100_000  # of the projected signal
@@ -27,13 +29,6 @@ def smooth_signal(length: int, dtype) -> np.ndarray:
     """A smooth signal (length,) of `dtype`, values of order 1."""
     x = np.arange(length) / length
     return (np.sin(20 * x) + 0.5 * np.cos(3 * x) + 0.3).astype(dtype)
-
-
-def peak_rate(dtype) -> float:
-    """Multiply-adds per second of the core on registers alone, in the instruction set in use."""
-    count = getattr(kernels.backend().compiled, f"peak_fma_{np.dtype(dtype).name}")
-    done = count(20_000)
-    return done / fastest({"peak": lambda: count(20_000)}, rounds=100)["peak"]
 
 
 def measure_projection(order: int, dtype) -> list[dict]:
@@ -59,17 +54,21 @@ def measure_projection(order: int, dtype) -> list[dict]:
             memory.update(signal[start : start + CHUNK])
         return memory.coefficients
 
+    count, rounds = getattr(compiled, f"peak_fma_{np.dtype(dtype).name}"), 20_000
     ours = {"project": whole, f"update, chunks of {CHUNK}": chunks}
     seconds = fastest(
         {
             "textbook loop, C++": lambda: compiled.textbook_legs_project(state, short, 1),
             "dense product, PyTorch": dense,
             **ours,
-        }
+            "peak": lambda: count(rounds),  # multiply-adds on registers alone, in the instruction set in use
+        },
+        rounds=100,
     )
+    peak = count(rounds) / seconds.pop("peak")
     steps = dict(zip(seconds, (len(short), len(few), LENGTH, LENGTH), strict=True))
     rates = {name: steps[name] / seconds[name] for name in seconds}
-    peak, exact = peak_rate(dtype), exact_coefficients(order, signal)
+    exact = exact_coefficients(order, signal)
     errors = {name: np.linalg.norm(run() - exact) / np.linalg.norm(exact) for name, run in ours.items()}
     rows = []
     for method, rate in rates.items():
@@ -142,6 +141,25 @@ def measure_others(order: int = 256, dtype=np.float32) -> list[dict]:
     return [{**shape, "memory": name, "steps_per_second": steps[name] / seconds[name]} for name in seconds]
 
 
+def measure_batch(order: int, dtype, batch: int = 4) -> list[dict]:
+    """Rows of steps/s of `project` for a batch of signals, on one thread and on two."""
+    signals = np.stack([smooth_signal(LENGTH, dtype)] * batch)
+
+    def on(threads):
+        torch.set_num_threads(threads)
+        project(signals, order)
+
+    seconds = fastest(
+        {threads: lambda threads=threads: on(threads) for threads in (1, 2)}, rounds=200, clock=perf_counter
+    )
+    torch.set_num_threads(1)
+    shape = {"batch": batch, "order": order, "dtype": np.dtype(dtype).name}
+    return [
+        {**shape, "threads": n, "steps_per_second": batch * LENGTH / value, "times_one_thread": seconds[1] / value}
+        for n, value in seconds.items()
+    ]
+
+
 def main(folder: Path) -> None:
     """Measure everything and write kernels.csv, kernels.md and their like into `folder`."""
     if kernels.backend().compiled is None:
@@ -149,7 +167,8 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     projection = [row for dtype in DTYPES for order in ORDERS for row in measure_projection(order, dtype)]
     steps = [row for dtype in DTYPES for shape in STEPS for row in measure_step(*shape, dtype)]
-    print(write_report(folder, kernels.backend(), projection, steps, measure_others()))
+    batches = [row for dtype in DTYPES for order in BATCH_ORDERS for row in measure_batch(order, dtype)]
+    print(write_report(folder, kernels.backend(), projection, steps, measure_others(), batches))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ import pandas as pd
 from hippo.lab.trials.provenance import processor
 
 
-def write_report(folder: Path, backend, projection: list, steps: list, others: list) -> str:
-    """Write kernels.{csv,md}, kernels_step.csv and kernels_others.csv to `folder`, and return the Markdown."""
+def write_report(folder: Path, backend, projection: list, steps: list, others: list, batches: list) -> str:
+    """Write kernels.{csv,md} and kernels_{step,others,batch}.csv to `folder`, and return the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"kernels": projection, "kernels_step": steps, "kernels_others": others}
+    tables = {"kernels": projection, "kernels_step": steps, "kernels_others": others, "kernels_batch": batches}
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
     for name, frame in frames.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
@@ -31,7 +31,11 @@ def write_report(folder: Path, backend, projection: list, steps: list, others: l
             "",
             "Other memories and modes.",
             "",
-            others_table(frames["kernels_others"]),
+            rates_table(frames["kernels_others"]),
+            "",
+            "`project` of a batch of signals on several threads, by the wall clock.",
+            "",
+            rates_table(frames["kernels_batch"].round({"times_one_thread": 2})),
             "",
         ]
     )
@@ -66,8 +70,8 @@ def step_table(frame: pd.DataFrame) -> str:
     )
 
 
-def others_table(frame: pd.DataFrame) -> str:
-    """Markdown of the other memories."""
+def rates_table(frame: pd.DataFrame) -> str:
+    """Markdown of the other memories, or of the batches."""
     shown = frame.assign(steps_per_second=frame["steps_per_second"].map(lambda v: f"{v / 1e6:.3g}"))
-    names = {"order": "N", "steps_per_second": "million steps/s"}
+    names = {"order": "N", "steps_per_second": "million steps/s", "times_one_thread": "x one thread"}
     return shown.rename(columns=names).to_markdown(index=False, disable_numparse=True)

@@ -83,6 +83,39 @@ struct Unlocked {
   hippo::FlushSubnormals flush;
 };
 
+// -- threads ----------------------------------------------------------------------------------------------------------
+
+// Divides `count` rows among threads, which meet at the end only, and calls kernel(rows) in each. If a thread cannot be
+// started, the caller takes its rows. An exception of a thread is thrown here, once all have finished.
+template <typename Kernel>
+void divide_rows(std::int64_t count, std::int64_t threads, Kernel kernel) {
+  const Unlocked unlocked;
+  const std::int64_t rows_per_thread = (count + threads - 1) / threads;
+  std::vector<std::thread> others;
+  std::vector<std::exception_ptr> failures(threads);
+  others.reserve(threads);
+  const auto run = [&](std::int64_t slot) {
+    const hippo::FlushSubnormals flush;  // a switch of each thread
+    try {
+      kernel(hippo::Rows{
+          .begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, count), .slot = slot});
+    } catch (...) {
+      failures[slot] = std::current_exception();
+    }
+  };
+  for (std::int64_t slot = 1; slot * rows_per_thread < count; ++slot) {
+    try {
+      others.emplace_back(run, slot);
+    } catch (const std::exception&) {
+      run(slot);
+    }
+  }
+  run(0);
+  for (std::thread& other : others) other.join();
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+}
+
 // -- LegS -------------------------------------------------------------------------------------------------------------
 
 // state (batch, order), inputs (batch,), step_ratios (batch,) or (1,).
@@ -116,29 +149,32 @@ void step_adjoint(Array<T> grad, Array<T> inputs, Array<T> step_ratios, double a
 // these count for the stride; snapshots (batch, (seen % stride + length) / stride, order).
 template <typename T>
 void project(Array<T> state, Array<T> inputs, Array<T> step_ratios, double first, double alpha, std::int64_t stride,
-             std::int64_t seen, Array<T> snapshots) {
-  const std::int64_t batch = state.shape(0), order = state.shape(1), length = inputs.shape(1);
+             std::int64_t seen, Array<T> snapshots, std::int64_t threads) {
+  if (threads < 1) throw py::value_error("legs_project: 'threads' must be positive");
+  const std::int64_t order = state.shape(1), length = inputs.shape(1);
   const std::int64_t next_step_ratios = step_ratios.size() > length ? length : 0;
   const std::int64_t next_snapshots = stride ? (seen % stride + length) / stride * order : 0;
-  hippo::LegsProjectArguments<T> args = {.state = state.mutable_data(),
-                                         .inputs = inputs.data(),
-                                         .step_ratios = step_ratios.size() ? step_ratios.data() : nullptr,
-                                         .first = first,
-                                         .length = length,
-                                         .order = order,
-                                         .alpha = T(alpha),
-                                         .stride = stride,
-                                         .snapshots = snapshots.mutable_data(),
-                                         .seen = seen};
+  const hippo::LegsProjectArguments<T> batch = {.state = state.mutable_data(),
+                                                .inputs = inputs.data(),
+                                                .step_ratios = step_ratios.size() ? step_ratios.data() : nullptr,
+                                                .first = first,
+                                                .length = length,
+                                                .order = order,
+                                                .alpha = T(alpha),
+                                                .stride = stride,
+                                                .snapshots = snapshots.mutable_data(),
+                                                .seen = seen};
   const auto kernel = kernels_of(T()).legs_project;
-  const Unlocked unlocked;
-  for (std::int64_t b = 0; b < batch; ++b) {
-    kernel(args);
-    args.state += order;
-    args.inputs += length;
-    if (args.step_ratios) args.step_ratios += next_step_ratios;
-    args.snapshots += next_snapshots;
-  }
+  divide_rows(state.shape(0), threads, [&](const hippo::Rows& rows) {
+    for (std::int64_t b = rows.begin; b < rows.end; ++b) {
+      hippo::LegsProjectArguments<T> args = batch;
+      args.state += b * order;
+      args.inputs += b * length;
+      if (args.step_ratios) args.step_ratios += b * next_step_ratios;
+      args.snapshots += b * next_snapshots;
+      kernel(args);
+    }
+  });
 }
 
 template <typename T>
@@ -167,44 +203,14 @@ void define(py::module_& module) {
   const auto alpha = py::arg("alpha"), first = py::arg("first"), stride = py::arg("stride"), seen = py::arg("seen");
   module.def("legs_step", &step<T>, state, inputs, step_ratios, alpha);
   module.def("legs_step_adjoint", &step_adjoint<T>, state, inputs, step_ratios, alpha);
-  module.def("legs_project", &project<T>, state, inputs, step_ratios, first, alpha, stride, seen, snapshots);
+  module.def("legs_project", &project<T>, state, inputs, step_ratios, first, alpha, stride, seen, snapshots,
+             py::arg("threads"));
   module.def("textbook_legs_project", &textbook<T>, state, inputs, first);
   module.def("first_nonfinite", &first_nonfinite<T>, py::arg("values").noconvert());
   module.def(sizeof(T) == 4 ? "peak_fma_float32" : "peak_fma_float64", &peak_fma<T>, py::arg("rounds"));
 }
 
 // -- cells ------------------------------------------------------------------------------------------------------------
-
-// Divides `count` rows among threads, which meet at the end only, and calls kernel(rows) in each. If a thread cannot be
-// started, the caller takes its rows. An exception of a thread is thrown here, once all have finished.
-template <typename Kernel>
-void divide_rows(std::int64_t count, std::int64_t threads, Kernel kernel) {
-  const Unlocked unlocked;
-  const std::int64_t rows_per_thread = (count + threads - 1) / threads;
-  std::vector<std::thread> others;
-  std::vector<std::exception_ptr> failures(threads);
-  others.reserve(threads);
-  const auto run = [&](std::int64_t slot) {
-    const hippo::FlushSubnormals flush;  // a switch of each thread
-    try {
-      kernel(hippo::Rows{
-          .begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, count), .slot = slot});
-    } catch (...) {
-      failures[slot] = std::current_exception();
-    }
-  };
-  for (std::int64_t slot = 1; slot * rows_per_thread < count; ++slot) {
-    try {
-      others.emplace_back(run, slot);
-    } catch (const std::exception&) {
-      run(slot);
-    }
-  }
-  run(0);
-  for (std::thread& other : others) other.join();
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
-}
 
 template <typename Arguments, typename Layout>
 void run_cell(const char* name, hippo::CellFunction<Arguments> hippo::Cells::* cell, const Layout& layout,

@@ -82,8 +82,7 @@ using FirstIndices = typename MakeIndices<Count>::type;
 
 template <typename T, int... Lane>
 HIPPO_INLINE Vector<T> shift_in(Vector<T> v, T entering, Indices<Lane...>) {
-  // A sum, not a splat: with a splat GCC 12 fuses one multiplication and addition less in the projection.
-  return __builtin_shufflevector(v, Vector<T>{} + entering, (Lane ? Lane - 1 : Lanes<T>::count)...);
+  return __builtin_shufflevector(v, splat(entering), (Lane ? Lane - 1 : Lanes<T>::count)...);
 }
 
 // Moves every lane up by one and puts `entering` into lane 0.

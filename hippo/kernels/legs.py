@@ -17,6 +17,7 @@ from hippo.kernels.arrays import (
     updatable,
 )
 from hippo.kernels.backend import backend
+from hippo.kernels.threads import threads_for
 
 # The least step ratio that a float32 state takes. With smaller ones its rounding would exceed the changes.
 LEAST_STEP_RATIO = 2.0**-20
@@ -104,6 +105,8 @@ def legs_step_adjoint(grad, step_ratio, alpha: float = 0.5):
 
 def legs_project(state, inputs, first: int = 0, *, step_ratios=None, alpha: float = 0.5, stride: int = 0):
     """Update a batch of LegS memories by a signal each, in place and in one pass.
+
+    The signals are divided among as many threads as PyTorch uses. Their number does not change the results.
 
     From the first step ratio below 2^-20 on, a float32 state is carried in float64 and rounded at the end of the call.
     Many short calls that late need a float64 state; `OnlineMemory` keeps one.
@@ -198,7 +201,8 @@ def _project_chunk(state, inputs, first, step_ratios, alpha, stride, seen):
         inputs = np.ascontiguousarray(inputs, dtype=dtype)
         step_ratios = none if step_ratios is None else np.ascontiguousarray(step_ratios, dtype=dtype)
         if compiled := backend().compiled:
-            compiled.legs_project(state, inputs, step_ratios, first, alpha, stride, seen, snapshots)
+            threads = threads_for(batch, work=batch * length * order)
+            compiled.legs_project(state, inputs, step_ratios, first, alpha, stride, seen, snapshots, threads)
         else:
             tensors = _tensors(state, inputs, step_ratios)
             _reference().legs_project(*tensors, first, alpha, stride, seen, *_tensors(snapshots))

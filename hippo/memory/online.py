@@ -76,8 +76,8 @@ class OnlineMemory:
 
     Examples
     --------
-    >>> OnlineMemory("legs", order=2).update([3.0, 3.0, 3.0]).coefficients
-    array([3., 0.])
+    >>> OnlineMemory("legs", order=2).update([1.0, 3.0]).coefficients.round(3)
+    array([2.333, 1.155])
     >>> OnlineMemory("legt", order=2, theta=100)
     OnlineMemory(measure='legt', order=2, dynamics='time-invariant', theta=100.0, discretization='zoh', samples=0)
     """

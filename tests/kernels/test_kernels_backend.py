@@ -216,7 +216,7 @@ def long_calls():
     state, wide, inputs = np.zeros((1, 512)), np.zeros((20_000, 256)), np.zeros((1, 300_000))
     column, step, many = np.zeros(len(wide)), np.full(1, 0.1), np.zeros(20_000_000, dtype=np.float32)
     return {
-        "legs_project": lambda: compiled.legs_project(state, inputs, none, 1, 0.5, 0, 0, none),
+        "legs_project": lambda: compiled.legs_project(state, inputs, none, 1, 0.5, 0, 0, none, 1),
         "legs_step": lambda: compiled.legs_step(wide, column, step, 0.5),
         "legs_step_adjoint": lambda: compiled.legs_step_adjoint(wide, column, step, 0.5),
         "first_nonfinite": lambda: compiled.first_nonfinite(many),

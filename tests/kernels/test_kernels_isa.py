@@ -93,7 +93,8 @@ def test_step_and_adjoint_of_any_shape(instruction_set, order, batch):
         np.testing.assert_allclose(new[-1:], single, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("order", [64, 256])
+# Orders of 4, 7, 10, 13, 16, 32 and 33 rows of 16 lanes: with every number of sets in flight, and every kind of table.
+@pytest.mark.parametrize("order", [64, 100, 150, 200, 256, 512, 520])
 def test_float32_agrees_within_rounding(instruction_set, order):
     state, inputs = case(order, 3000)
     wide, narrow = state[None].copy(), state[None].astype(np.float32)
@@ -138,3 +139,23 @@ def test_batches_of_signals_keep_apart(instruction_set):
         rows = kernels.legs_project(alone, inputs[b : b + 1], 1, step_ratios=step_ratios[b], stride=30)
         np.testing.assert_array_equal(together[b], alone[0])
         np.testing.assert_array_equal(snapshots[b], rows[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_change_no_bit(instruction_set, threads, dtype):
+    rng = np.random.default_rng(6)
+    state, inputs = rng.standard_normal((5, 70)).astype(dtype), rng.standard_normal((5, 900)).astype(dtype)
+    results = []
+    for count in (1, threads):
+        new, snapshots = state.copy(), np.empty((5, 3, 70), dtype=dtype)
+        compiled.legs_project(new, inputs, np.empty(0, dtype=dtype), 1, 0.5, 300, 0, snapshots, count)
+        results.append((new, snapshots))
+    for alone, divided in zip(*results, strict=True):
+        np.testing.assert_array_equal(divided, alone)
+
+
+def test_threads_must_be_positive():
+    state, none = np.zeros((1, 3)), np.empty(0)
+    with pytest.raises(ValueError, match="'threads' must be positive"):
+        compiled.legs_project(state, np.ones((1, 2)), none, 1, 0.5, 0, 0, none, 0)
