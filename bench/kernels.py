@@ -141,7 +141,7 @@ def measure_others(order: int = 256, dtype=np.float32) -> list[dict]:
     return [{**shape, "memory": name, "steps_per_second": steps[name] / seconds[name]} for name in seconds]
 
 
-def measure_batch(order: int, dtype, batch: int = 4) -> list[dict]:
+def measure_batch(order: int, dtype, batch: int = 8) -> list[dict]:
     """Rows of steps/s of `project` for a batch of signals, on one thread and on two."""
     signals = np.stack([smooth_signal(LENGTH, dtype)] * batch)
 
@@ -150,7 +150,7 @@ def measure_batch(order: int, dtype, batch: int = 4) -> list[dict]:
         project(signals, order)
 
     seconds = fastest(
-        {threads: lambda threads=threads: on(threads) for threads in (1, 2)}, rounds=200, clock=perf_counter
+        {threads: lambda threads=threads: on(threads) for threads in (1, 2)}, rounds=100, clock=perf_counter
     )
     torch.set_num_threads(1)
     shape = {"batch": batch, "order": order, "dtype": np.dtype(dtype).name}
