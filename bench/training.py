@@ -6,7 +6,8 @@ solution by torchdiffeq. A step is forward, backward and optimizer for a batch o
 its own, so that its peak memory is its own; forms that are compared take turns, and the fastest of their steps counts.
 
 The share of the peak is that of the operations in a step's matrix products, at the rate that the cores reach in the
-same run: for PyTorch's product of large matrices, or in float32 for multiply-adds in registers where that is faster.
+same run: for PyTorch's product of large matrices, on the fastest unit of the processor, or in float32 for multiply-adds
+in registers where that is faster (the rate of one core, times the threads).
 """
 
 import json
@@ -190,7 +191,8 @@ def rows(threads: int, side_by_side: int, models: list[str]) -> list[dict]:
     With `side_by_side` processes at once, the mean of their steps.
     """
     table = []
-    peak = {dtype: peak_of_crowd(dtype, threads, side_by_side) for dtype in ("float32", "bfloat16")}
+    dtypes = ("float32", "bfloat16") if units() else ("float32",)
+    peak = {dtype: peak_of_crowd(dtype, threads, side_by_side) for dtype in dtypes}
     for hidden, length in SIZES:
         for model in models:
             if model in FLOWS and (hidden, length) != SIZES[0]:

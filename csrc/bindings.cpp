@@ -250,7 +250,7 @@ void weight_gradient(std::int64_t threads, const py::array& left, const py::arra
   const auto is_readable = [&](const py::array& array) {
     const bool has_type =
         bfloat16 ? py::isinstance<py::array_t<std::int16_t>>(array) : py::isinstance<py::array_t<float>>(array);
-    return has_type && array.ndim() == 2 && array.strides(1) == array.itemsize();
+    return has_type && array.ndim() == 2 && (array.size() == 0 || array.strides(1) == array.itemsize());
   };
   if (threads < 1 || !is_readable(left) || !is_readable(right) || left.shape(0) != right.shape(0) || out.ndim() != 2 ||
       out.shape(0) != left.shape(1) || out.shape(1) != right.shape(1))

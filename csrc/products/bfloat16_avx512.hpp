@@ -8,7 +8,7 @@
 namespace hippo {
 namespace {
 
-#if defined(__AVX512F__) && defined(__x86_64__)
+#if defined(__AVX512F__) && defined(HIPPO_AVX512_BF16)  // which CMakeLists.txt defines if the assembler knows it
 
 struct BFloat16Dot : PairDot {
   // In assembly, because compilers offer the intrinsic only in functions that are compiled for the instruction.

@@ -12,9 +12,10 @@ def threads_for(rows: int, work: int) -> int:
 
 
 def available_threads() -> int:
-    """Return PyTorch's number of threads or, if PyTorch is not imported, the number that it would start with."""
-    if torch := sys.modules.get("torch"):
-        return torch.get_num_threads()
+    """Return PyTorch's number of threads or, if PyTorch is not imported, that of the environment or of the cores."""
+    count = getattr(sys.modules.get("torch"), "get_num_threads", None)  # None while another thread imports it
+    if count:
+        return count()
     variable = os.environ.get("OMP_NUM_THREADS", "")
     if variable.isdecimal() and int(variable):
         return int(variable)

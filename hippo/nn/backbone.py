@@ -83,11 +83,12 @@ def set_engine(backbone: nn.Module, engine: EngineOptions, name: str) -> None:
     Raises
     ------
     ConfigError
-        If the options are not the defaults and the engine runs no module of the backbone.
+        If the engine runs no module of the backbone and the options are other than the defaults; its products are in
+        float32, which is one meaning of the precision `auto`.
     """
     modules: list[Any] = list(backbone.modules())
     unrolled = [module for module in modules if isinstance(getattr(module, "engine", None), EngineOptions)]
-    if not unrolled and engine != EngineOptions():
+    if not unrolled and engine not in (EngineOptions(), EngineOptions(precision="auto")):
         raise ConfigError(f"{name} is not run by the engine: leave {engine!r} at its defaults")
     for module in unrolled:
         module.engine = engine

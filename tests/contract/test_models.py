@@ -8,6 +8,7 @@ import torch
 from hippo import registry
 from hippo.nn import available_models, build_model
 from hippo.nn.cells.cell import Cell
+from hippo.nn.engine.options import EngineOptions
 from hippo.nn.parameter_groups import parameter_groups
 
 
@@ -45,6 +46,17 @@ def name(request):
 @pytest.fixture(params=[False, True], ids=["even", "timestamps"])
 def timestamps(request):
     return request.param
+
+
+def test_precision_auto_suits_every_model(name):
+    """A model that the engine does not run multiplies in float32, and says so."""
+    options = options_of(name)
+    backbone = build_model(name, 3, 5, engine={"precision": "auto"}, **options.test_options).backbone
+    engines = [
+        module.engine for module in backbone.modules() if isinstance(getattr(module, "engine", None), EngineOptions)
+    ]
+    assert bool(engines) == options.runs_in_engine
+    assert all(engine.precision == "auto" for engine in engines)
 
 
 def test_one_answer_per_sequence_or_per_step(name, timestamps):

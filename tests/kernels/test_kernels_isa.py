@@ -93,7 +93,7 @@ def test_step_and_adjoint_of_any_shape(instruction_set, order, batch):
         np.testing.assert_allclose(new[-1:], single, rtol=0, atol=1e-12)
 
 
-# Orders of 4, 7, 10, 13, 16, 32 and 33 rows of 16 lanes: with every number of sets in flight, and every kind of table.
+# Orders of 4, 7, 10, 13, 16, 32 and 33 rows of 16 lanes: with every number of slots, and every kind of table.
 @pytest.mark.parametrize("order", [64, 100, 150, 200, 256, 512, 520])
 def test_float32_agrees_within_rounding(instruction_set, order):
     state, inputs = case(order, 3000)

@@ -13,6 +13,7 @@ TESTS = [
     "tests/kernels/test_kernels.py",
     "tests/kernels/test_kernels_isa.py",
     "tests/kernels/test_kernels_arguments.py",
+    "tests/kernels/test_weight_gradient.py",
     "tests/nn/test_fused.py",
     "tests/baselines/test_flows.py",
     "tests/memory/test_long_streams.py",

@@ -23,7 +23,9 @@ def operands(rows: int, m: int, n: int, dtype=torch.float32):
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES, ids=str)
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 12, 32), (255, 13, 33), (256, 64, 16), (1027, 70, 45)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(0, 40, 33), (1, 1, 1), (2, 12, 32), (255, 13, 33), (256, 64, 16), (1027, 70, 45)], ids=str
+)
 def test_sums_round_and_products_of_bfloat16_are_exact(name, dtype, shape):
     """Of a sum of K numbers, in any order, the error is at most K 2^-24 times the sum of their magnitudes. Each number
     passes through the sum of a block and the sum of blocks. A product of two float32 numbers rounds once more.

@@ -1,9 +1,10 @@
 # Planning of many thousand jobs: what keeps it fast, and what a dry run prints.
 import gc
+import sys
 
 from snakemake.settings.enums import Quietness
 
-# Planning creates objects that stay. By default, Python searches all of them for cycles after every 700 new ones.
+# Planning creates objects that stay. With Python's defaults, they are searched for cycles again and again.
 gc.set_threshold(100_000, 10, 10)
 
 

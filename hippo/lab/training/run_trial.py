@@ -205,6 +205,6 @@ def _load_dataset(trial: TrialSpec, path: Path) -> Dataset:
 
 def _used_precision(trial: TrialSpec) -> str:
     """The precision of matrix products in this trial: some processors compute bfloat16 products in float32."""
-    if not trial.training:
+    if not trial.training or not getattr(trial.model_options, "runs_in_engine", True):
         return "float32"
     return kernels.product_precision(trial.training.precision, resolve_device(trial.training.device))
