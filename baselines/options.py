@@ -102,7 +102,6 @@ class ODEOptions(ModelOptions):
     """Hyperparameters of cells whose hidden state solves a differential equation."""
 
     uses_times: ClassVar[bool] = True
-    runs_in_engine: ClassVar[bool] = False
 
     field_size: PositiveInt | None = Field(
         None, description="Units of the hidden layer of the vector field; null: as many as hidden_size."

@@ -68,6 +68,12 @@ def sum_counters(modules: Iterable[nn.Module]) -> dict[str, int]:
     return total
 
 
+def engine_options(module: nn.Module) -> list[EngineOptions]:
+    """Return the options of every part of a module that the engine runs; an empty list if it runs none."""
+    options = [getattr(part, "engine", None) for part in module.modules()]
+    return [found for found in options if isinstance(found, EngineOptions)]
+
+
 def set_engine(backbone: nn.Module, engine: EngineOptions, name: str) -> None:
     """Hand precision and checkpointing to every module of a backbone that the engine runs.
 

@@ -22,14 +22,11 @@ class ModelOptions(Options):
     ----------
     uses_times : bool
         Class attribute. True if the layer takes timestamps; if False, timestamps are one more input channel.
-    runs_in_engine : bool
-        Class attribute. True if the engine runs the layer, so that its precision can be chosen.
     test_options : dict
         Class attribute. Small hyperparameters with which the contract tests build the model.
     """
 
     uses_times: ClassVar[bool] = False
-    runs_in_engine: ClassVar[bool] = True
     test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8}
 
     hidden_size: int = Field(256, ge=1, le=100_000, description="Units of the hidden state.")

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from hippo import registry
+from hippo.config import ConfigError
 from hippo.nn import available_models, build_model
+from hippo.nn.backbone import engine_options
 from hippo.nn.cells.cell import Cell
-from hippo.nn.engine.options import EngineOptions
 from hippo.nn.parameter_groups import parameter_groups
 
 
@@ -49,14 +50,13 @@ def timestamps(request):
 
 
 def test_precision_auto_suits_every_model(name):
-    """A model that the engine does not run multiplies in float32, and says so."""
-    options = options_of(name)
-    backbone = build_model(name, 3, 5, engine={"precision": "auto"}, **options.test_options).backbone
-    engines = [
-        module.engine for module in backbone.modules() if isinstance(getattr(module, "engine", None), EngineOptions)
-    ]
-    assert bool(engines) == options.runs_in_engine
+    """A model that the engine does not run multiplies in float32."""
+    options = options_of(name).test_options
+    engines = engine_options(build_model(name, 3, 5, engine={"precision": "auto"}, **options).backbone)
     assert all(engine.precision == "auto" for engine in engines)
+    if not engines:
+        with pytest.raises(ConfigError, match="is not run by the engine"):
+            build_model(name, 3, 5, engine={"precision": "bfloat16"}, **options)
 
 
 def test_one_answer_per_sequence_or_per_step(name, timestamps):

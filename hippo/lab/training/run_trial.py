@@ -27,7 +27,6 @@ from hippo.lab.trials.checkpoints import Checkpoints
 from hippo.lab.trials.outcome import read_json, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
 from hippo.lab.trials.up_to_date import restore_outcome
-from hippo.nn.device import resolve_device
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +117,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
         run.start(resumed=recorder.resumed)
         task = registry.find("tasks", trial.task, trial.name)
         metrics = {
+            "precision": "float32",  # unless the training says otherwise
             **task.run(trial, dataset, recorder),
             "seconds": round(recorder.elapsed(), 3),
             "trial": trial.digest,
@@ -125,7 +125,6 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
             "run_id": run.id,
             "dataset": data,
             "kernels": recorder.kernels,
-            "precision": _used_precision(trial),
             "commit": git_commit(),
             "earlier_commits": recorder.earlier_commits,
             "versions": versions(),
@@ -201,10 +200,3 @@ def _load_dataset(trial: TrialSpec, path: Path) -> Dataset:
     if dataset.options != trial.dataset_settings:
         raise DataError(f"{path}: prepared with {dataset.options}, but {trial.name} needs {trial.dataset_settings}")
     return dataset
-
-
-def _used_precision(trial: TrialSpec) -> str:
-    """The precision of matrix products in this trial: some processors compute bfloat16 products in float32."""
-    if not trial.training or not getattr(trial.model_options, "runs_in_engine", True):
-        return "float32"
-    return kernels.product_precision(trial.training.precision, resolve_device(trial.training.device))

@@ -12,12 +12,14 @@ from tqdm import tqdm
 
 from hippo import registry
 from hippo.data.dataset import Dataset
+from hippo.kernels import product_precision
 from hippo.lab.plan.task import Task
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.batches import Batches
 from hippo.lab.training.evaluation import evaluate
 from hippo.lab.training.objectives import Tally, find_objective
 from hippo.lab.training.optimization import Optimization
+from hippo.nn.backbone import engine_options
 from hippo.nn.device import resolve_device
 from hippo.nn.divergence import Diverged
 from hippo.nn.sequence import SequenceModel
@@ -104,15 +106,22 @@ class Trainer:
             recorder.epoch(row)
             losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", *HELD_OUT)}
             if not_finite := [part for part, loss in losses.items() if not math.isfinite(loss)]:
-                reason = {"reason": f"the {not_finite[0]} loss is not finite"} | self.outcome
-                return {**reason, **self.counts, "status": "diverged", "epochs": self.epoch}
+                reason = {"reason": f"the {not_finite[0]} loss is not finite", "precision": self.precision}
+                return {**reason, **self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
             progress.update()
             progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
             self._select(row)
             self.epoch += 1
             self._begin_epoch()
             recorder.save(self.state_dict())
-        return {**self.outcome, **self._score_others(recorder), "epochs": self.epoch - 1}
+        scores = self._score_others(recorder)
+        return {**self.outcome, **scores, "precision": self.precision, "epochs": self.epoch - 1}
+
+    @property
+    def precision(self) -> str:
+        """The precision of matrix products, which may be another than the one asked for."""
+        requested = {engine.precision for engine in engine_options(self.model)} or {"float32"}
+        return product_precision(requested.pop(), self.device)
 
     def _stops_early(self) -> bool:
         """Whether the validation score has not improved for as many epochs as early stopping allows."""
