@@ -135,7 +135,7 @@ def product_shapes(model: str, hidden: int, length: int) -> list[tuple[int, int,
 
 
 def products(model: str, form: str, hidden: int, length: int):
-    """The products of the cell's steps and nothing else, by torch: no form on these goes below."""
+    """The products of the cell's steps and nothing else, by PyTorch."""
     import torch
 
     dtype = getattr(torch, form.split()[1])

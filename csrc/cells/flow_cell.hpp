@@ -105,7 +105,7 @@ class FlowCell {
     combine(1, 0, args_.stages, [&](std::int64_t j) { return coefficient(args_.stages, j); }, h_.data());
   }
 
-  // In the place of the increments stand the gradients of the stages' states.
+  // The array of increments holds the gradients of the stages' states.
   void solve_backward(std::int64_t step) {
     for (std::int64_t stage = args_.stages - 1; stage >= 0; --stage) {
       const auto column = [&](std::int64_t j) { return coefficient(j, stage); };

@@ -37,7 +37,7 @@ class TableRatios {
   template <int Count>
   HIPPO_INLINE const Entry* prepare(std::int64_t diagonal) {
     Entry* const entry = table_.at(2 * diagonal);
-    // A group further than asked for, so that nobody waits for a division.
+    // A group further than asked for, so that the group does not wait for a division.
     for (const std::int64_t end = 2 * (diagonal + 2 * Count) + depth_; filled_ < end; filled_ += entries) {
       append(entry + (filled_ - 2 * diagonal));
       next_ += entries;

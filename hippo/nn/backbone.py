@@ -70,8 +70,14 @@ def sum_counters(modules: Iterable[nn.Module]) -> dict[str, int]:
 
 def engine_options(module: nn.Module) -> list[EngineOptions]:
     """Return the options of every part of a module that the engine runs; an empty list if it runs none."""
-    options = [getattr(part, "engine", None) for part in module.modules()]
-    return [found for found in options if isinstance(found, EngineOptions)]
+    options = [engine_options_of(part) for part in module.modules()]
+    return [found for found in options if found]
+
+
+def engine_options_of(module: nn.Module) -> EngineOptions | None:
+    """Return the options of a module that the engine runs, else None."""
+    options = getattr(module, "engine", None)
+    return options if isinstance(options, EngineOptions) else None
 
 
 def set_engine(backbone: nn.Module, engine: EngineOptions, name: str) -> None:
@@ -92,8 +98,7 @@ def set_engine(backbone: nn.Module, engine: EngineOptions, name: str) -> None:
         If the engine runs no module of the backbone and the options are other than the defaults; its products are in
         float32, which is one meaning of the precision `auto`.
     """
-    modules: list[Any] = list(backbone.modules())
-    unrolled = [module for module in modules if isinstance(getattr(module, "engine", None), EngineOptions)]
+    unrolled: list[Any] = [module for module in backbone.modules() if engine_options_of(module)]
     if not unrolled and engine not in (EngineOptions(), EngineOptions(precision="auto")):
         raise ConfigError(f"{name} is not run by the engine: leave {engine!r} at its defaults")
     for module in unrolled:
