@@ -72,3 +72,58 @@ def check_positive(name: str, value, unit: str = "") -> float:
     if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be a positive number{unit}, got {value!r}")
     return number
+
+
+def check_even(name: str, value) -> int:
+    """Return a positive even integer argument as `int`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for error messages.
+    value : int
+        The argument: anything that has ``__index__``, except booleans.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        If `value` is not an integer.
+    ValueError
+        If `value` is odd or below 2.
+    """
+    number = check_integer(name, value, least=2)
+    if number % 2:
+        raise ValueError(
+            f"{name} must be even, because the states are pairs of conjugate numbers, got {number}: "
+            f"use {number - 1 or 2} or {number + 1}"
+        )
+    return number
+
+
+def check_pair(A, B) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrices of a system as arrays of float64, or of complex128 if they are complex.
+
+    Parameters
+    ----------
+    A : array_like, shape (N, N)
+    B : array_like, shape (N,)
+
+    Returns
+    -------
+    A : ndarray, shape (N, N)
+    B : ndarray, shape (N,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    A, B = np.asarray(A), np.asarray(B)
+    A, B = A.astype(np.result_type(A, np.float64)), B.astype(np.result_type(B, np.float64))
+    if A.ndim != 2 or A.shape != (len(A), len(A)) or B.shape != (len(A),):
+        raise ValueError(f"expected A (N, N) and B (N,), got {A.shape} and {B.shape}")
+    return A, B

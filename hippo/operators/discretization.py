@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from hippo.config import closest
-from hippo.operators.checks import check_positive
+from hippo.operators.checks import check_pair, check_positive
 
 ALPHAS = {"euler": 0.0, "bilinear": 0.5, "backward": 1.0}
 DISCRETIZATIONS = (*ALPHAS, "zoh")
@@ -50,9 +50,7 @@ def discretize(
     >>> discretize([[-1.0]], [1.0], 0.1, "euler")
     (array([[0.9]]), array([0.1]))
     """
-    A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
-    if A.ndim != 2 or A.shape != (len(A), len(A)) or B.shape != (len(A),):
-        raise ValueError(f"expected A (N, N) and B (N,), got {A.shape} and {B.shape}")
+    A, B = check_pair(np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64))
     step = check_positive("step", step)
     alpha = discretization_alpha(discretization)
     if alpha is None:

@@ -214,7 +214,8 @@ class TimeInvariant:
     def basis(self, age: np.ndarray) -> np.ndarray:
         """Return the basis functions at some ages.
 
-        For legs they are sqrt(2n+1) P_n(2 exp(-age / theta) - 1), orthonormal under exp(-age / theta) / theta.
+        For legs they are sqrt(2n+1) P_n(2 exp(-age / theta) - 1). They are orthonormal under `weight`, except those of
+        lmu, which are orthogonal, and the sine of frequency 0 of fout, which is 0.
 
         Parameters
         ----------
@@ -235,6 +236,35 @@ class TimeInvariant:
         relative = np.asarray(age, dtype=np.float64) / self.time_unit
         # Under s = exp(-age), a past that fades exponentially is a past of finite length, as scale-invariant legs has.
         return basis(self.order, -np.expm1(-relative) if self.measure == "legs" else relative)
+
+    def weight(self, age: np.ndarray) -> np.ndarray:
+        """Return the weight of some ages under the measure.
+
+        The kernel of a coefficient (`basis_kernels`) is its basis function times this weight: exactly for legs and
+        lagt, in the limit of a large order for legt and fout.
+
+        Parameters
+        ----------
+        age : ndarray, shape (points,)
+            Time before now, in units of time.
+
+        Returns
+        -------
+        ndarray, shape (points,), float64
+            exp(-age / theta) / theta for legs; 1 / window up to the age `window`, and 0 beyond, for measures with a
+            window; 1 / theta for lagt, whose basis functions contain the decay.
+
+        Raises
+        ------
+        ValueError
+            If the measure has no basis.
+        """
+        _basis(self.measure)
+        relative = np.asarray(age, dtype=np.float64) / self.time_unit
+        if self.measure == "legs":
+            return np.exp(-relative) / self.time_unit
+        remembered = relative <= 1 if find_measure(self.measure).window else np.ones_like(relative)
+        return remembered / self.time_unit
 
 
 def _basis(measure: str) -> Callable[[int, np.ndarray], np.ndarray]:

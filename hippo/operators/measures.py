@@ -9,16 +9,19 @@ Indices n (of rows of A) and k (of columns of A) count from 0.
 References
 ----------
 Gu et al. 2020, arXiv 2008.07669: legs, legt, lagt. Voelker et al. 2019 (NeurIPS): lmu. Gu et al. 2022, arXiv
-2206.12037: fout, and the second window convention of legt and fout.
+2206.12037: fout, and the second window convention of legt and fout. Gu et al. 2022, arXiv 2206.11893: the diagonal
+systems, which are registered as measures without a basis.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from hippo.config import closest
 from hippo.operators.checks import check_integer, check_positive
+from hippo.operators.diagonal import DIAGONAL, diagonal_matrices
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,11 @@ def transition(
 
     Parameters
     ----------
-    measure : {"legs", "legt", "lmu", "lagt", "fout", "random"}
-        Name of the measure.
+    measure : {"legs", "legt", "lmu", "lagt", "fout", "random", "diag_legs", "diag_inv", "diag_lin", "diag_real"}
+        Name of the measure. The names that begin with "diag" are those of the diagonal systems of S4D, as real
+        matrices (`hippo.operators.diagonal.diagonal_matrices`).
     order : int
-        Number of coefficients.
+        Number of coefficients; even for diagonal systems.
     theta : float, optional
         Divisor of A and B, in units of time; default 1. ``transition("legs", N, theta=theta)`` is S4-LegS with
         `theta` as its unit of time.
@@ -78,8 +82,8 @@ def transition(
     Raises
     ------
     ValueError
-        If the measure is unknown, a number is out of range, both `theta` and `window` are given, or `window` is
-        given for a measure without a window.
+        If the measure is unknown, a number is out of range, `order` is odd for a diagonal system, both `theta` and
+        `window` are given, or `window` is given for a measure without a window.
     TypeError
         If `order` is not an integer, or `theta` or `window` is not a number.
 
@@ -176,6 +180,10 @@ def _random(order: int, seed: int):
     return rng.standard_normal((order, order)) / order, rng.standard_normal(order)
 
 
+def _diagonal(name: str, order: int, seed: int):
+    return diagonal_matrices(name, order)
+
+
 def _legendre(order: int, age: np.ndarray) -> np.ndarray:
     """sqrt(2n+1) P_n(1 - 2 age)."""
     return np.polynomial.legendre.legvander(1 - 2 * age, order - 1) * np.sqrt(2 * np.arange(order) + 1)
@@ -217,4 +225,5 @@ MEASURES: dict[str, Measure] = {
     # The published matrices have frequencies pi m. cos(pi m s) has period 2 / m, so their window has length 2.
     "fout": Measure(_fout, basis=_fourier, window=2.0),
     "random": Measure(_random),
+    **{name: Measure(partial(_diagonal, name)) for name in DIAGONAL},
 }
