@@ -2,19 +2,19 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <algorithm>
-#include <exception>
 #include <new>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "arguments.hpp"
 #include "interface.hpp"
-#include "simd/flush_subnormals.hpp"
+#include "ssm/bindings.hpp"
+#include "threads.hpp"
 
 namespace py = pybind11;
+using hippo::divide_rows;
 using hippo::Kernels;
+using hippo::Unlocked;
 
 namespace {
 
@@ -76,45 +76,6 @@ void choose(const std::string& name) {
 
 const hippo::KernelsOf<float>& kernels_of(float) { return active->kernels->float32; }
 const hippo::KernelsOf<double>& kernels_of(double) { return active->kernels->float64; }
-
-// For its lifetime, other Python threads may run, and subnormal numbers are zeros.
-struct Unlocked {
-  py::gil_scoped_release released;
-  hippo::FlushSubnormals flush;
-};
-
-// -- threads ----------------------------------------------------------------------------------------------------------
-
-// Divides `count` rows among threads, which meet at the end only, and calls kernel(rows) in each. If a thread cannot be
-// started, the caller takes its rows. An exception of a thread is thrown here, once all have finished.
-template <typename Kernel>
-void divide_rows(std::int64_t count, std::int64_t threads, Kernel kernel) {
-  const Unlocked unlocked;
-  const std::int64_t rows_per_thread = (count + threads - 1) / threads;
-  std::vector<std::thread> others;
-  std::vector<std::exception_ptr> failures(threads);
-  others.reserve(threads);
-  const auto run = [&](std::int64_t slot) {
-    const hippo::FlushSubnormals flush;  // a switch of each thread
-    try {
-      kernel(hippo::Rows{
-          .begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, count), .slot = slot});
-    } catch (...) {
-      failures[slot] = std::current_exception();
-    }
-  };
-  for (std::int64_t slot = 1; slot * rows_per_thread < count; ++slot) {
-    try {
-      others.emplace_back(run, slot);
-    } catch (const std::exception&) {
-      run(slot);
-    }
-  }
-  run(0);
-  for (std::thread& other : others) other.join();
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
-}
 
 // -- LegS -------------------------------------------------------------------------------------------------------------
 
@@ -296,5 +257,7 @@ PYBIND11_MODULE(_kernels, module) {
              py::arg("out").noconvert());
   define<float>(module);
   define<double>(module);
+  hippo::define_ssm<float>(module, [] { return &active->kernels->float32; });
+  hippo::define_ssm<double>(module, [] { return &active->kernels->float64; });
   HIPPO_CELLS(HIPPO_DEFINE_CELL_)
 }

@@ -10,6 +10,9 @@
 #include "legs/textbook.hpp"
 #include "peak.hpp"
 #include "products/policies.hpp"
+#include "ssm/convolution.hpp"
+#include "ssm/kernel.hpp"
+#include "ssm/scan.hpp"
 
 #define HIPPO_STRING_(name) #name
 #define HIPPO_STRING(name) HIPPO_STRING_(name)
@@ -25,6 +28,11 @@ constexpr KernelsOf<T> kernels_of = {
     .legs_step = legs_step<T>,
     .legs_step_adjoint = legs_step_adjoint<T>,
     .legs_project = legs_project<T>,
+    .ssm_kernel = ssm_kernel<T>,
+    .ssm_convolution = ssm_convolution<T>,
+    .ssm_scan = ssm_scan<T>,
+    .lanes = Lanes<T>::count,
+    .float64_lanes = Lanes<double>::count,
     .first_nonfinite = first_nonfinite<T>,
     .peak_fma = peak_fma<T>,
     .textbook_legs_project = textbook_legs_project<T>,

@@ -214,8 +214,8 @@ def interface_version() -> str | None:
     """
     sources, packaged = Path(__file__).parents[2] / "csrc", Path(__file__).with_name("interface.txt")
     if (sources / "bindings.cpp").is_file() and (sources / "interface.hpp").is_file():
-        files = {path.relative_to(sources).as_posix(): path for path in sources.rglob("interface.hpp")}
-        files["bindings.cpp"] = sources / "bindings.cpp"
+        names = ("interface.hpp", "bindings.hpp", "bindings.cpp")
+        files = {path.relative_to(sources).as_posix(): path for name in names for path in sources.rglob(name)}
         lines = [f"{name} {hashlib.sha256(files[name].read_bytes()).hexdigest()}\n" for name in sorted(files)]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
     return packaged.read_text().strip() if packaged.is_file() else None

@@ -1,0 +1,139 @@
+// The Python functions of state-space layers. The caller (hippo/kernels/ssm.py) has checked shapes and values. Complex
+// arrays come as real ones with a last dimension of 2.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include "interface.hpp"
+#include "threads.hpp"
+
+namespace hippo {
+
+template <typename T>
+using SharedArray = pybind11::array_t<T, pybind11::array::c_style>;
+
+// The kernels of the instruction set that is chosen at the time of a call.
+template <typename T>
+using ChosenKernels = const KernelsOf<T>* (*)();
+
+template <typename T>
+SsmKernelArguments<T> kernel_arguments(const SharedArray<T>& a, const SharedArray<T>& p, const SharedArray<T>& v,
+                                       const SharedArray<T>& b, const SharedArray<T>& c, std::int64_t length) {
+  SsmKernelArguments<T> args = {};
+  args.system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()};
+  args.features = a.shape(0);
+  args.states = a.shape(1);
+  args.rank = p.shape(1);
+  args.channels = c.shape(0);
+  args.length = length;
+  return args;
+}
+
+template <typename T>
+void run_kernel(const KernelsOf<T>& kernels, const SsmKernelArguments<T>& args, std::int64_t threads) {
+  const std::int64_t blocks = (args.features + kernels.float64_lanes - 1) / kernels.float64_lanes;
+  divide_rows(blocks, threads, [&](const Rows& rows) { kernels.ssm_kernel(args, rows); });
+}
+
+template <typename T>
+void run_convolution(const KernelsOf<T>& kernels, const SsmConvolutionArguments<T>& args, std::int64_t threads) {
+  const std::int64_t blocks = (args.features + kernels.lanes - 1) / kernels.lanes;
+  divide_rows(blocks * ((args.batch + 1) / 2), threads, [&](const Rows& rows) { kernels.ssm_convolution(args, rows); });
+}
+
+template <typename T>
+void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
+  using Array = SharedArray<T>;
+  const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
+  const auto threads = pybind11::arg("threads");
+
+  // kernel (channels, length, features): written.
+  module.def(
+      "ssm_kernel",
+      [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
+               Array kernel) {
+        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, kernel.shape(1));
+        args.kernel = kernel.mutable_data();
+        run_kernel(*chosen(), args, threads);
+      },
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("kernel"));
+
+  // grad_a ... grad_c, of the shapes of a ... c: written.
+  module.def(
+      "ssm_kernel_backward",
+      [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
+               const Array& grad_kernel, Array grad_a, Array grad_p, Array grad_v, Array grad_b, Array grad_c) {
+        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel.shape(1));
+        args.grad_kernel = grad_kernel.data();
+        args.grad = {.a = grad_a.mutable_data(),
+                     .p = grad_p.mutable_data(),
+                     .v = grad_v.mutable_data(),
+                     .b = grad_b.mutable_data(),
+                     .c = grad_c.mutable_data()};
+        run_kernel(*chosen(), args, threads);
+      },
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("grad_kernel"), in("grad_a"), in("grad_p"),
+      in("grad_v"), in("grad_b"), in("grad_c"));
+
+  // inputs, outputs (batch, length, features); kernel (channels, length, features); skip (features).
+  module.def(
+      "ssm_convolution",
+      [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip, Array outputs) {
+        const SsmConvolutionArguments<T> args = {.inputs = inputs.data(),
+                                                 .kernel = kernel.data(),
+                                                 .skip = skip.data(),
+                                                 .outputs = outputs.mutable_data(),
+                                                 .grad_outputs = nullptr,
+                                                 .grad_inputs = nullptr,
+                                                 .grad_kernel = nullptr,
+                                                 .batch = inputs.shape(0),
+                                                 .length = inputs.shape(1),
+                                                 .features = inputs.shape(2),
+                                                 .channels = kernel.shape(0)};
+        run_convolution(*chosen(), args, threads);
+      },
+      threads, in("inputs"), in("kernel"), in("skip"), in("outputs"));
+
+  // grad_inputs: written; grad_kernel (threads, channels, length, features), zeros: each thread adds to its slot.
+  module.def(
+      "ssm_convolution_backward",
+      [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip,
+               const Array& grad_outputs, Array grad_inputs, Array grad_kernel) {
+        const SsmConvolutionArguments<T> args = {.inputs = inputs.data(),
+                                                 .kernel = kernel.data(),
+                                                 .skip = skip.data(),
+                                                 .outputs = nullptr,
+                                                 .grad_outputs = grad_outputs.data(),
+                                                 .grad_inputs = grad_inputs.mutable_data(),
+                                                 .grad_kernel = grad_kernel.mutable_data(),
+                                                 .batch = inputs.shape(0),
+                                                 .length = inputs.shape(1),
+                                                 .features = inputs.shape(2),
+                                                 .channels = kernel.shape(0)};
+        run_convolution(*chosen(), args, threads);
+      },
+      threads, in("inputs"), in("kernel"), in("skip"), in("grad_outputs"), in("grad_inputs"), in("grad_kernel"));
+
+  // state (batch, features, states), complex: updated; inputs, outputs (batch, length, features).
+  module.def(
+      "ssm_scan",
+      [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
+               const Array& skip, Array state, const Array& inputs, Array outputs) {
+        const SsmScanArguments<T> args = {
+            .system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()},
+            .skip = skip.data(),
+            .state = state.mutable_data(),
+            .inputs = inputs.data(),
+            .outputs = outputs.mutable_data(),
+            .batch = inputs.shape(0),
+            .length = inputs.shape(1),
+            .features = inputs.shape(2),
+            .states = a.shape(1),
+            .rank = p.shape(1)};
+        const auto scan = chosen()->ssm_scan;
+        divide_rows(args.batch * args.features, threads, [&](const Rows& rows) { scan(args, rows); });
+      },
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("state"), in("inputs"), in("outputs"));
+}
+
+}  // namespace hippo

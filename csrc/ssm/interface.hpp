@@ -1,0 +1,57 @@
+// Arguments of the kernels of state-space layers. A system is, for each of its `features`,
+//   x_{k+1} = a x_k + sum_r p_r Re(v_r . x_k) + b u_k,   y_k = Re(c . x_{k+1}),
+// with complex states of which one of each conjugate pair is kept; n = 0 .. states - 1, r = 0 .. rank - 1.
+#pragma once
+#include <cstdint>
+
+namespace hippo {
+
+constexpr int kMaximalRank = 2;
+constexpr int kMaximalChannels = 2;  // one kernel for the past, and one for the future
+
+// Complex arrays hold real and imaginary part of every number side by side.
+template <typename T>
+struct SystemArrays {
+  T* a;  // (features, states)
+  T* p;  // (features, rank, states)
+  T* v;  // (features, rank, states)
+  T* b;  // (features, states)
+  T* c;  // (channels, features, states)
+};
+
+// kernel[ch, l, h] = Re(c_ch . Abar^l b) of feature h, and its adjoint.
+template <typename T>
+struct SsmKernelArguments {
+  SystemArrays<const T> system;
+  SystemArrays<T> grad;    // backward: written
+  T* kernel;               // (channels, length, features): written
+  const T* grad_kernel;    // backward: in its place
+  std::int64_t features, states, rank, channels, length;
+};
+
+// outputs[b, l] = skip inputs[b, l] + sum_{j <= l} kernel[0, j] inputs[b, l - j]
+//                 + sum_{j >= 1} kernel[1, j - 1] inputs[b, l + j] if there are two channels, for each feature.
+template <typename T>
+struct SsmConvolutionArguments {
+  const T* inputs;         // (batch, length, features), as all arrays but those below
+  const T* kernel;         // (channels, length, features)
+  const T* skip;           // (features)
+  T* outputs;              // forward: written
+  const T* grad_outputs;   // backward
+  T* grad_inputs;          // backward: written
+  T* grad_kernel;          // backward: (slots, channels, length, features), zeros; each thread adds to its slot
+  std::int64_t batch, length, features, channels;
+};
+
+// The recurrence itself, for inputs of any length; of the system's outputs only the first channel is computed.
+template <typename T>
+struct SsmScanArguments {
+  SystemArrays<const T> system;
+  const T* skip;    // (features)
+  T* state;         // (batch, features, states), complex: updated
+  const T* inputs;  // (batch, length, features)
+  T* outputs;       // (batch, length, features): written
+  std::int64_t batch, length, features, states, rank;
+};
+
+}  // namespace hippo

@@ -1,0 +1,88 @@
+"""Convolution with a state-space system in one call of the compiled kernels, forward and backward (csrc/ssm)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from hippo.kernels import backend
+from hippo.nn.ssm.discretization import DiscreteSystem
+
+TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
+    """Return True if the compiled kernels compute the convolution of these inputs with this system."""
+    return (
+        inputs.device.type == "cpu"
+        and TYPES.get(inputs.dtype) == system.a.dtype
+        and system.p.shape[1] <= 2
+        and backend().compiled is not None
+    )
+
+
+def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
+    """Compute the outputs of `hippo.nn.ssm.convolution.convolve`.
+
+    The convolution kernel follows from the recurrence of the system in float64. Inputs and kernel are transformed by
+    fast Fourier transforms that never leave the caches, so memory besides inputs and outputs is the kernel's
+    (channels, length, features).
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        float32 or float64, in the CPU's memory.
+    system : DiscreteSystem
+        The system, complex of the same precision.
+    skip : Tensor, shape (features,)
+        Factor of the inputs that is added to the outputs.
+
+    Returns
+    -------
+    Tensor, shape (batch, length, features)
+    """
+    return _Convolution.apply(inputs, skip, *system)
+
+
+class _Convolution(Function):
+    @staticmethod
+    def forward(ctx, inputs: Tensor, skip: Tensor, *system: Tensor) -> Tensor:
+        channels, features, _ = system[-1].shape
+        kernel = inputs.new_empty(channels, inputs.shape[1], features)  # (channels, L, H)
+        outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
+        module, threads = backend().compiled, torch.get_num_threads()
+        if inputs.numel():
+            module.ssm_kernel(threads, *map(view, system), view(kernel))
+            module.ssm_convolution(threads, view(inputs), view(kernel), view(skip), view(outputs))
+        ctx.save_for_backward(inputs, skip, kernel, *system)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_outputs: Tensor):
+        inputs, skip, kernel, *system = ctx.saved_tensors
+        module, threads = backend().compiled, torch.get_num_threads()
+        grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
+        slots = inputs.new_zeros(threads, *kernel.shape)  # (threads, channels, L, H)
+        grads = tuple(torch.zeros(part.shape, dtype=part.dtype) for part in system)
+        grad_skip = skip.new_zeros(skip.shape)
+        if inputs.numel():
+            module.ssm_convolution_backward(
+                threads,
+                *map(view, (inputs, kernel, skip, grad_outputs, grad_inputs, slots)),
+            )
+            grad_kernel = slots.sum(dim=0) if threads > 1 else slots[0]  # (channels, L, H)
+            grad_skip = grad_kernel[0, 0].clone()  # the skip is one more summand of the kernel at lag 0
+            if any(ctx.needs_input_grad[2:]):
+                module.ssm_kernel_backward(threads, *map(view, system), view(grad_kernel), *map(view, grads))
+        return grad_inputs, grad_skip, *grads
+
+
+def view(tensor: Tensor) -> np.ndarray:
+    """Return the array that shares the memory of a contiguous tensor; complex numbers are pairs in a last dimension.
+
+    A tensor that is not contiguous, or whose conjugation is pending, is copied first.
+    """
+    tensor = tensor.detach().resolve_conj().contiguous()
+    return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).numpy()
