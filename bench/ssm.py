@@ -92,7 +92,6 @@ def in_process(form: str, *arguments) -> dict:
     """`measure` in a process of its own, with the kernels that the form needs."""
     command = [sys.executable, "-m", "bench.ssm", "measure", json.dumps((form, *arguments))]
 
-
     chosen = "torch" if form == "PyTorch" else kernels.backend().name
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HIPPO_KERNELS": chosen})
     if done.returncode:

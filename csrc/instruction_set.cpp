@@ -10,6 +10,7 @@
 #include "legs/textbook.hpp"
 #include "peak.hpp"
 #include "products/policies.hpp"
+#include "ssm/activations.hpp"
 #include "ssm/convolution.hpp"
 #include "ssm/kernel.hpp"
 #include "ssm/scan.hpp"
@@ -67,6 +68,7 @@ const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
       .float64 = kernels_of<double>,
       .cells = {HIPPO_CELLS(HIPPO_CELL_ENTRY_)},
       .weight_gradient = weight_gradient,
+      .glu = glu,
   };
   return table;
 }

@@ -55,6 +55,7 @@ struct Kernels {
   KernelsOf<double> float64;
   Cells cells;
   WeightGradientFunction weight_gradient;
+  void (*glu)(const GluArguments&, const Rows& rows);
 };
 
 const Kernels& baseline_kernels();

@@ -30,8 +30,7 @@ void divide_rows(std::int64_t count, std::int64_t threads, Kernel kernel) {
   const auto run = [&](std::int64_t slot) {
     const FlushSubnormals flush;  // a switch of each thread
     try {
-      kernel(Rows{
-          .begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, count), .slot = slot});
+      kernel(Rows{.begin = slot * rows_per_thread, .end = std::min((slot + 1) * rows_per_thread, count), .slot = slot});
     } catch (...) {
       failures[slot] = std::current_exception();
     }

@@ -36,6 +36,21 @@ void run_kernel(const KernelsOf<T>& kernels, const SsmKernelArguments<T>& args, 
 }
 
 template <typename T>
+SsmConvolutionArguments<T> convolution_arguments(const SharedArray<T>& inputs, const SharedArray<T>& kernel,
+                                                 const SharedArray<T>& skip, SharedArray<T>& outputs) {
+  SsmConvolutionArguments<T> args = {};
+  args.inputs = inputs.data();
+  args.kernel = kernel.data();
+  args.skip = skip.data();
+  args.outputs = outputs.mutable_data();
+  args.batch = inputs.shape(0);
+  args.length = inputs.shape(1);
+  args.features = inputs.shape(2);
+  args.channels = kernel.shape(0);
+  return args;
+}
+
+template <typename T>
 void run_convolution(const KernelsOf<T>& kernels, const SsmConvolutionArguments<T>& args, std::int64_t threads) {
   const std::int64_t blocks = (args.features + kernels.lanes - 1) / kernels.lanes;
   divide_rows(blocks * ((args.batch + 1) / 2), threads, [&](const Rows& rows) { kernels.ssm_convolution(args, rows); });
@@ -72,47 +87,37 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
                      .c = grad_c.mutable_data()};
         run_kernel(*chosen(), args, threads);
       },
-      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("grad_kernel"), in("grad_a"), in("grad_p"),
-      in("grad_v"), in("grad_b"), in("grad_c"));
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("grad_kernel"), in("grad_a"), in("grad_p"), in("grad_v"),
+      in("grad_b"), in("grad_c"));
 
-  // inputs, outputs (batch, length, features); kernel (channels, length, features); skip (features).
+  // inputs, outputs, activated (batch, length, features); kernel (channels, length, features); skip (features).
+  // activated: empty, or written with GELU(outputs).
   module.def(
       "ssm_convolution",
-      [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip, Array outputs) {
-        const SsmConvolutionArguments<T> args = {.inputs = inputs.data(),
-                                                 .kernel = kernel.data(),
-                                                 .skip = skip.data(),
-                                                 .outputs = outputs.mutable_data(),
-                                                 .grad_outputs = nullptr,
-                                                 .grad_inputs = nullptr,
-                                                 .grad_kernel = nullptr,
-                                                 .batch = inputs.shape(0),
-                                                 .length = inputs.shape(1),
-                                                 .features = inputs.shape(2),
-                                                 .channels = kernel.shape(0)};
+      [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip, Array outputs,
+               Array activated) {
+        SsmConvolutionArguments<T> args = convolution_arguments<T>(inputs, kernel, skip, outputs);
+        args.has_activation = activated.size() > 0;
+        args.activated = activated.mutable_data();
         run_convolution(*chosen(), args, threads);
       },
-      threads, in("inputs"), in("kernel"), in("skip"), in("outputs"));
+      threads, in("inputs"), in("kernel"), in("skip"), in("outputs"), in("activated"));
 
-  // grad_inputs: written; grad_kernel (threads, channels, length, features), zeros: each thread adds to its slot.
+  // outputs: empty, or those of the forward pass if they were activated. grad_inputs: written; grad_kernel (threads,
+  // channels, length, features), zeros: each thread adds to its slot.
   module.def(
       "ssm_convolution_backward",
-      [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip,
+      [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip, Array outputs,
                const Array& grad_outputs, Array grad_inputs, Array grad_kernel) {
-        const SsmConvolutionArguments<T> args = {.inputs = inputs.data(),
-                                                 .kernel = kernel.data(),
-                                                 .skip = skip.data(),
-                                                 .outputs = nullptr,
-                                                 .grad_outputs = grad_outputs.data(),
-                                                 .grad_inputs = grad_inputs.mutable_data(),
-                                                 .grad_kernel = grad_kernel.mutable_data(),
-                                                 .batch = inputs.shape(0),
-                                                 .length = inputs.shape(1),
-                                                 .features = inputs.shape(2),
-                                                 .channels = kernel.shape(0)};
+        SsmConvolutionArguments<T> args = convolution_arguments<T>(inputs, kernel, skip, outputs);
+        args.has_activation = outputs.size() > 0;
+        args.grad_outputs = grad_outputs.data();
+        args.grad_inputs = grad_inputs.mutable_data();
+        args.grad_kernel = grad_kernel.mutable_data();
         run_convolution(*chosen(), args, threads);
       },
-      threads, in("inputs"), in("kernel"), in("skip"), in("grad_outputs"), in("grad_inputs"), in("grad_kernel"));
+      threads, in("inputs"), in("kernel"), in("skip"), in("outputs"), in("grad_outputs"), in("grad_inputs"),
+      in("grad_kernel"));
 
   // state (batch, features, states), complex: updated; inputs, outputs (batch, length, features).
   module.def(
@@ -134,6 +139,37 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
         divide_rows(args.batch * args.features, threads, [&](const Rows& rows) { scan(args, rows); });
       },
       threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("state"), in("inputs"), in("outputs"));
+}
+
+// outputs (rows, features): written; inputs (rows, 2 * features).
+inline void define_glu(pybind11::module_& module, const Kernels* (*chosen)()) {
+  using Array = SharedArray<float>;
+  const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
+  const auto run = [chosen](std::int64_t threads, const GluArguments& args, std::int64_t count) {
+    const auto glu = chosen()->glu;
+    divide_rows(count, threads, [&](const Rows& rows) { glu(args, rows); });
+  };
+  module.def(
+      "glu",
+      [run](std::int64_t threads, const Array& inputs, Array outputs) {
+        GluArguments args = {};
+        args.inputs = inputs.data();
+        args.outputs = outputs.mutable_data();
+        args.features = outputs.shape(1);
+        run(threads, args, outputs.shape(0));
+      },
+      pybind11::arg("threads"), in("inputs"), in("outputs"));
+  module.def(
+      "glu_backward",
+      [run](std::int64_t threads, const Array& inputs, const Array& grad_outputs, Array grad_inputs) {
+        GluArguments args = {};
+        args.inputs = inputs.data();
+        args.grad_outputs = grad_outputs.data();
+        args.grad_inputs = grad_inputs.mutable_data();
+        args.features = grad_outputs.shape(1);
+        run(threads, args, grad_outputs.shape(0));
+      },
+      pybind11::arg("threads"), in("inputs"), in("grad_outputs"), in("grad_inputs"));
 }
 
 }  // namespace hippo

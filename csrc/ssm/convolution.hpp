@@ -5,6 +5,7 @@
 // apart. Nothing between the inputs and the outputs leaves the caches of the core.
 #pragma once
 #include "cells/interface.hpp"
+#include "ssm/activations.hpp"
 #include "ssm/fourier.hpp"
 #include "ssm/interface.hpp"
 #include "ssm/lanes.hpp"
@@ -24,9 +25,9 @@ class SsmConvolution {
     for (std::int64_t unit = rows_.begin; unit < rows_.end; ++unit) {
       const Place place = place_of(unit);
       if (place.block != block) transform_kernel(block = place.block, kernel.data());
-      read(args_.inputs, place, z.data());
+      read_inputs(place, z.data());
       convolve_blocks(z.data(), kernel.data());
-      write(args_.outputs, place, z.data());
+      write_outputs(place, z.data());
     }
   }
 
@@ -41,10 +42,10 @@ class SsmConvolution {
         transform_kernel(block = place.block, kernel.data());
         for (std::int64_t k = 0; k < size_; ++k) grad_kernel[k] = Complex<T>{};
       }
-      read(args_.inputs, place, z.data());
-      read(args_.grad_outputs, place, grad.data());
+      read_inputs(place, z.data());
+      read_gradient(place, grad.data());
       correlate_blocks(z.data(), grad.data(), kernel.data(), grad_kernel.data());
-      write(args_.grad_inputs, place, grad.data());
+      write_gradient(place, grad.data());
     }
     if (block >= 0) add_grad_kernel(block, grad_kernel.data());
   }
@@ -68,28 +69,58 @@ class SsmConvolution {
 
   // -- reading and writing: the lanes beyond the last feature are zero ------------------------------------------------
 
-  // The first pass of the transform of two samples.
-  void read(const T* values, const Place& place, Complex<T>* z) const {
-    const std::int64_t count = width(place.block), length = args_.length, stride = args_.features;
-    const T* const real = values + at(place.sample, 0, place.block);
+  // The first pass of the transform of two samples, whose numbers get(place) returns.
+  template <typename Get>
+  void read(const Place& place, Complex<T>* z, const Get& get) const {
+    const std::int64_t length = args_.length, stride = args_.features, first = at(place.sample, 0, place.block);
+    const std::int64_t second = first + length * stride;
     const bool paired = place.sample + 1 < args_.batch;
-    const T* const imaginary = real + (paired ? args_.length * args_.features : 0);
     first_pass(z, size_, roots_.first(), [&](std::int64_t k) HIPPO_INLINE_LAMBDA -> Complex<T> {
       if (k >= length) return Complex<T>{};
-      const Vector<T> first = load_lanes<T>(real + k * stride, count);
-      return {first, paired ? load_lanes<T>(imaginary + k * stride, count) : Vector<T>{}};
+      return {get(first + k * stride), paired ? get(second + k * stride) : Vector<T>{}};
     });
   }
 
-  void write(T* values, const Place& place, const Complex<T>* z) const {
-    const std::int64_t count = width(place.block), length = args_.length, stride = args_.features;
-    T* const real = values + at(place.sample, 0, place.block);
+  void read_inputs(const Place& place, Complex<T>* z) const {
+    const std::int64_t count = width(place.block);
+    read(place, z, [&](std::int64_t i) HIPPO_INLINE_LAMBDA { return load_lanes<T>(args_.inputs + i, count); });
+  }
+
+  void read_gradient(const Place& place, Complex<T>* z) const {
+    const std::int64_t count = width(place.block);
+    const auto gradient = [&](std::int64_t i)
+                              HIPPO_INLINE_LAMBDA { return load_lanes<T>(args_.grad_outputs + i, count); };
+    if (!args_.has_activation) return read(place, z, gradient);
+    read(place, z, [&](std::int64_t i) HIPPO_INLINE_LAMBDA {
+      return gradient(i) * gelu_derivative(load_lanes<T>(args_.outputs + i, count));
+    });
+  }
+
+  // The last pass of the inverse transform of two samples; put(place, numbers).
+  template <typename Put>
+  void write(const Place& place, const Complex<T>* z, const Put& put) const {
+    const std::int64_t length = args_.length, stride = args_.features, first = at(place.sample, 0, place.block);
+    const std::int64_t second = first + length * stride;
     const bool paired = place.sample + 1 < args_.batch;
-    T* const imaginary = real + args_.length * args_.features;
     last_pass(z, size_, roots_.first(), [&](std::int64_t k, Complex<T> value) HIPPO_INLINE_LAMBDA {
       if (k >= length) return;
-      store_lanes<T>(real + k * stride, value.re, count);
-      if (paired) store_lanes<T>(imaginary + k * stride, value.im, count);
+      put(first + k * stride, value.re);
+      if (paired) put(second + k * stride, value.im);
+    });
+  }
+
+  void write_outputs(const Place& place, const Complex<T>* z) const {
+    const std::int64_t count = width(place.block);
+    write(place, z, [&](std::int64_t i, Vector<T> value) HIPPO_INLINE_LAMBDA {
+      store_lanes<T>(args_.outputs + i, value, count);
+      if (args_.has_activation) store_lanes<T>(args_.activated + i, gelu(value), count);
+    });
+  }
+
+  void write_gradient(const Place& place, const Complex<T>* z) const {
+    const std::int64_t count = width(place.block);
+    write(place, z, [&](std::int64_t i, Vector<T> value) HIPPO_INLINE_LAMBDA {
+      store_lanes<T>(args_.grad_inputs + i, value, count);
     });
   }
 

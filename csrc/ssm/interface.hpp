@@ -23,9 +23,9 @@ struct SystemArrays {
 template <typename T>
 struct SsmKernelArguments {
   SystemArrays<const T> system;
-  SystemArrays<T> grad;    // backward: written
-  T* kernel;               // (channels, length, features): written
-  const T* grad_kernel;    // backward: in its place
+  SystemArrays<T> grad;  // backward: written
+  T* kernel;             // (channels, length, features): written
+  const T* grad_kernel;  // backward: in its place
   std::int64_t features, states, rank, channels, length;
 };
 
@@ -33,14 +33,16 @@ struct SsmKernelArguments {
 //                 + sum_{j >= 1} kernel[1, j - 1] inputs[b, l + j] if there are two channels, for each feature.
 template <typename T>
 struct SsmConvolutionArguments {
-  const T* inputs;         // (batch, length, features), as all arrays but those below
-  const T* kernel;         // (channels, length, features)
-  const T* skip;           // (features)
-  T* outputs;              // forward: written
-  const T* grad_outputs;   // backward
-  T* grad_inputs;          // backward: written
-  T* grad_kernel;          // backward: (slots, channels, length, features), zeros; each thread adds to its slot
+  const T* inputs;        // (batch, length, features), as all arrays but those below
+  const T* kernel;        // (channels, length, features)
+  const T* skip;          // (features)
+  T* outputs;             // forward: written; backward: read if they are activated
+  T* activated;           // forward: GELU of the outputs, written unless it is null; float32 only
+  const T* grad_outputs;  // backward: of the outputs, or of the activated ones
+  T* grad_inputs;         // backward: written
+  T* grad_kernel;         // backward: (slots, channels, length, features), zeros; each thread adds to its slot
   std::int64_t batch, length, features, channels;
+  bool has_activation;
 };
 
 // The recurrence itself, for inputs of any length; of the system's outputs only the first channel is computed.
@@ -52,6 +54,15 @@ struct SsmScanArguments {
   const T* inputs;  // (batch, length, features)
   T* outputs;       // (batch, length, features): written
   std::int64_t batch, length, features, states, rank;
+};
+
+// GLU of rows (values, gates) of 2 * features numbers. Null pointers: not wanted.
+struct GluArguments {
+  const float* inputs;        // (rows, 2 * features)
+  float* outputs;             // (rows, features): written
+  const float* grad_outputs;  // (rows, features)
+  float* grad_inputs;         // (rows, 2 * features): written
+  std::int64_t features;
 };
 
 }  // namespace hippo

@@ -86,8 +86,7 @@ class SsmKernelBlock {
         scatter(args_.grad.p, r, Rank, n, grad[n].p[r]);
         scatter(args_.grad.v, r, Rank, n, grad[n].v[r]);
       }
-      for (int ch = 0; ch < Channels; ++ch)
-        scatter(args_.grad.c + 2 * ch * features_states(), 0, 1, n, grad[n].c[ch]);
+      for (int ch = 0; ch < Channels; ++ch) scatter(args_.grad.c + 2 * ch * features_states(), 0, 1, n, grad[n].c[ch]);
     }
   }
 
@@ -169,8 +168,7 @@ class SsmKernelBlock {
   }
 
   // Adds the gradients of one state's terms over the steps of a chunk; x and y hold the state's entry of each step.
-  void accumulate(const Complex<T>* x, const Complex<T>* y, const Steps* steps, std::int64_t count,
-                  Terms& grad) const {
+  void accumulate(const Complex<T>* x, const Complex<T>* y, const Steps* steps, std::int64_t count, Terms& grad) const {
     Terms sum = grad;
     for (std::int64_t i = 0; i < count; ++i) {
       const Complex<T> state = x[i * args_.states], after = y[(i + 1) * args_.states];

@@ -43,8 +43,8 @@ inline void scan_feature(const SsmScanArguments<T>& args, std::int64_t sample, s
   const std::int64_t numbers = 2 * args.states;
   const SystemArrays<const T>& system = args.system;
   const T *const a = system.a + feature * numbers, *const b = system.b + feature * numbers,
-                *const c = system.c + feature * numbers, *const p = system.p + feature * Rank * numbers,
-                *const v = system.v + feature * Rank * numbers;
+                 *const c = system.c + feature * numbers, *const p = system.p + feature * Rank * numbers,
+                 *const v = system.v + feature * Rank * numbers;
   T* const x = args.state + (sample * args.features + feature) * numbers;
   const T* input = args.inputs + sample * args.length * args.features + feature;
   T* output = args.outputs + sample * args.length * args.features + feature;
@@ -63,8 +63,8 @@ inline void scan_feature(const SsmScanArguments<T>& args, std::int64_t sample, s
     Vector<T> sums[Rank + 1] = {};  // of the functionals, and of the output
     for (std::int64_t n = 0; n < numbers; n += lanes) {
       const std::int64_t count = smaller(lanes, numbers - n);
-      Vector<T> next = Pairs<T>::product(load_lanes<T>(a + n, count), load_lanes<T>(x + n, count)) +
-                       u * load_lanes<T>(b + n, count);
+      Vector<T> next =
+          Pairs<T>::product(load_lanes<T>(a + n, count), load_lanes<T>(x + n, count)) + u * load_lanes<T>(b + n, count);
       for (int r = 0; r < Rank; ++r) next += t[r] * load_lanes<T>(p + r * numbers + n, count);
       store_lanes<T>(x + n, next, count);
       for (int r = 0; r < Rank; ++r) sums[r] += load_lanes<T>(v + r * numbers + n, count) * next;

@@ -22,8 +22,8 @@ def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
     )
 
 
-def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
-    """Compute the outputs of `hippo.nn.ssm.convolution.convolve`.
+def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False) -> Tensor:
+    """Compute the outputs of `hippo.nn.ssm.convolution.convolve`. They have first derivatives only.
 
     The convolution kernel follows from the recurrence of the system in float64. Inputs and kernel are transformed by
     fast Fourier transforms that never leave the caches, so memory besides inputs and outputs is the kernel's
@@ -37,31 +37,36 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
         The system, complex of the same precision.
     skip : Tensor, shape (features,)
         Factor of the inputs that is added to the outputs.
+    gelu : bool, default False
+        Return GELU of the outputs. In float32 it is part of the same passes over memory.
 
     Returns
     -------
     Tensor, shape (batch, length, features)
     """
-    return _Convolution.apply(inputs, skip, *system)
+    fused = gelu and inputs.dtype == torch.float32
+    outputs = _Convolution.apply(inputs, skip, fused, *system)
+    return torch.nn.functional.gelu(outputs) if gelu and not fused else outputs
 
 
 class _Convolution(Function):
     @staticmethod
-    def forward(ctx, inputs: Tensor, skip: Tensor, *system: Tensor) -> Tensor:
+    def forward(ctx, inputs: Tensor, skip: Tensor, gelu: bool, *system: Tensor) -> Tensor:
         channels, features, _ = system[-1].shape
         kernel = inputs.new_empty(channels, inputs.shape[1], features)  # (channels, L, H)
         outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
+        activated = torch.empty_like(outputs) if gelu else inputs.new_empty(0)
         module, threads = backend().compiled, torch.get_num_threads()
         if inputs.numel():
             module.ssm_kernel(threads, *map(view, system), view(kernel))
-            module.ssm_convolution(threads, view(inputs), view(kernel), view(skip), view(outputs))
-        ctx.save_for_backward(inputs, skip, kernel, *system)
-        return outputs
+            module.ssm_convolution(threads, *map(view, (inputs, kernel, skip, outputs, activated)))
+        ctx.save_for_backward(inputs, skip, kernel, outputs if gelu else activated, *system)
+        return activated if gelu else outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_outputs: Tensor):
-        inputs, skip, kernel, *system = ctx.saved_tensors
+        inputs, skip, kernel, outputs, *system = ctx.saved_tensors
         module, threads = backend().compiled, torch.get_num_threads()
         grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         slots = inputs.new_zeros(threads, *kernel.shape)  # (threads, channels, L, H)
@@ -69,14 +74,13 @@ class _Convolution(Function):
         grad_skip = skip.new_zeros(skip.shape)
         if inputs.numel():
             module.ssm_convolution_backward(
-                threads,
-                *map(view, (inputs, kernel, skip, grad_outputs, grad_inputs, slots)),
+                threads, *map(view, (inputs, kernel, skip, outputs, grad_outputs, grad_inputs, slots))
             )
             grad_kernel = slots.sum(dim=0) if threads > 1 else slots[0]  # (channels, L, H)
             grad_skip = grad_kernel[0, 0].clone()  # the skip is one more summand of the kernel at lag 0
-            if any(ctx.needs_input_grad[2:]):
+            if any(ctx.needs_input_grad[3:]):
                 module.ssm_kernel_backward(threads, *map(view, system), view(grad_kernel), *map(view, grads))
-        return grad_inputs, grad_skip, *grads
+        return grad_inputs, grad_skip, None, *grads
 
 
 def view(tensor: Tensor) -> np.ndarray:

@@ -1,16 +1,17 @@
 """The convolution of an S4 layer, in the fastest form that fits its inputs."""
 
 from torch import Tensor
+from torch.nn import functional
 
 from hippo.memory.arrays import check_allocation
-from hippo.nn.ssm import direct_convolution, fft_convolution
+from hippo.nn.ssm import compiled_convolution, direct_convolution, fft_convolution
 from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.kernels import kernel
 
 SHORT = 64  # steps up to which the product with a Toeplitz matrix is used
 
 
-def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
+def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False) -> Tensor:
     """Return the outputs of a system at rest for whole sequences.
 
     y[b, l, h] = skip[h] u[b, l, h] + sum_{j <= l} K[0, h, j] u[b, l - j, h], and with two channels also
@@ -24,6 +25,8 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
         The system, with the impulse responses K.
     skip : Tensor, shape (features,)
         Weights of the inputs in the outputs.
+    gelu : bool, default False
+        Return GELU of the outputs.
 
     Returns
     -------
@@ -35,8 +38,11 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
         If the transforms of the inputs are larger than the memory of this machine.
     """
     batch, length, features = inputs.shape
+    if compiled_convolution.serves(inputs, system):
+        return compiled_convolution.convolve(inputs, system, skip, gelu)
     size = 2 * batch * length * features * inputs.element_size()
     check_allocation(f"the convolution of {batch} sequences of {length:,} steps and {features} features", size)
     response = kernel(system, length)
     form = direct_convolution if length <= SHORT else fft_convolution
-    return form.convolve(inputs, response) + skip * inputs
+    outputs = form.convolve(inputs, response) + skip * inputs
+    return functional.gelu(outputs) if gelu else outputs

@@ -8,11 +8,13 @@ from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu
 
 from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
-from hippo.nn.ssm import recurrence
+from hippo.nn.ssm import compiled_scan, recurrence
 from hippo.nn.ssm.convolution import convolve
+from hippo.nn.ssm.gated_linear_unit import GLU
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_state
 from hippo.nn.ssm.system import StateSpace
 
@@ -135,13 +137,13 @@ class S4(nn.Module):
             self.register_buffer("D", D)
         else:
             self.D = nn.Parameter(D)
-        self.activation = nn.GELU() if activation and output else nn.Identity()
+        self.activation = bool(activation and output)  # whether GELU follows the convolution
         self.dropout = SequenceDropout(dropout, tie_dropout) if dropout and output else nn.Identity()
         self.output: nn.Module = nn.Identity()
         if output == "linear":
             self.output = nn.Linear(hidden_size, hidden_size, **factory)
         elif output == "glu":
-            self.output = nn.Sequential(nn.Linear(hidden_size, 2 * hidden_size, **factory), nn.GLU())
+            self.output = nn.Sequential(nn.Linear(hidden_size, 2 * hidden_size, **factory), GLU())
 
     @overload
     def forward(
@@ -195,11 +197,15 @@ class S4(nn.Module):
         check_finite(inputs)
         system = self.system.discretize(rate)
         if state is None and not return_state:
-            return self._mix(convolve(inputs, system, self.D))
+            return self._mix(convolve(inputs, system, self.D, gelu=self.activation))
         self._check_one_direction("a state")
         state = self._state(inputs, state)
-        outputs, state = recurrence.scan(inputs, state, system, self.D, lengths)
-        return (self._mix(outputs), state) if return_state else self._mix(outputs)
+        if lengths is None and compiled_scan.serves(inputs, state, system, self.D):
+            outputs, state = compiled_scan.scan(inputs, state, system, self.D)
+        else:
+            outputs, state = recurrence.scan(inputs, state, system, self.D, lengths)
+        outputs = self._mix(self._activate(outputs))
+        return (outputs, state) if return_state else outputs
 
     def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:
         """Compute one step. Its cost does not depend on how many inputs there were before.
@@ -227,8 +233,13 @@ class S4(nn.Module):
         """
         self._check_one_direction("step")
         check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
-        outputs, state = recurrence.step(inputs, self._state(inputs, state), self.system.discretize(rate), self.D)
-        return self._mix(outputs.unsqueeze(1)).squeeze(1), state
+        system, state = self.system.discretize(rate), self._state(inputs, state)
+        if compiled_scan.serves(inputs, state, system, self.D):
+            outputs, state = compiled_scan.scan(inputs.unsqueeze(1), state, system, self.D)
+        else:
+            outputs, state = recurrence.step(inputs, state, system, self.D)
+            outputs = outputs.unsqueeze(1)  # (B, 1, H)
+        return self._mix(self._activate(outputs)).squeeze(1), state
 
     def initial_state(self, batch: int) -> Tensor:
         """Return the state before the first input.
@@ -258,9 +269,13 @@ class S4(nn.Module):
         check_state(state, (len(inputs), self.hidden_size, self.system.state_size // 2), self.D.dtype.to_complex())
         return state
 
+    def _activate(self, outputs: Tensor) -> Tensor:
+        """Activation of the outputs of the recurrence (B, L, H)."""
+        return gelu(outputs) if self.activation else outputs
+
     def _mix(self, outputs: Tensor) -> Tensor:
-        """Activation, dropout and output map of the convolution's outputs (B, L, H)."""
-        return self.output(self.dropout(self.activation(outputs)))
+        """Dropout and output map of the activated outputs (B, L, H)."""
+        return self.output(self.dropout(outputs))
 
     def _check_one_direction(self, what: str) -> None:
         if self.bidirectional:
