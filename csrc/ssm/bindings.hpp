@@ -141,7 +141,8 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("state"), in("inputs"), in("outputs"));
 }
 
-// outputs (rows, features): written; inputs (rows, 2 * features).
+// inputs (rows, 2 * features), bias (2 * features), outputs (rows, features): written. Backward: grad_inputs: written;
+// grad_bias (threads, 2 * features), zeros: each thread adds to its slot.
 inline void define_glu(pybind11::module_& module, const Kernels* (*chosen)()) {
   using Array = SharedArray<float>;
   const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
@@ -151,25 +152,29 @@ inline void define_glu(pybind11::module_& module, const Kernels* (*chosen)()) {
   };
   module.def(
       "glu",
-      [run](std::int64_t threads, const Array& inputs, Array outputs) {
+      [run](std::int64_t threads, const Array& inputs, const Array& bias, Array outputs) {
         GluArguments args = {};
         args.inputs = inputs.data();
+        args.bias = bias.data();
         args.outputs = outputs.mutable_data();
         args.features = outputs.shape(1);
         run(threads, args, outputs.shape(0));
       },
-      pybind11::arg("threads"), in("inputs"), in("outputs"));
+      pybind11::arg("threads"), in("inputs"), in("bias"), in("outputs"));
   module.def(
       "glu_backward",
-      [run](std::int64_t threads, const Array& inputs, const Array& grad_outputs, Array grad_inputs) {
+      [run](std::int64_t threads, const Array& inputs, const Array& bias, const Array& grad_outputs, Array grad_inputs,
+            Array grad_bias) {
         GluArguments args = {};
         args.inputs = inputs.data();
+        args.bias = bias.data();
         args.grad_outputs = grad_outputs.data();
         args.grad_inputs = grad_inputs.mutable_data();
+        args.grad_bias = grad_bias.mutable_data();
         args.features = grad_outputs.shape(1);
         run(threads, args, grad_outputs.shape(0));
       },
-      pybind11::arg("threads"), in("inputs"), in("grad_outputs"), in("grad_inputs"));
+      pybind11::arg("threads"), in("inputs"), in("bias"), in("grad_outputs"), in("grad_inputs"), in("grad_bias"));
 }
 
 }  // namespace hippo

@@ -56,12 +56,14 @@ struct SsmScanArguments {
   std::int64_t batch, length, features, states, rank;
 };
 
-// GLU of rows (values, gates) of 2 * features numbers. Null pointers: not wanted.
+// GLU of rows (values, gates) of 2 * features numbers, after a bias is added. Null pointers: not wanted.
 struct GluArguments {
   const float* inputs;        // (rows, 2 * features)
+  const float* bias;          // (2 * features)
   float* outputs;             // (rows, features): written
   const float* grad_outputs;  // (rows, features)
   float* grad_inputs;         // (rows, 2 * features): written
+  float* grad_bias;           // (slots, 2 * features), zeros: each thread adds to its slot
   std::int64_t features;
 };
 

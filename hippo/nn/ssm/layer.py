@@ -14,7 +14,7 @@ from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
 from hippo.nn.ssm import compiled_scan, recurrence
 from hippo.nn.ssm.convolution import convolve
-from hippo.nn.ssm.gated_linear_unit import GLU
+from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_state
 from hippo.nn.ssm.system import StateSpace
 
@@ -143,7 +143,7 @@ class S4(nn.Module):
         if output == "linear":
             self.output = nn.Linear(hidden_size, hidden_size, **factory)
         elif output == "glu":
-            self.output = nn.Sequential(nn.Linear(hidden_size, 2 * hidden_size, **factory), GLU())
+            self.output = GatedLinear(hidden_size, **factory)
 
     @overload
     def forward(

@@ -6,6 +6,7 @@ import torch
 from hippo import kernels
 from hippo.nn.ssm import compiled_convolution, compiled_scan, recurrence
 from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.gated_linear import GatedLinear
 
 COMPILED = [name for name in kernels.runnable() if name != "torch" and "+" not in name]
 # batch, length, features, states: odd batches, lengths that are no power of two, partly filled vectors, one step
@@ -157,3 +158,42 @@ def test_no_step_and_no_sample():
     outputs = compiled_convolution.convolve(inputs, system, skip)
     outputs.sum().backward()
     assert outputs.shape == inputs.grad.shape == (0, 5, 3)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_gelu_of_the_outputs(name):
+    torch.manual_seed(0)
+    system = random_system(11, 4, 1, 2)
+    inputs, skip = torch.randn(3, 40, 11, dtype=torch.float64), torch.randn(11, dtype=torch.float64)
+    exact, tested = (in_type((inputs, skip, *system), dtype) for dtype in (torch.float64, torch.float32))
+    grad = torch.randn(3, 40, 11)
+    expected = torch.nn.functional.gelu(convolution(exact[0], DiscreteSystem(*exact[2:]), exact[1]))
+    expected.backward(grad.double())
+    with kernels.use(name):
+        outputs = compiled_convolution.convolve(tested[0], DiscreteSystem(*tested[2:]), tested[1], gelu=True)
+        outputs.backward(grad)
+    # GELU and its derivative add an absolute error of a few 1e-7 to the rounding of the convolution.
+    for found, wanted in [(outputs, expected), *((t.grad, e.grad) for t, e in zip(tested, exact, strict=True))]:
+        limit = max(wanted.abs().max().item(), 1.0) * (bound(torch.float32, 120) + 1e-6)
+        assert torch.allclose(found.to(wanted.dtype), wanted, rtol=0, atol=limit)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("channels", [1, 7, 16, 40])
+def test_gated_linear_map(name, channels):
+    torch.manual_seed(0)
+    tested = GatedLinear(channels)
+    exact = torch.nn.Sequential(torch.nn.Linear(channels, 2 * channels), torch.nn.GLU()).double()
+    exact[0].load_state_dict(tested.state_dict())
+    inputs = torch.randn(3, 5, channels, requires_grad=True)
+    inputs64 = inputs.detach().double().requires_grad_()
+    with kernels.use(name):
+        outputs = tested(inputs)
+        outputs.square().sum().backward()
+    expected = exact(inputs64)
+    expected.square().sum().backward()
+    pairs = [(outputs, expected), (inputs.grad, inputs64.grad)]
+    pairs += [(tested.weight.grad, exact[0].weight.grad), (tested.bias.grad, exact[0].bias.grad)]
+    for found, wanted in pairs:
+        limit = max(wanted.abs().max().item(), 1.0) * bound(torch.float32, 15 * channels)
+        assert torch.allclose(found.double(), wanted, rtol=0, atol=limit)
