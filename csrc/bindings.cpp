@@ -260,5 +260,6 @@ PYBIND11_MODULE(_kernels, module) {
   hippo::define_ssm<float>(module, [] { return &active->kernels->float32; });
   hippo::define_ssm<double>(module, [] { return &active->kernels->float64; });
   hippo::define_glu(module, [] { return active->kernels; });
+  hippo::define_step(module, [] { return active->kernels; });
   HIPPO_CELLS(HIPPO_DEFINE_CELL_)
 }

@@ -13,7 +13,7 @@
 #include "ssm/activations.hpp"
 #include "ssm/convolution.hpp"
 #include "ssm/kernel.hpp"
-#include "ssm/scan.hpp"
+#include "ssm/step.hpp"
 
 #define HIPPO_STRING_(name) #name
 #define HIPPO_STRING(name) HIPPO_STRING_(name)
@@ -69,6 +69,7 @@ const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
       .cells = {HIPPO_CELLS(HIPPO_CELL_ENTRY_)},
       .weight_gradient = weight_gradient,
       .glu = glu,
+      .ssm_step = ssm_step,
   };
   return table;
 }

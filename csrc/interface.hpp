@@ -56,6 +56,7 @@ struct Kernels {
   Cells cells;
   WeightGradientFunction weight_gradient;
   void (*glu)(const GluArguments&, const Rows& rows);
+  void (*ssm_step)(const SsmScanArguments<float>&, const SsmOutputArguments&);
 };
 
 const Kernels& baseline_kernels();

@@ -57,6 +57,21 @@ void run_convolution(const KernelsOf<T>& kernels, const SsmConvolutionArguments<
 }
 
 template <typename T>
+SsmScanArguments<T> scan_arguments(const SharedArray<T>& a, const SharedArray<T>& p, const SharedArray<T>& v,
+                                   const SharedArray<T>& b, const SharedArray<T>& c, const SharedArray<T>& skip,
+                                   const SharedArray<T>& before, SharedArray<T>& after) {
+  SsmScanArguments<T> args = {};
+  args.system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()};
+  args.skip = skip.data();
+  args.before = before.data();
+  args.after = after.mutable_data();
+  args.features = a.shape(0);
+  args.states = a.shape(1);
+  args.rank = p.shape(1);
+  return args;
+}
+
+template <typename T>
 void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
   using Array = SharedArray<T>;
   const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
@@ -119,26 +134,45 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       threads, in("inputs"), in("kernel"), in("skip"), in("outputs"), in("grad_outputs"), in("grad_inputs"),
       in("grad_kernel"));
 
-  // state (batch, features, states), complex: updated; inputs, outputs (batch, length, features).
+  // before, after (batch, features, states), complex; inputs, outputs (batch, length, features). Written: after,
+  // outputs.
   module.def(
       "ssm_scan",
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
-               const Array& skip, Array state, const Array& inputs, Array outputs) {
-        const SsmScanArguments<T> args = {
-            .system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()},
-            .skip = skip.data(),
-            .state = state.mutable_data(),
-            .inputs = inputs.data(),
-            .outputs = outputs.mutable_data(),
-            .batch = inputs.shape(0),
-            .length = inputs.shape(1),
-            .features = inputs.shape(2),
-            .states = a.shape(1),
-            .rank = p.shape(1)};
+               const Array& skip, const Array& before, Array after, const Array& inputs, Array outputs) {
+        SsmScanArguments<T> args = scan_arguments<T>(a, p, v, b, c, skip, before, after);
+        args.inputs = inputs.data();
+        args.outputs = outputs.mutable_data();
+        args.batch = inputs.shape(0);
+        args.length = inputs.shape(1);
         const auto scan = chosen()->ssm_scan;
         divide_rows(args.batch * args.features, threads, [&](const Rows& rows) { scan(args, rows); });
       },
-      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("state"), in("inputs"), in("outputs"));
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("before"), in("after"), in("inputs"),
+      in("outputs"));
+}
+
+// One step of a layer: inputs, outputs (batch, features); weight (2 * features, features) and bias, or both empty.
+inline void define_step(pybind11::module_& module, const Kernels* (*chosen)()) {
+  using Array = SharedArray<float>;
+  const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
+  module.def(
+      "ssm_step",
+      [chosen](const Array& a, const Array& p, const Array& v, const Array& b, const Array& c, const Array& skip,
+               const Array& weight, const Array& bias, bool gelu, const Array& before, Array after, const Array& inputs,
+               Array outputs) {
+        SsmScanArguments<float> args = scan_arguments<float>(a, p, v, b, c, skip, before, after);
+        args.inputs = inputs.data();
+        args.outputs = outputs.mutable_data();
+        args.batch = inputs.shape(0);
+        args.length = 1;
+        const SsmOutputArguments output = {
+            .has_activation = gelu, .weight = weight.size() ? weight.data() : nullptr, .bias = bias.data()};
+        const Unlocked unlocked;
+        chosen()->ssm_step(args, output);
+      },
+      in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("weight"), in("bias"), pybind11::arg("gelu"),
+      in("before"), in("after"), in("inputs"), in("outputs"));
 }
 
 // inputs (rows, 2 * features), bias (2 * features), outputs (rows, features): written. Backward: grad_inputs: written;

@@ -50,10 +50,18 @@ template <typename T>
 struct SsmScanArguments {
   SystemArrays<const T> system;
   const T* skip;    // (features)
-  T* state;         // (batch, features, states), complex: updated
+  const T* before;  // (batch, features, states), complex: the state before the first input
+  T* after;         // (batch, features, states), complex: written, the state after the last one
   const T* inputs;  // (batch, length, features)
   T* outputs;       // (batch, length, features): written
   std::int64_t batch, length, features, states, rank;
+};
+
+// What a layer computes from the outputs of a single step of the recurrence: GELU, and a linear map with GLU.
+struct SsmOutputArguments {
+  bool has_activation;
+  const float* weight;  // (2 * features, features), or null: no map
+  const float* bias;    // (2 * features)
 };
 
 // GLU of rows (values, gates) of 2 * features numbers, after a bias is added. Null pointers: not wanted.

@@ -45,7 +45,9 @@ inline void scan_feature(const SsmScanArguments<T>& args, std::int64_t sample, s
   const T *const a = system.a + feature * numbers, *const b = system.b + feature * numbers,
                  *const c = system.c + feature * numbers, *const p = system.p + feature * Rank * numbers,
                  *const v = system.v + feature * Rank * numbers;
-  T* const x = args.state + (sample * args.features + feature) * numbers;
+  const std::int64_t place = (sample * args.features + feature) * numbers;
+  const T* before = args.before + place;
+  T* const after = args.after + place;
   const T* input = args.inputs + sample * args.length * args.features + feature;
   T* output = args.outputs + sample * args.length * args.features + feature;
 
@@ -54,7 +56,7 @@ inline void scan_feature(const SsmScanArguments<T>& args, std::int64_t sample, s
     Vector<T> sum = {};
     for (std::int64_t n = 0; n < numbers; n += lanes) {
       const std::int64_t count = smaller(lanes, numbers - n);
-      sum += load_lanes<T>(v + r * numbers + n, count) * load_lanes<T>(x + n, count);
+      sum += load_lanes<T>(v + r * numbers + n, count) * load_lanes<T>(before + n, count);
     }
     t[r] = Pairs<T>::real_sum(sum);
   }
@@ -63,13 +65,14 @@ inline void scan_feature(const SsmScanArguments<T>& args, std::int64_t sample, s
     Vector<T> sums[Rank + 1] = {};  // of the functionals, and of the output
     for (std::int64_t n = 0; n < numbers; n += lanes) {
       const std::int64_t count = smaller(lanes, numbers - n);
-      Vector<T> next =
-          Pairs<T>::product(load_lanes<T>(a + n, count), load_lanes<T>(x + n, count)) + u * load_lanes<T>(b + n, count);
+      Vector<T> next = Pairs<T>::product(load_lanes<T>(a + n, count), load_lanes<T>(before + n, count)) +
+                       u * load_lanes<T>(b + n, count);
       for (int r = 0; r < Rank; ++r) next += t[r] * load_lanes<T>(p + r * numbers + n, count);
-      store_lanes<T>(x + n, next, count);
+      store_lanes<T>(after + n, next, count);
       for (int r = 0; r < Rank; ++r) sums[r] += load_lanes<T>(v + r * numbers + n, count) * next;
       sums[Rank] += load_lanes<T>(c + n, count) * next;
     }
+    before = after;
     for (int r = 0; r < Rank; ++r) t[r] = Pairs<T>::real_sum(sums[r]);
     *output = Pairs<T>::real_sum(sums[Rank]) + args.skip[feature] * u;
   }

@@ -1,0 +1,49 @@
+// One step of a whole layer for a few samples: recurrence, GELU, linear map, GLU. It reads every weight once.
+#pragma once
+#include "ssm/activations.hpp"
+#include "ssm/scan.hpp"
+
+namespace hippo {
+namespace {
+
+// to (outputs) = weight (outputs, inputs) from (inputs), four rows of the weight at once.
+inline void multiply_vector(const float* weight, const float* from, float* to, std::int64_t outputs,
+                            std::int64_t inputs) {
+  constexpr int rows = 4;
+  for (std::int64_t row = 0; row < outputs; row += rows) {
+    const std::int64_t last = outputs - 1 - row;
+    const float* begin[rows];
+    for (int i = 0; i < rows; ++i) begin[i] = weight + (row + smaller(i, last)) * inputs;
+    Floats sums[rows] = {};
+    for (std::int64_t k = 0; k < inputs; k += kLanes) {
+      const std::int64_t count = smaller(kLanes, inputs - k);
+      const Floats values = load_lanes<float>(from + k, count);
+      unroll<rows>([&](auto i) HIPPO_INLINE_LAMBDA { sums[i] += values * load_lanes<float>(begin[i] + k, count); });
+    }
+    for (std::int64_t i = 0; i <= smaller(rows - 1, last); ++i) to[row + i] = sum_of_lanes<float>(sums[i]);
+  }
+}
+
+inline void ssm_step(const SsmScanArguments<float>& args, const SsmOutputArguments& output) {
+  const std::int64_t features = args.features;
+  ssm_scan(args, Rows{.begin = 0, .end = args.batch * features, .slot = 0});
+  for (std::int64_t i = 0; output.has_activation && i < args.batch * features; i += kLanes) {
+    const std::int64_t count = smaller(kLanes, args.batch * features - i);
+    store_lanes<float>(args.outputs + i, gelu(load_lanes<float>(args.outputs + i, count)), count);
+  }
+  if (!output.weight) return;
+  AlignedArray<float> mapped(2 * features, Fill::nothing);
+  for (std::int64_t sample = 0; sample < args.batch; ++sample) {
+    float* const outputs = args.outputs + sample * features;
+    multiply_vector(output.weight, outputs, mapped.data(), 2 * features, features);
+    GluArguments gated = {};
+    gated.inputs = mapped.data();
+    gated.bias = output.bias;
+    gated.outputs = outputs;
+    gated.features = features;
+    glu(gated, Rows{.begin = 0, .end = 1, .slot = 0});
+  }
+}
+
+}  // namespace
+}  // namespace hippo
