@@ -26,6 +26,7 @@ test: env
 bench: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.kernels results/bench
 	OMP_NUM_THREADS=2 $(BIN)/python -m bench.training results/bench
+	OMP_NUM_THREADS=2 $(BIN)/python -m bench.ssm results/bench
 
 lint: env
 	$(BIN)/ruff check .

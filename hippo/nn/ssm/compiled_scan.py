@@ -1,5 +1,6 @@
-"""The recurrence of a state-space system in one call of the compiled kernels, without gradients (csrc/ssm/scan.hpp)."""
+"""The recurrent form of S4 layers in one call of the compiled kernels, without gradients (csrc/ssm)."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,6 +9,9 @@ from hippo.kernels.threads import threads_for
 from hippo.nn.ssm import compiled_convolution
 from hippo.nn.ssm.compiled_convolution import view
 from hippo.nn.ssm.discretization import DiscreteSystem
+
+FEW = 4  # samples up to which a step is one call: beyond them, PyTorch's matrix product is faster
+NOTHING = np.empty(0, dtype=np.float32)
 
 
 def serves(inputs: Tensor, state: Tensor, system: DiscreteSystem, skip: Tensor) -> bool:
@@ -37,11 +41,52 @@ def scan(inputs: Tensor, state: Tensor, system: DiscreteSystem, skip: Tensor) ->
     state : Tensor of complex, shape (batch, features, state_size / 2)
     """
     batch, length, features = inputs.shape
+    if not inputs.numel():
+        return torch.empty_like(inputs), state.clone()
     outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
-    state = state.detach().clone(memory_format=torch.contiguous_format)  # (B, H, n)
-    if inputs.numel():
+    after = torch.empty_like(state, memory_format=torch.contiguous_format)  # (B, H, n)
+    module = backend().compiled
+    assert module is not None  # `serves` refuses
+    threads = threads_for(batch * features, work=inputs.numel() * system.a.shape[1])
+    module.ssm_scan(threads, *map(view, (*system, skip, state, after, inputs, outputs)))
+    return outputs, after
+
+
+class CompiledStep:
+    """A step of a layer as one call: recurrence, GELU, linear map and GLU.
+
+    The arrays share the memory of the tensors, so that a parameter that is changed in place needs no new object.
+
+    Parameters
+    ----------
+    system : DiscreteSystem
+        The system, complex64, with one channel.
+    skip : Tensor, shape (features,)
+        Weights of the inputs in the outputs.
+    gelu : bool
+        Apply GELU to the outputs of the recurrence.
+    output : torch.nn.Linear or None
+        Linear map to twice the features, which GLU follows; None: neither.
+    """
+
+    def __init__(self, system: DiscreteSystem, skip: Tensor, gelu: bool, output: torch.nn.Linear | None):
+        self.tensors = system, *self._of_layer(skip, output)
+        weights = (NOTHING, NOTHING) if output is None else (view(output.weight), view(output.bias))
+        self.arrays = *map(view, (*system, skip)), *weights, gelu
+
+    @staticmethod
+    def _of_layer(skip: Tensor, output: torch.nn.Linear | None) -> tuple:
+        """What identifies the memory of the layer's parameters."""
+        return skip.data_ptr(), None if output is None else (output.weight.data_ptr(), output.bias.data_ptr())
+
+    def is_of(self, system: DiscreteSystem, skip: Tensor, output: torch.nn.Linear | None) -> bool:
+        """Return True if this object was made of these tensors."""
+        return self.tensors[0] is system and self.tensors[1:] == self._of_layer(skip, output)
+
+    def __call__(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the outputs (batch, features) and the next state of inputs (batch, features) and a state."""
+        outputs, after = torch.empty(inputs.shape), torch.empty(state.shape, dtype=state.dtype)
         module = backend().compiled
         assert module is not None  # `serves` refuses
-        threads = threads_for(batch * features, work=inputs.numel() * system.a.shape[1])
-        module.ssm_scan(threads, *map(view, (*system, skip, state, inputs, outputs)))
-    return outputs, state
+        module.ssm_step(*self.arrays, view(state), view(after), view(inputs), view(outputs))
+        return outputs, after

@@ -14,6 +14,7 @@ from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
 from hippo.nn.ssm import compiled_scan, recurrence
 from hippo.nn.ssm.convolution import convolve
+from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_state
 from hippo.nn.ssm.system import StateSpace
@@ -138,6 +139,7 @@ class S4(nn.Module):
         else:
             self.D = nn.Parameter(D)
         self.activation = bool(activation and output)  # whether GELU follows the convolution
+        self._step: compiled_scan.CompiledStep | None = None
         self.dropout = SequenceDropout(dropout, tie_dropout) if dropout and output else nn.Identity()
         self.output: nn.Module = nn.Identity()
         if output == "linear":
@@ -235,11 +237,25 @@ class S4(nn.Module):
         check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
         system, state = self.system.discretize(rate), self._state(inputs, state)
         if compiled_scan.serves(inputs, state, system, self.D):
+            if self._is_one_call(inputs):
+                return self._compiled_step(system)(inputs, state)
             outputs, state = compiled_scan.scan(inputs.unsqueeze(1), state, system, self.D)
         else:
             outputs, state = recurrence.step(inputs, state, system, self.D)
             outputs = outputs.unsqueeze(1)  # (B, 1, H)
         return self._mix(self._activate(outputs)).squeeze(1), state
+
+    def _is_one_call(self, inputs: Tensor) -> bool:
+        """Whether a compiled call computes the whole step of inputs (B, H)."""
+        few = 0 < len(inputs) <= compiled_scan.FEW and inputs.dtype == torch.float32
+        return few and not self.training and isinstance(self.output, GatedLinear | nn.Identity)
+
+    def _compiled_step(self, system: DiscreteSystem) -> compiled_scan.CompiledStep:
+        """The compiled step with this system, which is kept from step to step."""
+        output = self.output if isinstance(self.output, GatedLinear) else None
+        if self._step is None or not self._step.is_of(system, self.D, output):
+            self._step = compiled_scan.CompiledStep(system, self.D, self.activation, output)
+        return self._step
 
     def initial_state(self, batch: int) -> Tensor:
         """Return the state before the first input.
