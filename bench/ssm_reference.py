@@ -36,8 +36,8 @@ class ReferenceBlock(nn.Module):
             values["C"] = self._truncated(system, length)
         self.parameters_by_name = nn.ParameterDict(values)
         self.D = nn.Parameter(layer.D.detach().clone())
-        linear = layer.output[0]
-        self.output = nn.Conv1d(layer.hidden_size, 2 * layer.hidden_size, 1)
+        linear = layer.output
+        self.output = nn.Conv1d(layer.hidden_size, 2 * layer.hidden_size, 1, dtype=layer.D.dtype)
         self.output.weight.data.copy_(linear.weight.unsqueeze(2))
         self.output.bias.data.copy_(linear.bias)
 
@@ -85,7 +85,7 @@ class ReferenceBlock(nn.Module):
         return 2 * torch.einsum("chn,hnl->chl", C, powers).real
 
     def _cauchy(self, step: Tensor, eigenvalues: Tensor, P: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        """The response of a system of rank 1 or 2 from all terms of the Cauchy sums, (..., features, 2 n, length / 2)."""
+        """The response of a system of rank 1 or 2 from all terms of the Cauchy sums, (..., H, 2 n, length / 2 + 1)."""
         angles = torch.arange(self.length // 2 + 1, device=B.device, dtype=torch.float64) * (-2 * math.pi / self.length)
         omega = torch.polar(torch.ones_like(angles), angles)
         nodes, factor = (2 * (1 - omega) / (1 + omega)).to(B.dtype), (2 / (1 + omega)).to(B.dtype)

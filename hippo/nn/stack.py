@@ -111,8 +111,9 @@ class Block(nn.Module):
 
     def __init__(self, options: ModelOptions, input_size: int, raw_inputs: bool):
         super().__init__()
-        self.layer: Any = options.layer(input_size)
-        self.output_size: int = self.layer.output_size
+        layer: Any = options.layer(input_size)
+        self.layer = layer
+        self.output_size: int = layer.output_size
         self.norm_before = build_norm(options.norm, input_size) if options.prenorm and not raw_inputs else None
         self.dropout = SequenceDropout(options.layer_dropout, options.tie_dropout)
         self.residual = options.residual

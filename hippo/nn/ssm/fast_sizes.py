@@ -2,7 +2,7 @@
 
 
 def fast_fft_size(least: int) -> int:
-    """Return the smallest size 2^i, 3 x 2^i, 5 x 2^i or 9 x 2^i that is even and at least `least`.
+    """Return the smallest even size 2^i times 1, 3, 5, 7 or 9 that is at least `least`.
 
     Parameters
     ----------
@@ -18,4 +18,4 @@ def fast_fft_size(least: int) -> int:
     >>> fast_fft_size(1000), fast_fft_size(1025)
     (1024, 1152)
     """
-    return min(factor << max(1, (-(-least // factor) - 1).bit_length()) for factor in (1, 3, 5, 9))
+    return min(factor << max(1, (-(-least // factor) - 1).bit_length()) for factor in (1, 3, 5, 7, 9))

@@ -21,9 +21,9 @@ class S4(ModelOptions):
 
     test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "state_size": 4, "layers": 2, "pooling": "last"}
 
-    hidden_size: int = Field(128, ge=1, le=100_000, description="Channels of every layer; inputs are encoded in them.")
+    hidden_size: int = Field(128, ge=1, le=100_000, description="Channels of every layer.")
     embedding_size: PositiveInt | None = Field(
-        None, description="Channels that the inputs are encoded in: null, or hidden_size, which S4 layers read."
+        None, description="Channels that the inputs are encoded in; null: hidden_size, which the layers read."
     )
     pooling: Literal["last", "mean"] = Field(
         "mean", description="How the outputs of all steps become one per sequence: the last one, or their mean."
@@ -82,16 +82,11 @@ class S4(ModelOptions):
             self.discretization,
             self.frozen,
         )
-        if self.embedding_size not in (None, self.hidden_size):
-            raise ValueError(
-                f"embedding_size = {self.embedding_size}, hidden_size = {self.hidden_size}: S4 layers read as many "
-                "channels as they compute; leave embedding_size at null"
-            )
         return self
 
     def encoder_size(self, vocabulary: int | None) -> int:
-        """Return `hidden_size`: inputs are always encoded in as many channels as the layers have."""
-        return self.hidden_size
+        """Return `embedding_size`, by default `hidden_size`: inputs are always encoded."""
+        return self.embedding_size or self.hidden_size
 
     def layer(self, input_size: int) -> "nn.Module":
         """Build one layer, whose second direction, if there is one, is inside of it."""
