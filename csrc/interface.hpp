@@ -21,7 +21,7 @@ struct KernelsOf {
   void (*legs_step)(const LegsStepArguments<T>&);
   void (*legs_step_adjoint)(const LegsStepArguments<T>&);
   void (*legs_project)(const LegsProjectArguments<T>&);
-  // Of blocks of `float64_lanes` features, of units of a pair of samples of `lanes` features, of features of a sample.
+  // Of blocks of `float64_lanes` features, of units of a sample of `lanes` features, of features of a sample.
   void (*ssm_kernel)(const SsmKernelArguments<T>&, const Rows& blocks);
   void (*ssm_convolution)(const SsmConvolutionArguments<T>&, const Rows& units);
   void (*ssm_scan)(const SsmScanArguments<T>&, const Rows& rows);

@@ -53,7 +53,7 @@ SsmConvolutionArguments<T> convolution_arguments(const SharedArray<T>& inputs, c
 template <typename T>
 void run_convolution(const KernelsOf<T>& kernels, const SsmConvolutionArguments<T>& args, std::int64_t threads) {
   const std::int64_t blocks = (args.features + kernels.lanes - 1) / kernels.lanes;
-  divide_rows(blocks * ((args.batch + 1) / 2), threads, [&](const Rows& rows) { kernels.ssm_convolution(args, rows); });
+  divide_rows(blocks * args.batch, threads, [&](const Rows& rows) { kernels.ssm_convolution(args, rows); });
 }
 
 template <typename T>

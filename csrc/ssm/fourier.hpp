@@ -10,9 +10,10 @@
 namespace hippo {
 namespace {
 
-inline std::int64_t transform_length(std::int64_t length) {  // the least power of two that keeps both ends apart
+// The least power of two, at least 4, that is not below `length`.
+inline std::int64_t transform_length(std::int64_t length) {
   std::int64_t size = 4;
-  while (size < 2 * length) size *= 2;
+  while (size < length) size *= 2;
   return size;
 }
 
@@ -142,6 +143,30 @@ inline void inverse_transform(Complex<T>* z, std::int64_t m, const T* roots) {
   for (int block = 0; block < 4; ++block) inverse_transform(z + block * (m / 4), m / 4, Roots<T>::next(roots, m));
   inverse_pass(z, m, roots);
 }
+
+// Which frequency each place of a transform of `size` numbers holds, and where its negative is.
+class Frequencies {
+ public:
+  explicit Frequencies(std::int64_t size) : size_(size), at_(size, Fill::nothing), place_(size, Fill::nothing) {
+    fill(0, size, 0, 1);
+    for (std::int64_t place = 0; place < size; ++place) place_[at_[place]] = std::int32_t(place);
+  }
+  std::int64_t at(std::int64_t place) const { return at_[place]; }
+  std::int64_t mirror(std::int64_t place) const { return place_[(size_ - at_[place]) & (size_ - 1)]; }
+
+ private:
+  // The block of m places from `begin` on holds the frequencies first, first + step, first + 2 step, ...
+  void fill(std::int64_t begin, std::int64_t m, std::int64_t first, std::int64_t step) {
+    if (m <= 2) {
+      for (std::int64_t i = 0; i < m; ++i) at_[begin + i] = std::int32_t(first + i * step);
+      return;
+    }
+    for (int block = 0; block < 4; ++block) fill(begin + block * (m / 4), m / 4, first + block * step, 4 * step);
+  }
+
+  std::int64_t size_;
+  AlignedArray<std::int32_t> at_, place_;
+};
 
 }  // namespace
 }  // namespace hippo
