@@ -108,7 +108,7 @@ class BlockTables:
         self.convolution = toeplitz(responses[:1])  # (H, T, T)
         earlier = torch.nn.functional.pad(responses[1:, :, : steps - 1], (1, 0))  # x_k contains u_0 ... u_(k - 1)
         self.feedback_convolution = [toeplitz(response.unsqueeze(0)) for response in earlier]
-        decay = powers(a, steps + 1)  # (H, n, T + 1)
+        decay = powers(a.to(torch.complex128), steps + 1).to(a.dtype)  # (H, n, T + 1); rounded once
         self.decay = decay
         drives = [b, *p.unbind(1)]
         self.drive = [self._real(decay[..., :steps].flip(2) * drive.unsqueeze(2)) for drive in drives]  # (H, N, T)

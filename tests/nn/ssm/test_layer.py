@@ -89,6 +89,26 @@ def test_parameter_groups():
     assert all(rates[id(parameter)] == value for parameter, value in expected.items())
 
 
+@pytest.mark.parametrize("length", [5, 70])  # by a product with a matrix, and by an FFT
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"measure": "legs", "bidirectional": True},
+        {"measure": "legt+fout", "n_ssm": 2, "output": "linear"},
+        {"measure": "diag_inv", "discretization": "zoh", "output": None},
+    ],
+)
+def test_gradients_of_all_parameters(options, length):
+    model = layer(2, 4, **options)
+    names, values = zip(*model.named_parameters(), strict=True)
+
+    def outputs(u, *values):
+        return torch.func.functional_call(model, dict(zip(names, values, strict=True)), (u,))[:, ::11]
+
+    u = inputs(length, batch=1, features=2).requires_grad_()
+    assert torch.autograd.gradcheck(outputs, (u, *values), fast_mode=length > 5)
+
+
 def transfer(system, step, omega):
     """y / u of the bilinear recurrence in steady state for u = e^(i omega t), from the continuous system.
 
@@ -215,7 +235,7 @@ def test_a_step_that_overflows_is_named():
         ({"dt_min": 0.2, "dt_max": 0.1}, "dt_min = 0.2 is larger than dt_max = 0.1"),
         ({"dt_min": 0.0}, "dt_min must be a positive number"),
         ({"state_size": 7}, "state_size must be even"),
-        ({"state_size": 0}, "state_size must be at least 2"),
+        ({"state_size": 0}, "state_size must be even and at least 2"),
         ({"measure": "legss"}, "measure = 'legss': no system is called 'legss'; did you mean 'legs'"),
         ({"measure": "legs+foud"}, "did you mean 'fout'"),
         ({"measure": "legs+fout", "n_ssm": 3}, "n_ssm = 3: the mixture 'legs.fout' .* multiple of 2"),

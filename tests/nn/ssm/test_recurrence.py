@@ -64,10 +64,10 @@ def test_a_scan_equals_single_steps(measure, rule):
 @pytest.mark.parametrize("measure, rule", [("legt", "bilinear"), ("diag_lin", "zoh")])
 def test_gradients(measure, rule, monkeypatch):
     monkeypatch.setattr(recurrence, "BLOCK", 2)
-    leaves = variables(discrete_system(measure, rule, features=2, state_size=4))
-    inputs = torch.randn(2, 5, 2, dtype=double, requires_grad=True)
-    state = torch.randn(2, 2, 2, dtype=torch.complex128, requires_grad=True)
-    skip, lengths = torch.randn(2, dtype=double, requires_grad=True), torch.tensor([5, 3])
+    leaves = variables(discrete_system(measure, rule, features=1, state_size=4))
+    inputs = torch.randn(2, 5, 1, dtype=double, requires_grad=True)
+    state = torch.randn(2, 1, 2, dtype=torch.complex128, requires_grad=True)
+    skip, lengths = torch.randn(1, dtype=double, requires_grad=True), torch.tensor([5, 3])
 
     def scan(inputs, state, skip, *tensors):
         return recurrence.scan(inputs, state, type(discrete_system())(*tensors), skip, lengths)
