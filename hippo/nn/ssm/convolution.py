@@ -38,10 +38,10 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
         If the transforms of the inputs are larger than the memory of this machine.
     """
     batch, length, features = inputs.shape
-    if compiled_convolution.serves(inputs, system):
-        return compiled_convolution.convolve(inputs, system, skip, gelu)
     size = 2 * batch * length * features * inputs.element_size()
     check_allocation(f"the convolution of {batch} sequences of {length:,} steps and {features} features", size)
+    if compiled_convolution.serves(inputs, system):
+        return compiled_convolution.convolve(inputs, system, skip, gelu)
     response = kernel(system, length)
     form = direct_convolution if length <= SHORT else fft_convolution
     outputs = form.convolve(inputs, response) + skip * inputs

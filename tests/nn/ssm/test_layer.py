@@ -84,7 +84,7 @@ def test_parameter_groups():
     system = model.system
     expected = {
         system.log_decay: (0.001, 0), system.frequency: (0.001, 0), system.P: (0.001, 0), system.B: (0.1, 0),
-        system.log_step: (0.02, 0), system.C: (0.1, 0.3), model.D: (0.1, 0.3), model.output[0].weight: (0.1, 0.3),
+        system.log_step: (0.02, 0), system.C: (0.1, 0.3), model.D: (0.1, 0.3), model.output.weight: (0.1, 0.3),
     }  # fmt: skip
     assert all(rates[id(parameter)] == value for parameter, value in expected.items())
 
