@@ -55,6 +55,12 @@ class Backend:
         """Policy of bfloat16 products, `amx`, `bf16` or `emulated`; None if the kernels have no such products."""
         return self.name.partition("+")[2] or None
 
+    def require(self) -> ModuleType:
+        """Return the compiled module; RuntimeError if the PyTorch reference implementation is in use."""
+        if self.compiled is None:
+            raise RuntimeError(f"the kernels are not compiled: {self.reason}")
+        return self.compiled
+
 
 @cache
 def backend() -> Backend:

@@ -43,10 +43,29 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
     Returns
     -------
     Tensor, shape (batch, length, features)
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit.
     """
+    check_shapes(inputs, system, skip)
     fused = gelu and inputs.dtype == torch.float32
     outputs = _Convolution.apply(inputs, skip, fused, *system)
     return torch.nn.functional.gelu(outputs) if gelu and not fused else outputs
+
+
+def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
+    """Raise ValueError unless inputs (batch, length, features), system and skip are of as many features."""
+    features, states = system.a.shape
+    rank, channels = system.p.shape[1], len(system.c)
+    expected = [(features, states), *[(features, rank, states)] * 2, (features, states), (channels, features, states)]
+    found = [tuple(part.shape) for part in system]
+    if found != expected or inputs.ndim != 3 or inputs.shape[2] != features or skip.shape != (features,):
+        raise ValueError(
+            f"inputs have shape {tuple(inputs.shape)}, skip {tuple(skip.shape)}, the system {found}; expected (batch, "
+            f"length, {features}), ({features},) and {expected}"
+        )
 
 
 class _Convolution(Function):
@@ -56,7 +75,7 @@ class _Convolution(Function):
         kernel = inputs.new_empty(channels, inputs.shape[1], features)  # (channels, L, H)
         outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         activated = torch.empty_like(outputs) if gelu else inputs.new_empty(0)
-        module, threads = backend().compiled, torch.get_num_threads()
+        module, threads = backend().require(), torch.get_num_threads()
         if inputs.numel():
             module.ssm_kernel(threads, *map(view, system), view(kernel))
             module.ssm_convolution(threads, *map(view, (inputs, kernel, skip, outputs, activated)))
@@ -67,7 +86,7 @@ class _Convolution(Function):
     @once_differentiable
     def backward(ctx, grad_outputs: Tensor):
         inputs, skip, kernel, outputs, *system = ctx.saved_tensors
-        module, threads = backend().compiled, torch.get_num_threads()
+        module, threads = backend().require(), torch.get_num_threads()
         grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         slots = inputs.new_zeros(threads, *kernel.shape)  # (threads, channels, L, H)
         grads = tuple(torch.zeros(part.shape, dtype=part.dtype) for part in system)

@@ -40,15 +40,14 @@ def scan(inputs: Tensor, state: Tensor, system: DiscreteSystem, skip: Tensor) ->
     outputs : Tensor, shape (batch, length, features)
     state : Tensor of complex, shape (batch, features, state_size / 2)
     """
-    batch, length, features = inputs.shape
+    compiled_convolution.check_shapes(inputs, system, skip)
+    batch, _, features = inputs.shape
     if not inputs.numel():
         return torch.empty_like(inputs), state.clone()
     outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
     after = torch.empty_like(state, memory_format=torch.contiguous_format)  # (B, H, n)
-    module = backend().compiled
-    assert module is not None  # `serves` refuses
     threads = threads_for(batch * features, work=inputs.numel() * system.a.shape[1])
-    module.ssm_scan(threads, *map(view, (*system, skip, state, after, inputs, outputs)))
+    backend().require().ssm_scan(threads, *map(view, (*system, skip, state, after, inputs, outputs)))
     return outputs, after
 
 
@@ -86,7 +85,5 @@ class CompiledStep:
     def __call__(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the outputs (batch, features) and the next state of inputs (batch, features) and a state."""
         outputs, after = torch.empty(inputs.shape), torch.empty(state.shape, dtype=state.dtype)
-        module = backend().compiled
-        assert module is not None  # `serves` refuses
-        module.ssm_step(*self.arrays, view(state), view(after), view(inputs), view(outputs))
+        backend().require().ssm_step(*self.arrays, view(state), view(after), view(inputs), view(outputs))
         return outputs, after

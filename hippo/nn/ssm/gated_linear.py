@@ -50,7 +50,7 @@ class _GatedLinear(Function):
     def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         mapped = inputs @ weight.t()  # (rows, 2 H)
         outputs = torch.empty(inputs.shape)  # (rows, H)
-        backend().compiled.glu(torch.get_num_threads(), *map(view, (mapped, bias, outputs)))
+        backend().require().glu(torch.get_num_threads(), *map(view, (mapped, bias, outputs)))
         ctx.save_for_backward(inputs, weight, bias, mapped)
         return outputs
 
@@ -60,5 +60,5 @@ class _GatedLinear(Function):
         inputs, weight, bias, mapped = ctx.saved_tensors
         threads = torch.get_num_threads()
         grad, slots = torch.empty_like(mapped), mapped.new_zeros(threads, len(bias))  # (rows, 2 H), (threads, 2 H)
-        backend().compiled.glu_backward(threads, *map(view, (mapped, bias, grad_outputs, grad, slots)))
+        backend().require().glu_backward(threads, *map(view, (mapped, bias, grad_outputs, grad, slots)))
         return grad @ weight, grad.t() @ inputs, slots.sum(dim=0)
