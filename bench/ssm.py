@@ -17,12 +17,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from resource import RLIMIT_AS, setrlimit
 
 import pandas as pd
+import psutil
 
 from bench.report import processor
 from bench.training import peak_memory
 from hippo import kernels
+from hippo.cli.allocator import keep_freed_memory
 
 SIZES = ((50, 128, 1024), (16, 256, 4096), (4, 256, 16384))  # batch, features, length
 SYSTEMS = {"DPLR": "legs", "diagonal": "diag_legs"}
@@ -36,13 +39,15 @@ def measure(form: str, system: str, batch: int, features: int, length: int) -> d
     """Seconds of the fastest of a few steps, after one that warms up, and peak memory in MB."""
     import torch
 
-    torch.set_flush_denormal(True)  # as in every trial
+    setrlimit(RLIMIT_AS, [psutil.virtual_memory().available] * 2)  # a form that does not fit fails, and kills nothing
+    torch.set_flush_denormal(True)  # as in every trial, like the next line
+    keep_freed_memory()
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     if form == "products":
         return {"seconds": products(batch, features, length)}
     inputs = torch.randn(batch, length, features, requires_grad=True)
-    block = build(form, system, features)
+    block = build(form, system, features, length)
     before = peak_memory()
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) <= STEPS and sum(seconds) < ENOUGH):
@@ -53,16 +58,14 @@ def measure(form: str, system: str, batch: int, features: int, length: int) -> d
     return {"seconds": min(seconds[1:]), "memory": peak_memory() - before}
 
 
-def build(form: str, system: str, features: int):
+def build(form: str, system: str, features: int, length: int):
     """A block in the named form."""
-    if form == "reference":
-        from bench.ssm_reference import ReferenceBlock
-
-        return ReferenceBlock(features, STATE_SIZE, diagonal=system == "diagonal")
+    from bench.ssm_reference import ReferenceBlock
     from hippo.nn import S4, S4D
 
     layer = S4D if system == "diagonal" else S4
-    return layer(features, state_size=STATE_SIZE, measure=SYSTEMS[system], bidirectional=True)
+    block = layer(features, state_size=STATE_SIZE, measure=SYSTEMS[system], bidirectional=True)
+    return ReferenceBlock(block, length) if form == "reference" else block
 
 
 def products(batch: int, features: int, length: int) -> float:
@@ -94,6 +97,8 @@ def in_process(form: str, *arguments) -> dict:
 
     chosen = "torch" if form == "PyTorch" else kernels.backend().name
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HIPPO_KERNELS": chosen})
+    if "DefaultCPUAllocator" in done.stderr:  # it does not fit in memory
+        return {"seconds": math.nan, "memory": math.nan}
     if done.returncode:
         raise RuntimeError(f"{command} exited with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout)
@@ -112,10 +117,9 @@ def block_rows() -> list[dict]:
             limit += transforms(*size) / (multiply_adds * THREADS / (time.perf_counter() - start))
         for system in SYSTEMS:
             found = {form: [in_process(form, system, *size) for _ in range(ROUNDS)] for form in FORMS}
-            slowest = min(r["seconds"] for r in found["reference"])
-            largest = found["reference"][0]["memory"]
+            slowest, largest = best(found["reference"])
             for form, results in found.items():
-                seconds, memory = min(r["seconds"] for r in results), results[0]["memory"]
+                seconds, memory = best(results)
                 table.append(
                     {
                         "batch": batch,
@@ -132,6 +136,11 @@ def block_rows() -> list[dict]:
                 )
                 print(table[-1], file=sys.stderr, flush=True)
     return table
+
+
+def best(results: list[dict]) -> tuple[float, float]:
+    """Least seconds and memory of several runs; NaN if the form does not fit in memory."""
+    return min(r["seconds"] for r in results), min(r["memory"] for r in results)
 
 
 def recurrent_rows() -> list[dict]:

@@ -259,7 +259,7 @@ PYBIND11_MODULE(_kernels, module) {
   define<double>(module);
   hippo::define_ssm<float>(module, [] { return &active->kernels->float32; });
   hippo::define_ssm<double>(module, [] { return &active->kernels->float64; });
-  hippo::define_glu(module, [] { return active->kernels; });
+  hippo::define_gated_linear(module, [] { return active->kernels; });
   hippo::define_step(module, [] { return active->kernels; });
   HIPPO_CELLS(HIPPO_DEFINE_CELL_)
 }

@@ -10,8 +10,8 @@
 #include "legs/textbook.hpp"
 #include "peak.hpp"
 #include "products/policies.hpp"
-#include "ssm/activations.hpp"
 #include "ssm/convolution.hpp"
+#include "ssm/gated_linear.hpp"
 #include "ssm/kernel.hpp"
 #include "ssm/step.hpp"
 
@@ -68,7 +68,7 @@ const Kernels& HIPPO_JOIN(HIPPO_ISA)() {
       .float64 = kernels_of<double>,
       .cells = {HIPPO_CELLS(HIPPO_CELL_ENTRY_)},
       .weight_gradient = weight_gradient,
-      .glu = glu,
+      .gated_linear = gated_linear,
       .ssm_step = ssm_step,
   };
   return table;

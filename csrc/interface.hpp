@@ -55,7 +55,7 @@ struct Kernels {
   KernelsOf<double> float64;
   Cells cells;
   WeightGradientFunction weight_gradient;
-  void (*glu)(const GluArguments&, const Rows& rows);
+  void (*gated_linear)(const GatedLinearArguments&, const Rows& rows);
   void (*ssm_step)(const SsmScanArguments<float>&, const SsmOutputArguments&);
 };
 

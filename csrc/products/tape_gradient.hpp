@@ -18,10 +18,15 @@ class TapeGradient {
  public:
   // Rows [begin, end) of `out`, which are columns of left.
   static void run(const WeightGradientArguments& args, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * args.right_columns; i < end * args.right_columns; ++i) args.out[i] = 0;
+    add(args, begin, end);
+  }
+
+  // Adds the products to what `out` holds.
+  static void add(const WeightGradientArguments& args, std::int64_t begin, std::int64_t end) {
     const std::int64_t columns = args.right_columns;
     const std::int64_t width = round_up(columns, kBlockColumns), height = round_up(end - begin, kHeight);
     AlignedArray<Packed> left(height * (kRows / Dot::rows)), right(width * (kRows / Dot::rows));
-    for (std::int64_t i = begin * columns; i < end * columns; ++i) args.out[i] = 0;
     for (std::int64_t row = 0; row < args.rows; row += kRows) {
       const std::int64_t rows = smaller(kRows, args.rows - row), count = (rows + Dot::rows - 1) / Dot::rows;
       pack<kHeight>(static_cast<const Element*>(args.left) + row * args.left_step + begin, args.left_step, rows,

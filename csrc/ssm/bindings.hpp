@@ -175,40 +175,44 @@ inline void define_step(pybind11::module_& module, const Kernels* (*chosen)()) {
       in("before"), in("after"), in("inputs"), in("outputs"));
 }
 
-// inputs (rows, 2 * features), bias (2 * features), outputs (rows, features): written. Backward: grad_inputs: written;
-// grad_bias (threads, 2 * features), zeros: each thread adds to its slot.
-inline void define_glu(pybind11::module_& module, const Kernels* (*chosen)()) {
+// inputs, outputs, grad_outputs, grad_inputs (rows, features); weight (2 * features, features); bias (2 * features).
+// Backward: grad_inputs: written; grad_weight and grad_bias, one more dimension of threads, zeros: added to.
+inline void define_gated_linear(pybind11::module_& module, const Kernels* (*chosen)()) {
   using Array = SharedArray<float>;
   const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
-  const auto run = [chosen](std::int64_t threads, const GluArguments& args, std::int64_t count) {
-    const auto glu = chosen()->glu;
-    divide_rows(count, threads, [&](const Rows& rows) { glu(args, rows); });
+  const auto arguments = [](const Array& inputs, const Array& weight, const Array& bias) {
+    GatedLinearArguments args = {};
+    args.inputs = inputs.data();
+    args.weight = weight.data();
+    args.bias = bias.data();
+    args.features = inputs.shape(1);
+    return args;
+  };
+  const auto run = [chosen](std::int64_t threads, const GatedLinearArguments& args, std::int64_t count) {
+    const auto gated_linear = chosen()->gated_linear;
+    divide_rows(count, threads, [&](const Rows& rows) { gated_linear(args, rows); });
   };
   module.def(
-      "glu",
-      [run](std::int64_t threads, const Array& inputs, const Array& bias, Array outputs) {
-        GluArguments args = {};
-        args.inputs = inputs.data();
-        args.bias = bias.data();
+      "gated_linear",
+      [=](std::int64_t threads, const Array& inputs, const Array& weight, const Array& bias, Array outputs) {
+        GatedLinearArguments args = arguments(inputs, weight, bias);
         args.outputs = outputs.mutable_data();
-        args.features = outputs.shape(1);
-        run(threads, args, outputs.shape(0));
+        run(threads, args, inputs.shape(0));
       },
-      pybind11::arg("threads"), in("inputs"), in("bias"), in("outputs"));
+      pybind11::arg("threads"), in("inputs"), in("weight"), in("bias"), in("outputs"));
   module.def(
-      "glu_backward",
-      [run](std::int64_t threads, const Array& inputs, const Array& bias, const Array& grad_outputs, Array grad_inputs,
-            Array grad_bias) {
-        GluArguments args = {};
-        args.inputs = inputs.data();
-        args.bias = bias.data();
+      "gated_linear_backward",
+      [=](std::int64_t threads, const Array& inputs, const Array& weight, const Array& bias, const Array& grad_outputs,
+          Array grad_inputs, Array grad_weight, Array grad_bias) {
+        GatedLinearArguments args = arguments(inputs, weight, bias);
         args.grad_outputs = grad_outputs.data();
         args.grad_inputs = grad_inputs.mutable_data();
+        args.grad_weight = grad_weight.mutable_data();
         args.grad_bias = grad_bias.mutable_data();
-        args.features = grad_outputs.shape(1);
-        run(threads, args, grad_outputs.shape(0));
+        run(threads, args, inputs.shape(0));
       },
-      pybind11::arg("threads"), in("inputs"), in("bias"), in("grad_outputs"), in("grad_inputs"), in("grad_bias"));
+      pybind11::arg("threads"), in("inputs"), in("weight"), in("bias"), in("grad_outputs"), in("grad_inputs"),
+      in("grad_weight"), in("grad_bias"));
 }
 
 }  // namespace hippo

@@ -64,14 +64,17 @@ struct SsmOutputArguments {
   const float* bias;    // (2 * features)
 };
 
-// GLU of rows (values, gates) of 2 * features numbers, after a bias is added. Null pointers: not wanted.
-struct GluArguments {
-  const float* inputs;        // (rows, 2 * features)
+// A linear map to twice the features, then GLU: outputs = (V z + v) sigmoid(W z + w), weight = (V, W), bias = (v, w).
+// Forward, or backward if grad_outputs is not null.
+struct GatedLinearArguments {
+  const float* inputs;        // (rows, features)
+  const float* weight;        // (2 * features, features)
   const float* bias;          // (2 * features)
   float* outputs;             // (rows, features): written
   const float* grad_outputs;  // (rows, features)
-  float* grad_inputs;         // (rows, 2 * features): written
-  float* grad_bias;           // (slots, 2 * features), zeros: each thread adds to its slot
+  float* grad_inputs;         // (rows, features): written
+  float* grad_weight;         // (slots, 2 * features, features), zeros: each thread adds to its slot
+  float* grad_bias;           // (slots, 2 * features), zeros
   std::int64_t features;
 };
 

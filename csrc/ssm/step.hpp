@@ -36,12 +36,13 @@ inline void ssm_step(const SsmScanArguments<float>& args, const SsmOutputArgumen
   for (std::int64_t sample = 0; sample < args.batch; ++sample) {
     float* const outputs = args.outputs + sample * features;
     multiply_vector(output.weight, outputs, mapped.data(), 2 * features, features);
-    GluArguments gated = {};
-    gated.inputs = mapped.data();
-    gated.bias = output.bias;
-    gated.outputs = outputs;
-    gated.features = features;
-    glu(gated, Rows{.begin = 0, .end = 1, .slot = 0});
+    for (std::int64_t h = 0; h < features; h += kLanes) {
+      const std::int64_t count = smaller(kLanes, features - h);
+      const auto biased = [&](std::int64_t at) HIPPO_INLINE_LAMBDA {
+        return load_lanes<float>(mapped.data() + at, count) + load_lanes<float>(output.bias + at, count);
+      };
+      store_lanes<float>(outputs + h, biased(h) * sigmoid(biased(features + h)), count);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from hippo.cli import collector
+from hippo.cli import allocator, collector
 from hippo.cli.options import FILE, FOLDER, experiment_argument
 from hippo.config import ConfigError
 
@@ -43,6 +43,7 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
     out = out or Path("results", scale, "trials", trial.name)
     if not data.exists() and (force or not has_outcome(out)):
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
+    allocator.keep_freed_memory()
     with collector.paused():
         from hippo.lab.training.interruption import Interruption
         from hippo.lab.training.run_trial import run_trial

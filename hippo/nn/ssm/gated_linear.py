@@ -12,8 +12,9 @@ from hippo.nn.ssm.compiled_convolution import view
 class GatedLinear(nn.Linear):
     """Map channels u to (V u + v) * logistic(W u + w).
 
-    On a CPU in float32, bias, logistic function and product are one pass over memory forward and one backward, and the
-    outputs have first derivatives only.
+    On a CPU in float32, one compiled call computes the outputs, and one their gradients. It computes the linear map
+    again for the gradients, so that nothing of twice the size of the inputs is ever held; the outputs have first
+    derivatives only.
 
     Parameters
     ----------
@@ -48,17 +49,18 @@ class GatedLinear(nn.Linear):
 class _GatedLinear(Function):
     @staticmethod
     def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        mapped = inputs @ weight.t()  # (rows, 2 H)
         outputs = torch.empty(inputs.shape)  # (rows, H)
-        backend().require().glu(torch.get_num_threads(), *map(view, (mapped, bias, outputs)))
-        ctx.save_for_backward(inputs, weight, bias, mapped)
+        backend().require().gated_linear(torch.get_num_threads(), *map(view, (inputs, weight, bias, outputs)))
+        ctx.save_for_backward(inputs, weight, bias)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        inputs, weight, bias, mapped = ctx.saved_tensors
+        inputs, weight, bias = ctx.saved_tensors
         threads = torch.get_num_threads()
-        grad, slots = torch.empty_like(mapped), mapped.new_zeros(threads, len(bias))  # (rows, 2 H), (threads, 2 H)
-        backend().require().glu_backward(threads, *map(view, (mapped, bias, grad_outputs, grad, slots)))
-        return grad @ weight, grad.t() @ inputs, slots.sum(dim=0)
+        grad_inputs = torch.empty(inputs.shape)  # (rows, H)
+        grads = weight.new_zeros(threads, *weight.shape), bias.new_zeros(threads, *bias.shape)
+        tensors = inputs, weight, bias, grad_outputs, grad_inputs, *grads
+        backend().require().gated_linear_backward(threads, *map(view, tensors))
+        return grad_inputs, grads[0].sum(dim=0), grads[1].sum(dim=0)
