@@ -2,8 +2,8 @@
 //
 // C (rows, columns) += A (rows, depth) B (depth, columns), of at most 64 rows. Four tiles hold sums, which is what the
 // latency of a product (52 cycles) asks for at 16 cycles each. For 49 rows or more these are four tiles of rows by one
-// of columns: each tile of B, a weight that comes from the L2 cache, is loaded once, and A, which the L1 cache holds, is
-// loaded for each tile of columns. With fewer rows there are more tiles of columns.
+// of columns: each tile of B, a weight that comes from the L2 cache, is loaded once, and A, which the L1 cache holds,
+// is loaded for each tile of columns. With fewer rows there are more tiles of columns.
 //
 // Packed operands lie in the order in which they are read:
 //   A  [32 of depth][row][entry]
@@ -18,10 +18,10 @@
 namespace hippo {
 namespace {
 
-constexpr std::int64_t kTileDepth = 32;         // entries of depth in a tile
-constexpr std::int64_t kTileColumns = 16;       // columns in a tile
-constexpr std::int64_t kMostTileRows = 64;      // rows of A at a time
-constexpr std::int64_t kDepthInCache = 256;     // of A at a time: with so many rows 32 of the 48 KB of an L1 cache
+constexpr std::int64_t kTileDepth = 32;      // entries of depth in a tile
+constexpr std::int64_t kTileColumns = 16;    // columns in a tile
+constexpr std::int64_t kMostTileRows = 64;   // rows of A at a time
+constexpr std::int64_t kDepthInCache = 256;  // of A at a time: with so many rows 32 of the 48 KB of an L1 cache
 
 // How rows are divided into tiles. No tile is filled up to 16 rows: 50 rows are 13 + 13 + 12 + 12.
 class TileRows {
@@ -49,8 +49,8 @@ class TileRows {
   int upper = 0, lower = 0;  // rows of the first tiles, two if there are more than two, and of the others
 };
 
-// What a thread holds while it uses tiles. Tiles 0 to 3 hold sums and 4 and 5 hold A, one half of them each for the upper
-// and for the lower rows; 6 and 7 hold B.
+// What a thread holds while it uses tiles. Tiles 0 to 3 hold sums and 4 and 5 hold A, one half of them each for the
+// upper and for the lower rows; 6 and 7 hold B.
 template <typename Tiles>
 class TileSession {
  public:

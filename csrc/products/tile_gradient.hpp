@@ -25,7 +25,8 @@ class TilePacking {
     return column / kSquare * kSquare + column / 4 % 2 * kTileColumns + column % kSquare / 8 * 4 + column % 4;
   }
 
-  // Packs a square, of which `rows` and `columns` exist and the others are zeros, into two tiles [pair of rows][column].
+  // Packs a square, of which `rows` and `columns` exist and the others are zeros, into two tiles [pair of
+  // rows][column].
   static void interleave(const bfloat16* from, std::int64_t step, std::int64_t rows, std::int64_t columns, Pair* first,
                          Pair* second) {
     bfloat16 square[kSquare][kSquare];
@@ -77,15 +78,16 @@ class TilePacking {
 
 template <typename Tiles>
 class TileGradient {
-  static constexpr std::int64_t kRows = kDepthInCache;        // of the tape in a block
-  static constexpr std::int64_t kMostSums = 1 << 18;          // 1 MB: with a block of `right`, what an L2 cache holds
+  static constexpr std::int64_t kRows = kDepthInCache;  // of the tape in a block
+  static constexpr std::int64_t kMostSums = 1 << 18;    // 1 MB: with a block of `right`, what an L2 cache holds
 
  public:
   // Rows [begin, end) of `out`, which are columns of left.
   static void run(const WeightGradientArguments& args, std::int64_t begin, std::int64_t end) {
+    if (begin >= end || !args.right_columns) return;
     const std::int64_t width = round_up(args.right_columns, TilePacking::columns);
-    const std::int64_t most = larger(kMostTileRows, kMostSums / larger(width, 1) / kMostTileRows * kMostTileRows);
-    const std::int64_t height = smaller(most, round_up(end - begin, TilePacking::columns));
+    const std::int64_t most = larger(kMostTileRows, kMostSums / width), parts = (end - begin + most - 1) / most;
+    const std::int64_t height = round_up((end - begin + parts - 1) / parts, TilePacking::columns);
     TileGradient gradient(args, width, height);
     for (; begin < end; begin += height) gradient.run_part(begin, smaller(height, end - begin));
   }

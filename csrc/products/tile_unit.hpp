@@ -29,8 +29,8 @@ struct alignas(64) TileConfig {
 #if defined(__AVX512F__) && defined(__linux__) && defined(__x86_64__) && (__GNUC__ >= 11 || defined(__clang__))
 #define HIPPO_AMX
 
-// In assembly, because the intrinsics take the number of a tile as text only, and compilers offer them only in functions
-// that are compiled for the instructions.
+// In assembly, because the intrinsics take the number of a tile as text only, and compilers offer them only in
+// functions that are compiled for the instructions.
 struct AmxTiles {
   static void configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
   static void release() { asm volatile("tilerelease" : : : "memory"); }

@@ -53,8 +53,7 @@ class TileWeight {
   void pack(const bfloat16* a, std::int64_t rows, std::int64_t depth) const {
     bfloat16* to = panel_.data();
     for (std::int64_t k = 0; k < depth; k += kTileDepth)
-      for (std::int64_t row = 0; row < rows; ++row, to += kTileDepth)
-        std::memcpy(to, a + row * depth_ + k, kTileBytes);
+      for (std::int64_t row = 0; row < rows; ++row, to += kTileDepth) std::memcpy(to, a + row * depth_ + k, kTileBytes);
   }
 
   std::int64_t width_, depth_;
