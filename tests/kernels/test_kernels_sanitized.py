@@ -1,4 +1,7 @@
-"""The kernels' tests once more, with addresses and undefined behavior checked: `pytest -m slow -k sanitized`."""
+"""The kernels' tests once more, with addresses and undefined behavior checked: `pytest -m slow -k sanitized`.
+
+Every instruction set has the policy `amx` there, on emulated tile registers.
+"""
 
 import os
 import subprocess
@@ -44,8 +47,9 @@ def test_kernels_under_sanitizers(tmp_path):
     runtime, standard = library("libasan.so"), library("libstdc++.so")
     if not Path(runtime).is_absolute():
         pytest.skip("the compiler has no address sanitizer here")
-    configure = ["cmake", "-S", ROOT, "-B", tmp_path, "-DHIPPO_SANITIZE=ON", f"-DPython_EXECUTABLE={sys.executable}"]
-    subprocess.run([*configure, f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"], check=True)
+    configure = ["cmake", "-S", ROOT, "-B", tmp_path, "-DHIPPO_SANITIZE=ON", "-DHIPPO_EMULATE_AMX=ON"]
+    configure += [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
+    subprocess.run(configure, check=True)
     subprocess.run(["cmake", "--build", tmp_path], check=True)
     module = next(tmp_path.glob("_kernels*.so"))
     log = tmp_path / "report"  # pytest captures the output, and a report ends the process
