@@ -5,6 +5,7 @@ The test part is scored at the epoch of the best validation score.
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -72,11 +73,13 @@ class Trainer:
         torch.manual_seed(initial)
         self.shuffle = torch.Generator().manual_seed(order)
         self.objective = find_objective(dataset)
+        self.dataset, self.epoch_part = dataset, trial.dataset.epoch_part
         self.batches = {name: Batches(dataset, name, self.device) for name in dataset.parts}
+        self.epoch, self.best, self.best_weights = 1, -math.inf, None
+        self._load_epoch()
         self.others = sorted(self.batches.keys() - {"train", *HELD_OUT})
         self.model = self._build_model(trial, dataset).to(self.device)
         self.optimization = Optimization(self.model, self.training, len(self.batches["train"]))
-        self.epoch, self.best, self.best_weights = 1, -math.inf, None
         self.outcome = {
             "status": "finished",
             "parameters": sum(p.numel() for p in self.model.parameters()),
@@ -112,6 +115,8 @@ class Trainer:
             progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
             self._select(row)
             self.epoch += 1
+            if self.epoch <= epochs:
+                self._load_epoch()
             self._begin_epoch()
             recorder.save(self.state_dict())
         scores = self._score_others(recorder)
@@ -127,6 +132,12 @@ class Trainer:
         """Whether the validation score has not improved for as many epochs as early stopping allows."""
         allowed = self.training.early_stopping
         return allowed is not None and self.epoch - 1 - self.outcome.get("best_epoch", 0) >= allowed
+
+    def _load_epoch(self) -> None:
+        """Take the train part of the epoch, if the dataset has another one in every epoch."""
+        if part := self.epoch_part(self.epoch):
+            epoch = replace(self.dataset, parts={"train": part})
+            self.batches["train"] = Batches(epoch, "train", self.device)
 
     def _begin_epoch(self) -> None:
         """Choose the order of samples, and set the sums of the epoch to 0."""
@@ -223,6 +234,7 @@ class Trainer:
         """Restore what `state_dict` returned."""
         for key in ("epoch", "done", "best", "best_weights", "outcome", "order", "seconds", "counts"):
             setattr(self, key, saved[key])
+        self._load_epoch()
         self.model.load_state_dict(saved["model"])
         self.optimization.optimizer.load_state_dict(saved["optimizer"])
         self.shuffle.set_state(saved["shuffle"])
