@@ -35,8 +35,8 @@ class OnlineMemory:
 
     Parameters
     ----------
-    measure : {"legs", "legt", "lmu", "lagt", "fout", "random"}, default "legs"
-        Name of the measure.
+    measure : {"legs", "legt", "lmu", "lagt", "fout", "random", "diag_legs", ...}, default "legs"
+        Name of the measure, or of a diagonal system; see `hippo.transition`.
     order : int, default 64
         Number of coefficients per signal.
     dynamics : {"scale-invariant", "time-invariant"}, optional

@@ -35,8 +35,8 @@ def project(
         float32 is computed in float32, all other real numbers in float64.
     order : int
         Number of coefficients.
-    measure : {"legs", "legt", "lmu", "lagt", "fout", "random"}, default "legs"
-        Name of the measure.
+    measure : {"legs", "legt", "lmu", "lagt", "fout", "random", "diag_legs", ...}, default "legs"
+        Name of the measure, or of a diagonal system; see `hippo.transition`.
     dynamics : {"scale-invariant", "time-invariant"}, optional
         As in `OnlineMemory`.
     theta : float, optional

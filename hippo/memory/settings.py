@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hippo.operators.checks import check_integer, check_positive
 from hippo.operators.discretization import discretization_alpha
 from hippo.operators.dynamics import SCALE_INVARIANT, TIME_INVARIANT, check_dynamics
+from hippo.operators.measures import check_order
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class MemorySettings:
     seed: int = 0
 
     def __post_init__(self):
-        self._set("order", check_integer("order", self.order))
+        self._set("order", check_order(self.measure, self.order))
         self._set("dynamics", check_dynamics(self.measure, self.dynamics))
         try:
             self._set("seed", check_integer("seed", self.seed, least=0))

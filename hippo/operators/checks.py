@@ -5,7 +5,7 @@ from operator import index
 import numpy as np
 
 
-def check_integer(name: str, value, least: int = 1) -> int:
+def check_integer(name: str, value, least: float = 1) -> int:
     """Return an integer argument as `int`.
 
     Parameters
@@ -14,8 +14,8 @@ def check_integer(name: str, value, least: int = 1) -> int:
         Name of the argument, for error messages.
     value : int
         The argument: anything that has ``__index__``, except booleans.
-    least : int, default 1
-        Smallest value that is accepted.
+    least : float, default 1
+        Smallest value that is accepted; -inf for any integer.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def check_positive(name: str, value, unit: str = "") -> float:
 
 
 def check_even(name: str, value) -> int:
-    """Return a positive even integer argument as `int`.
+    """Return the number of states of a system of conjugate pairs as `int`.
 
     Parameters
     ----------
@@ -95,11 +95,11 @@ def check_even(name: str, value) -> int:
     ValueError
         If `value` is odd or below 2.
     """
-    number = check_integer(name, value, least=2)
-    if number % 2:
+    number = check_integer(name, value, least=-np.inf)
+    if number < 2 or number % 2:
+        use = "2" if number < 2 else f"{number - 1} or {number + 1}"
         raise ValueError(
-            f"{name} must be even, because the states are pairs of conjugate numbers, got {number}: "
-            f"use {number - 1 or 2} or {number + 1}"
+            f"{name} must be even and at least 2, because the states are conjugate pairs, got {number}: use {use}"
         )
     return number
 

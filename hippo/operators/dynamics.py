@@ -13,7 +13,7 @@ import numpy as np
 from hippo.config import closest
 from hippo.operators.checks import check_integer, check_positive
 from hippo.operators.discretization import discretization_alpha, discretize
-from hippo.operators.measures import find_measure, time_scale, transition
+from hippo.operators.measures import check_order, find_measure, time_scale, transition
 
 SCALE_INVARIANT = "scale-invariant"
 TIME_INVARIANT = "time-invariant"
@@ -177,7 +177,7 @@ class TimeInvariant:
     seed: int = 0
 
     def __post_init__(self):
-        check_integer("order", self.order)
+        check_order(self.measure, self.order)
         time_scale(self.measure, self.theta, self.window)
 
     @property

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 
 from hippo.config import closest
-from hippo.operators.checks import check_integer, check_positive
+from hippo.operators.checks import check_even, check_integer, check_positive
 from hippo.operators.diagonal import DIAGONAL, diagonal_matrices
 
 
@@ -102,10 +102,16 @@ def transition(
     (array([[-0.5]]), array([0.5]))
     """
     chosen = find_measure(measure)
-    order = check_integer("order", order)
+    order = check_order(measure, order)
     scale = time_scale(measure, theta, window)
     A, B = chosen.matrices(order, seed)
     return A / scale, B / scale
+
+
+def check_order(measure: str, order: int) -> int:
+    """Return the order of a measure as `int`; TypeError or ValueError unless the measure has that order."""
+    find_measure(measure)
+    return check_even("order", order) if measure in DIAGONAL else check_integer("order", order)
 
 
 def time_scale(measure: str, theta: float | None = None, window: float | None = None) -> float:

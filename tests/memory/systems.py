@@ -11,6 +11,11 @@ SYSTEMS = [(measure, None) for measure in MEASURES] + [("legs", "time-invariant"
 WINDOWS = {"fout": 2.0}  # of the matrices at theta = 1; the other measures have 1
 
 
+def valid_order(measure, order):
+    """`order`, or the next even number for diagonal systems, whose states are pairs."""
+    return order + order % 2 if measure.startswith("diag_") else order
+
+
 def is_scale_invariant(measure, dynamics=None):
     return measure == "legs" and dynamics is None
 

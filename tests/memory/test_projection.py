@@ -11,7 +11,7 @@ import hippo.memory
 from hippo import OnlineMemory, project, reconstruct
 from hippo.memory import online, projection
 from hippo.operators import MEASURES
-from tests.memory.systems import SYSTEMS, textbook, theta_of
+from tests.memory.systems import SYSTEMS, textbook, theta_of, valid_order
 
 BASES = [(measure, dynamics) for measure, dynamics in SYSTEMS if MEASURES[measure].basis]
 
@@ -23,7 +23,7 @@ def noise(length, *lead, seed=0):
 @pytest.mark.parametrize(("measure", "dynamics"), SYSTEMS)
 @pytest.mark.parametrize("order", [1, 2, 5, 16, 33])
 def test_project_is_the_textbook_recurrence(measure, dynamics, order):
-    signal = noise(1500)
+    signal, order = noise(1500), valid_order(measure, order)
     found = project(signal, order, measure, dynamics=dynamics)
     np.testing.assert_allclose(found, textbook(signal, order, measure, dynamics)[-1], rtol=0, atol=1e-11)
 
@@ -41,9 +41,9 @@ def test_strides_are_intermediate_coefficients(measure, dynamics, stride):
 def test_strides_of_batches_in_blocks(measure, dynamics):
     """Long enough for several blocks of a time-invariant memory, a remainder, and inputs after the last stride."""
     signals = noise(5003, 2)
-    theta = theta_of(measure, dynamics, 700)
-    snapshots = project(signals, 5, measure, dynamics=dynamics, theta=theta, stride=7)
-    expected = np.stack([textbook(signal, 5, measure, dynamics, theta=theta)[6::7] for signal in signals])
+    theta, order = theta_of(measure, dynamics, 700), valid_order(measure, 5)
+    snapshots = project(signals, order, measure, dynamics=dynamics, theta=theta, stride=7)
+    expected = np.stack([textbook(signal, order, measure, dynamics, theta=theta)[6::7] for signal in signals])
     np.testing.assert_allclose(snapshots, expected, rtol=0, atol=1e-11)
 
 
@@ -247,6 +247,10 @@ def test_errors_name_the_alternative():
             project(noise(3), 4, **options, timestamps=[0, 1, 2])
     with pytest.raises(ValueError, match="no basis"):
         reconstruct(np.ones(4), "random")
+    with pytest.raises(ValueError, match="measure 'diag_lin' has no basis"):
+        reconstruct(np.ones(4), "diag_lin")
+    with pytest.raises(ValueError, match="order must be even and at least 2, .* got 5: use 4 or 6"):
+        OnlineMemory("diag_lin", 5, theta=9)
     with pytest.raises(ValueError, match="points must be at least 1"):
         reconstruct(np.ones(4), points=0)
     with pytest.raises(ValueError, match="pass them with every chunk"):

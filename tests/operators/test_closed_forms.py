@@ -1,15 +1,14 @@
 """Pairs (A, B) against published matrices and closed forms, computed by code that does not use the package."""
 
-from fractions import Fraction
-from math import factorial, pi, sqrt
+from math import pi, sqrt
 
 import numpy as np
 import pytest
 from scipy.linalg import expm
-from scipy.special import eval_legendre
 
 from hippo import transition
 from hippo.operators import TimeInvariant, find_measure
+from tests.operators.closed_forms import fout_transform, legs_kernels, pade_of_exp
 
 
 def s4_legs(order):
@@ -80,12 +79,10 @@ def test_time_invariant_legs_is_the_published_pair_over_theta(theta):
 def test_kernels_of_time_invariant_legs(order, theta):
     """(e^{tA} B)_n = e^{-t} sqrt(2n+1) P_n(2 e^{-t} - 1), exact at every order; time divided by theta."""
     A, B = transition("legs", order, theta=theta)
-    n = np.arange(order)
-    for t in theta * np.array([0.01, 0.3, 1.0, 4.0]):
-        decay = np.exp(-t / theta)
-        expected = decay * np.sqrt(2 * n + 1) * eval_legendre(n, 2 * decay - 1) / theta
-        # Kernels are at most sqrt(2n+1) = 8; the exponential of a matrix of norm 2 N^2 t rounds by that times 1e-16.
-        np.testing.assert_allclose(expm(t * A) @ B, expected, rtol=0, atol=1e-11)
+    times = theta * np.array([0.01, 0.3, 1.0, 4.0])
+    found = np.stack([expm(t * A) @ B for t in times])
+    # Kernels are at most sqrt(2n+1) = 8; the exponential of a matrix of norm 2 N^2 t rounds by that times 1e-16.
+    np.testing.assert_allclose(found, legs_kernels(order, times, theta), rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("theta", [1.0, 3.0])
@@ -96,21 +93,6 @@ def test_kernels_of_time_invariant_legs_are_basis_times_measure(theta):
     kernels = np.stack([expm(t * A) @ B for t in ages])
     measure = np.exp(-ages / theta) / theta
     np.testing.assert_allclose(kernels, system.basis(ages) * measure[:, None], rtol=0, atol=1e-12)
-
-
-def pade_of_exp(x, numerator, denominator):
-    """The [numerator / denominator] Padé approximant of e^x; coefficients in exact arithmetic."""
-    total = factorial(numerator + denominator)
-
-    def coefficients(degree):
-        return [
-            Fraction(factorial(numerator + denominator - j) * factorial(degree), total)
-            / (factorial(j) * factorial(degree - j))
-            for j in range(degree + 1)
-        ]
-
-    top = sum(float(c) * x**j for j, c in enumerate(coefficients(numerator)))
-    return top / sum(float(c) * (-x) ** j for j, c in enumerate(coefficients(denominator)))
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 8, 16])
@@ -130,16 +112,11 @@ def test_legt_is_a_delay_to_the_accuracy_of_pade(order, window):
 def test_fout_in_the_laplace_domain(order, window):
     """K(s) = v / (1 + b^T v), where v is the transform of the cosines and sines without the rank-one term."""
     A, B = transition("fout", order, window=window)
-    m = np.arange(order // 2)
     for s in np.array([0.1, 1.0, 4.0, 1 + 5j]):
-        v = np.zeros(order, dtype=complex)
-        v[0::2] = np.where(m == 0, 1, sqrt(2)) * s / (s**2 + (pi * m) ** 2)
-        v[1::2] = sqrt(2) * pi * m / (s**2 + (pi * m) ** 2)
-        weights = np.where(np.arange(order) % 2, 0, np.where(np.arange(order) == 0, 1, sqrt(2)))
         # (cA, cB) has the kernels c K(ct), whose transform is K(s / c); c = 2 / window here.
         scaled = 2 * s / window
         found = np.linalg.solve(scaled * np.eye(order) - A, B)
-        np.testing.assert_allclose(found, v / (1 + weights @ v), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(found, fout_transform(order, s), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("theta", [1.0, 3.0])

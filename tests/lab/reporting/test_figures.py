@@ -167,6 +167,26 @@ def test_basis_functions_are_those_of_each_measure(plot):
         assert (age[0], age[-1]) == (0, 1)
 
 
+def test_basis_kernels_are_those_of_each_system(plot):
+    """legs against its closed form; a larger distance from it with noise, and a larger one without low-rank term."""
+    figure, axes = plot("basis_kernels", None, order=32)
+    titles = {axis.get_title() for axis in axes}
+    assert {"S4-LegS", "S4-LegT", "S4-FouT", "S4D-LegS", "S4D-Inv", "S4D-Lin", "S4D-Real"} < titles
+    assert legend_of(figure) == [f"n = {n}" for n in range(5)]
+    lines = {axis.get_title(): list(named(axis).values()) for axis in axes}
+    exact, noisy, without = 0.0, 0.0, 0.0
+    for n in range(5):
+        age = lines["S4-LegS"][n].get_xdata()
+        expected = np.exp(-age) * np.sqrt(2 * n + 1) * legendre.legval(2 * np.exp(-age) - 1, [0] * n + [1])
+        titles_of_legs = ("S4-LegS", "S4-LegS, P + noise", "S4D-LegS")
+        errors = [np.linalg.norm(lines[title][n].get_ydata() - expected) for title in titles_of_legs]
+        exact, noisy, without = exact + errors[0], noisy + errors[1], without + errors[2]
+        np.testing.assert_allclose(
+            lines["S4D-Lin"][n].get_ydata(), np.sqrt(2) * np.exp(-age / 2) * np.cos(np.pi * n * age), atol=1e-12
+        )
+    assert exact < 1e-10 < 0.1 < noisy < without
+
+
 def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(tmp_path, plot):
     rows = [(d, n, m, k * 1e8 / n) for d in ("float32", "float64") for n in (64, 256)
             for m, k in (("bilinear", 1), ("zoh", 2), ("update bilinear", 3))]  # fmt: skip
@@ -254,7 +274,7 @@ def test_figures_belong_to_the_experiments_that_have_their_numbers():
         experiment = load_experiment(f"config/experiments/{name}.yaml", scale)
         return {key for key, figure in available_figures().items() if figure.belongs_to(experiment)}
 
-    everywhere = {"basis_functions", "kernel_speed"}
+    everywhere = {"basis_functions", "basis_kernels", "kernel_speed"}
     assert figures("pmnist") == everywhere | {"learning_curves", "ranks"}
     assert figures("timescale") == everywhere | {"learning_curves", "ranks", "speed_curve"}
     assert figures("reconstruction") == everywhere | {"signals", "memory_errors"}
