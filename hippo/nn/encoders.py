@@ -77,7 +77,10 @@ class LinearEncoder(nn.Linear):
         if inputs.dtype != self.weight.dtype:
             raise ValueError(f"inputs are {inputs.dtype}, the weights {self.weight.dtype}; expected the same type")
         if bool(inputs.isnan().any()):
-            raise ValueError("inputs contain NaN, which a linear encoder cannot map; leave embedding_size at null")
+            raise ValueError(
+                "inputs contain NaN, which a linear encoder cannot map: fill missing values, or leave "
+                "embedding_size at null in a model that needs no encoder"
+            )
         return super().forward(inputs)  # (B, L, E)
 
 

@@ -84,6 +84,27 @@ class ModelOptions(Options):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define backbone(input_size)")
 
+    def layer(self, input_size: int) -> "nn.Module":
+        """Build one layer in all its directions: by default two copies of `backbone` if `bidirectional`, else one.
+
+        A subclass whose layer has a second direction of its own overrides this method.
+
+        Parameters
+        ----------
+        input_size : int
+            Channels of its inputs.
+
+        Returns
+        -------
+        torch.nn.Module
+            A backbone.
+        """
+        if not self.bidirectional:
+            return self.backbone(input_size)
+        from hippo.nn.bidirectional import Bidirectional
+
+        return Bidirectional(self.backbone, input_size)
+
     def encoder_size(self, vocabulary: int | None) -> int | None:
         """Return the channels that the inputs are encoded in, or None if they are not encoded.
 

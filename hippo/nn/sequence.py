@@ -58,7 +58,8 @@ class SequenceModel(nn.Module):
         engine: EngineOptions | None = None,
     ):
         super().__init__()
-        if return_sequence and options.pooling != "last":
+        default = type(options).model_fields["pooling"].default
+        if return_sequence and options.pooling not in ("last", default):
             raise ConfigError(f"pooling = {options.pooling!r}: a model with one answer per step does not pool")
         self.input_size, self.vocabulary = input_size, vocabulary
         self.timestamps, self.return_sequence = timestamps, return_sequence

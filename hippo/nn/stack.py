@@ -1,13 +1,11 @@
 """Stacks of layers with residual connections, normalization and dropout, over any backbone."""
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
 from hippo.config import ConfigError
 from hippo.nn.backbone import sum_counters
-from hippo.nn.bidirectional import Bidirectional
 from hippo.nn.normalization import BatchNorm, LayerNorm, SequenceDropout
 from hippo.nn.options import ModelOptions
 from hippo.nn.pooling import last, true_steps
@@ -49,7 +47,7 @@ class Stack(nn.Module):
     Parameters
     ----------
     options : ModelOptions
-        Hyperparameters; `options.backbone` builds each layer.
+        Hyperparameters; `options.layer` builds each layer.
     input_size : int
         Channels of the inputs.
     encoded : bool
@@ -113,9 +111,9 @@ class Block(nn.Module):
 
     def __init__(self, options: ModelOptions, input_size: int, raw_inputs: bool):
         super().__init__()
-        build: Callable[[int], Any] = options.backbone
-        self.layer = Bidirectional(build, input_size) if options.bidirectional else build(input_size)
-        self.output_size: int = self.layer.output_size
+        layer: Any = options.layer(input_size)
+        self.layer = layer
+        self.output_size: int = layer.output_size
         self.norm_before = build_norm(options.norm, input_size) if options.prenorm and not raw_inputs else None
         self.dropout = SequenceDropout(options.layer_dropout, options.tie_dropout)
         self.residual = options.residual

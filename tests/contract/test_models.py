@@ -113,7 +113,9 @@ def test_equals_its_reference_form(name, timestamps):
 
 
 def test_a_backbone_declares_the_channels_of_its_outputs(name):
-    backbone, (inputs, _) = build(name).backbone, batch(False)
+    model, (inputs, _) = build(name), batch(False)
+    backbone = model.backbone
+    inputs = inputs if model.encoder is None else model.encoder(inputs)
     assert backbone(inputs).shape == (4, backbone.output_size)
     assert backbone(inputs, sequence=True).shape == (4, 11, backbone.output_size)
 

@@ -1,0 +1,42 @@
+"""The convolution of an S4 layer, in the fastest form that fits its inputs."""
+
+from torch import Tensor
+
+from hippo.memory.arrays import check_allocation
+from hippo.nn.ssm import direct_convolution, fft_convolution
+from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.kernels import kernel
+
+SHORT = 64  # steps up to which the product with a Toeplitz matrix is used
+
+
+def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> Tensor:
+    """Return the outputs of a system at rest for whole sequences.
+
+    y[b, l, h] = skip[h] u[b, l, h] + sum_{j <= l} K[0, h, j] u[b, l - j, h], and with two channels also
+    + sum_{j >= 1} K[1, h, j - 1] u[b, l + j, h]: the anticausal response acts on strictly later inputs.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        Inputs u, in the real dtype of the system.
+    system : DiscreteSystem
+        The system, with the impulse responses K.
+    skip : Tensor, shape (features,)
+        Weights of the inputs in the outputs.
+
+    Returns
+    -------
+    Tensor, shape (batch, length, features)
+
+    Raises
+    ------
+    MemoryError
+        If the transforms of the inputs are larger than the memory of this machine.
+    """
+    batch, length, features = inputs.shape
+    size = 2 * batch * length * features * inputs.element_size()
+    check_allocation(f"the convolution of {batch} sequences of {length:,} steps and {features} features", size)
+    response = kernel(system, length)
+    form = direct_convolution if length <= SHORT else fft_convolution
+    return form.convolve(inputs, response) + skip * inputs

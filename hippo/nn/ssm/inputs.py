@@ -1,0 +1,61 @@
+"""Checks of the tensors that an S4 layer is called with."""
+
+import torch
+from torch import Tensor
+
+from hippo.nn.divergence import Diverged
+
+
+class NonFiniteInputs(Diverged, ValueError):
+    """The inputs of a layer contain NaN or infinity: from the data, or because the training of a model has diverged."""
+
+
+def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.dtype) -> None:
+    """Check shape and type of the inputs of a layer.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        Inputs.
+    expected : tuple of str and int
+        Sizes of its dimensions; a name is any size of at least 1, and a batch may be empty.
+    dtype : torch.dtype
+        Type of the parameters.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the type differs.
+    """
+    fits = inputs.ndim == len(expected) and inputs.shape[-1] == expected[-1] and inputs.shape[1] > 0
+    if not fits:
+        raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected ({', '.join(map(str, expected))})")
+    if inputs.dtype != dtype:
+        raise ValueError(f"inputs are {inputs.dtype}, the parameters {dtype}; expected the same type")
+
+
+def check_state(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """Check shape and type of a state; ValueError if they differ from `shape` and `dtype`."""
+    if not isinstance(state, Tensor) or state.shape != shape or state.dtype != dtype:
+        found = f"{state.dtype} {tuple(state.shape)}" if isinstance(state, Tensor) else type(state).__name__
+        raise ValueError(f"the state is {found}; expected {dtype} {shape}: initial_state(batch) makes one")
+
+
+def check_finite(inputs: Tensor) -> None:
+    """Raise NonFiniteInputs if an input is NaN or infinite.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, channels)
+        Inputs.
+    """
+    if inputs.detach().sum().isfinite():  # one fast pass; the sum of finite numbers may overflow
+        return
+    finite = inputs.isfinite()
+    if not finite.all():
+        sample, step, channel = finite.logical_not().nonzero()[0].tolist()
+        value = inputs[sample, step, channel].item()
+        raise NonFiniteInputs(
+            f"inputs contain {value} at sample {sample}, step {step}, channel {channel}; expected finite numbers: "
+            "replace missing values first, or lower the learning rate if the model computed this input"
+        )

@@ -1,0 +1,306 @@
+"""The S4 and S4D layers.
+
+Letters in shape comments: B samples, L steps, H features.
+"""
+
+from collections.abc import Collection
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor, nn
+
+from hippo.nn.normalization import SequenceDropout
+from hippo.nn.pooling import true_steps
+from hippo.nn.ssm import recurrence
+from hippo.nn.ssm.convolution import convolve
+from hippo.nn.ssm.inputs import check_finite, check_inputs, check_state
+from hippo.nn.ssm.system import StateSpace
+
+
+class S4(nn.Module):
+    """A layer that convolves each channel with the response of its own linear system, then mixes the channels.
+
+    outputs = GLU(W dropout(GELU(K * u + D u)) + w). Sequences that begin in a state, and single steps, are computed by
+    the recurrence x' = Abar x + Bbar u, which gives the same outputs as the convolution.
+
+    Parameters
+    ----------
+    hidden_size : int
+        Channels of the inputs and of the outputs.
+    state_size : int, default 64
+        Size of the state of each channel; even.
+    measure : str, default "legs"
+        System that A and B begin with: "legs", "legt", "fout", "lagt", "diag_legs", "diag_inv", "diag_lin",
+        "diag_real", or a mixture such as "legs+fout".
+    dt_min, dt_max : float, default 0.001 and 0.1
+        Range of the initial step sizes, log-uniform. 1 / dt_min should be near the longest dependency, in steps.
+    n_ssm : int, optional
+        Copies of A and B. Default: one of each system of the mixture.
+    discretization : {"bilinear", "zoh"}, default "bilinear"
+        "zoh" for diagonal systems only.
+    bidirectional : bool, default False
+        Add the convolution of later inputs with a second response. Such a layer has no recurrent form.
+    activation : {"gelu"} or None, default "gelu"
+        Activation after the convolution; None: none, so that with a linear output the layer is linear.
+    dropout : float, default 0.0
+        Fraction of units set to zero after the activation.
+    tie_dropout : bool, default False
+        Set the same units to zero at all steps of a sequence.
+    output : {"glu", "linear"} or None, default "glu"
+        Map of the channels: linear with a gate, linear, or None, which also leaves out activation and dropout.
+    frozen : collection of {"A", "B", "C", "D", "step"}, default ()
+        Parts that are not trained.
+    learning_rate_A, learning_rate_B, learning_rate_step : float or None, default 0.001
+        Learning rates of the parts, without weight decay; None: the global one.
+    device, dtype
+        As in the modules of PyTorch; dtype float32 or float64.
+
+    Raises
+    ------
+    ValueError
+        If a setting cannot be used. The message names it.
+
+    References
+    ----------
+    Gu, Goel, Ré, "Efficiently Modeling Long Sequences with Structured State Spaces", arXiv 2111.00396.
+    Gu, Johnson, Timalsina, Rudra, Ré, "How to Train Your HiPPO", arXiv 2206.12037.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = S4(hidden_size=16, state_size=8).eval()
+    >>> inputs = torch.randn(4, 100, 16)
+    >>> outputs = layer(inputs)
+    >>> outputs.shape
+    torch.Size([4, 100, 16])
+
+    A stream in chunks, and step by step:
+
+    >>> first, state = layer(inputs[:, :70], return_state=True)
+    >>> second, state = layer(inputs[:, 70:], state=state, return_state=True)
+    >>> torch.allclose(torch.cat([first, second], 1), outputs, atol=1e-5)
+    True
+    >>> one, state = layer.step(inputs[:, 0], layer.initial_state(4))
+    >>> torch.allclose(one, outputs[:, 0], atol=1e-5)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        state_size: int = 64,
+        measure: str = "legs",
+        *,
+        dt_min: float = 0.001,
+        dt_max: float = 0.1,
+        n_ssm: int | None = None,
+        discretization: str = "bilinear",
+        bidirectional: bool = False,
+        activation: str | None = "gelu",
+        dropout: float = 0.0,
+        tie_dropout: bool = False,
+        output: str | None = "glu",
+        frozen: Collection[str] = (),
+        learning_rate_A: float | None = 0.001,
+        learning_rate_B: float | None = 0.001,
+        learning_rate_step: float | None = 0.001,
+        device=None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__()
+        if activation not in ("gelu", None):
+            raise ValueError(f"activation = {activation!r}: expected 'gelu' or None")
+        if output not in ("glu", "linear", None):
+            raise ValueError(f"output = {output!r}: expected 'glu', 'linear' or None")
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.system = StateSpace(
+            hidden_size,
+            state_size,
+            measure,
+            dt_min=dt_min,
+            dt_max=dt_max,
+            n_ssm=n_ssm,
+            discretization=discretization,
+            channels=2 if bidirectional else 1,
+            frozen=frozen,
+            learning_rate_A=learning_rate_A,
+            learning_rate_B=learning_rate_B,
+            learning_rate_step=learning_rate_step,
+            **factory,
+        )
+        self.hidden_size = self.output_size = hidden_size
+        self.bidirectional = bidirectional
+        D = torch.randn(hidden_size, **factory)
+        if "D" in frozen:
+            self.register_buffer("D", D)
+        else:
+            self.D = nn.Parameter(D)
+        self.activation = nn.GELU() if activation and output else nn.Identity()
+        self.dropout = SequenceDropout(dropout, tie_dropout) if dropout and output else nn.Identity()
+        self.output: nn.Module = nn.Identity()
+        if output == "linear":
+            self.output = nn.Linear(hidden_size, hidden_size, **factory)
+        elif output == "glu":
+            self.output = nn.Sequential(nn.Linear(hidden_size, 2 * hidden_size, **factory), nn.GLU())
+
+    @overload
+    def forward(
+        self, inputs: Tensor, lengths=..., state=..., return_state: Literal[False] = False, rate=...
+    ) -> Tensor: ...
+
+    @overload
+    def forward(
+        self, inputs: Tensor, lengths=..., state=..., *, return_state: Literal[True], rate=...
+    ) -> tuple[Tensor, Tensor]: ...
+
+    def forward(
+        self,
+        inputs: Tensor,
+        lengths: Tensor | None = None,
+        state: Tensor | None = None,
+        return_state: bool = False,
+        rate: float = 1.0,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Compute the outputs at all steps.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, hidden_size)
+            Inputs.
+        lengths : Tensor of int64, shape (batch,), optional
+            True lengths of samples that are padded at their end. The padding is read as zeros.
+        state : Tensor of complex, shape (batch, hidden_size, state_size / 2), optional
+            State after the inputs before these. Default: zeros.
+        return_state : bool, default False
+            Also return the state after each sample's last true input, from which the next chunk goes on.
+        rate : float, default 1.0
+            Time between inputs relative to training, for example 2 for every second sample.
+
+        Returns
+        -------
+        outputs : Tensor, shape (batch, length, hidden_size)
+        state : Tensor of complex, shape (batch, hidden_size, state_size / 2)
+            Only with `return_state`.
+
+        Raises
+        ------
+        ValueError
+            If a shape or type is wrong, an input is not finite, or the layer is bidirectional and a state is wanted.
+        Diverged
+            If a parameter of the system is not finite.
+        """
+        check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
+        if lengths is not None:
+            inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
+        check_finite(inputs)
+        system = self.system.discretize(rate)
+        if state is None and not return_state:
+            return self._mix(convolve(inputs, system, self.D))
+        self._check_one_direction("a state")
+        state = self._state(inputs, state)
+        outputs, state = recurrence.scan(inputs, state, system, self.D, lengths)
+        return (self._mix(outputs), state) if return_state else self._mix(outputs)
+
+    def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Compute one step. Its cost does not depend on how many inputs there were before.
+
+        Under `torch.no_grad()` in eval mode the discrete system is computed once, for the first step.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, hidden_size)
+            Inputs of the step.
+        state : Tensor of complex, shape (batch, hidden_size, state_size / 2)
+            State before the step: `initial_state`, or what the last step returned.
+        rate : float, default 1.0
+            As in `forward`.
+
+        Returns
+        -------
+        outputs : Tensor, shape (batch, hidden_size)
+        state : Tensor of complex, shape (batch, hidden_size, state_size / 2)
+
+        Raises
+        ------
+        ValueError
+            If a shape or type is wrong, or the layer is bidirectional.
+        """
+        self._check_one_direction("step")
+        check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
+        outputs, state = recurrence.step(inputs, self._state(inputs, state), self.system.discretize(rate), self.D)
+        return self._mix(outputs.unsqueeze(1)).squeeze(1), state
+
+    def initial_state(self, batch: int) -> Tensor:
+        """Return the state before the first input.
+
+        Parameters
+        ----------
+        batch : int
+            Number of samples.
+
+        Returns
+        -------
+        Tensor of complex, shape (batch, hidden_size, state_size / 2)
+            Zeros.
+        """
+        self._check_one_direction("a state")
+        return self._zeros(batch)
+
+    def _zeros(self, batch: int) -> Tensor:
+        """A state of zeros."""
+        shape = (batch, self.hidden_size, self.system.state_size // 2)
+        return torch.zeros(shape, dtype=self.D.dtype.to_complex(), device=self.D.device)
+
+    def _state(self, inputs: Tensor, state: Tensor | None) -> Tensor:
+        """The state that was given, after a check of its shape and type, or zeros."""
+        if state is None:
+            return self._zeros(len(inputs))
+        check_state(state, (len(inputs), self.hidden_size, self.system.state_size // 2), self.D.dtype.to_complex())
+        return state
+
+    def _mix(self, outputs: Tensor) -> Tensor:
+        """Activation, dropout and output map of the convolution's outputs (B, L, H)."""
+        return self.output(self.dropout(self.activation(outputs)))
+
+    def _check_one_direction(self, what: str) -> None:
+        if self.bidirectional:
+            raise ValueError(
+                f"a bidirectional layer has no {what.removeprefix('a ')}: its outputs depend on later inputs; pass "
+                "whole sequences to forward, or use bidirectional=False"
+            )
+
+
+class S4D(S4):
+    """An S4 layer with a diagonal system, by default S4D-Inv, and the zero-order hold.
+
+    Parameters
+    ----------
+    hidden_size, state_size
+        As in `S4`.
+    measure : str, default "diag_inv"
+        "diag_legs", "diag_inv", "diag_lin", "diag_real", or a mixture such as "diag_inv+diag_lin".
+    discretization : {"zoh", "bilinear"}, default "zoh"
+        Rule of the discretization.
+    **options
+        The other arguments of `S4`.
+
+    References
+    ----------
+    Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization of Diagonal State Space Models", arXiv 2206.11893.
+
+    Examples
+    --------
+    >>> S4D(hidden_size=4, state_size=8)(torch.randn(2, 100, 4)).shape
+    torch.Size([2, 100, 4])
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        state_size: int = 64,
+        measure: str = "diag_inv",
+        *,
+        discretization: str = "zoh",
+        **options: Any,
+    ):
+        super().__init__(hidden_size, state_size, measure, discretization=discretization, **options)
