@@ -244,3 +244,13 @@ class DatasetOptions(Options):
             The same for the same options and epoch. None: the prepared train part serves all epochs.
         """
         return None
+
+    def sampling_ratios(self) -> dict[str, float]:
+        """Return how far apart in time the samples of a part are, relative to those of the train part.
+
+        Returns
+        -------
+        dict of float
+            Ratio by name of the part; 1 for parts that are not in it. A model with the option `known_rate` is told.
+        """
+        return {}

@@ -5,6 +5,7 @@ The test part is scored at the epoch of the best validation score.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from hippo.kernels import product_precision
 from hippo.lab.plan.task import Task
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.batches import Batches
-from hippo.lab.training.evaluation import evaluate
+from hippo.lab.training.evaluation import evaluate, sampling_rate
 from hippo.lab.training.objectives import Tally, find_objective
 from hippo.lab.training.optimization import Optimization
 from hippo.nn.backbone import engine_options
@@ -77,6 +78,7 @@ class Trainer:
         self.batches = {name: Batches(dataset, name, self.device) for name in dataset.parts}
         self.epoch, self.best, self.best_weights = 1, -math.inf, None
         self._load_epoch()
+        self.ratios = trial.dataset.sampling_ratios() if getattr(trial.model_options, "known_rate", False) else None
         self.others = sorted(self.batches.keys() - {"train", *HELD_OUT})
         self.model = self._build_model(trial, dataset).to(self.device)
         self.optimization = Optimization(self.model, self.training, len(self.batches["train"]))
@@ -157,7 +159,7 @@ class Trainer:
 
             if math.isfinite(row["train_loss"]):
                 for part in HELD_OUT:
-                    row |= evaluate(self.model, self.objective, self.batches[part], part, pause)
+                    row |= self._evaluate(part, pause)
         except Diverged as error:
             row.setdefault("train_loss", math.nan)
             self.outcome["reason"] = str(error)
@@ -182,6 +184,11 @@ class Trainer:
             self.done += len(batch.inputs)
             pause()
         return self.tally.scores("train")
+
+    def _evaluate(self, part: str, pause: Callable[[], None]) -> dict[str, float]:
+        """The loss and score of one part, at its sampling rate if the model knows it."""
+        with sampling_rate(self.model, None if self.ratios is None else self.ratios.get(part, 1.0)):
+            return evaluate(self.model, self.objective, self.batches[part], part, pause)
 
     def _update_counts(self) -> dict[str, int]:
         """The counters of the model in this epoch, such as evaluations of its differential equation."""
@@ -208,9 +215,7 @@ class Trainer:
         scores, failures = {}, {}
         for name in self.others:
             try:
-                found = evaluate(
-                    self.model, self.objective, self.batches[name], name, lambda: recorder.pause(self.state_dict)
-                )
+                found = self._evaluate(name, lambda: recorder.pause(self.state_dict))
                 scores |= {key: value for key, value in found.items() if key.endswith(self.objective.score)}
             except Diverged as error:
                 failures[name] = str(error)
