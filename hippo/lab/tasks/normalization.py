@@ -31,7 +31,7 @@ TASK = Task(
         *(Column(f"variance_{order}", f"N = {order}", 1, ".3f") for order in ORDERS),
         Column("sampled_variance", f"N = {SAMPLED}, sampled", 1, ".3f"),
     ),
-    score=f"variance_{ORDERS[-1]}",
-    selection=f"variance_{ORDERS[-1]}",
+    score="deviation",
+    selection="deviation",
     higher_is_better=False,
 )

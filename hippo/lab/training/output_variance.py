@@ -31,7 +31,8 @@ def run(trial: TrialSpec, dataset: Dataset, recorder, orders: Sequence[int], sam
     Returns
     -------
     dict
-        The outcome: status, epochs, `variance_<order>` and `sampled_variance`, at the last step of the signals.
+        The outcome: status, epochs, `variance_<order>`, `sampled_variance`, and `deviation`, the distance of the last
+        exact variance from that of the signals.
     """
     started = time.perf_counter()
     signals, system = trial.dataset, trial.model_options.system
@@ -44,5 +45,6 @@ def run(trial: TrialSpec, dataset: Dataset, recorder, orders: Sequence[int], sam
     states = inputs @ BilinearStates(system, sampled, signals.interval).impulse_responses(inputs.shape[1]).T
     maps = np.random.default_rng(trial.entropy).standard_normal((MAPS, sampled))
     row["sampled_variance"] = float(np.mean(np.square(states @ maps.T)))
+    row["deviation"] = abs(row[f"variance_{orders[-1]}"] - signals.rms**2)
     recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
     return {"status": "finished", "epochs": 1, **row}
