@@ -178,7 +178,8 @@ class DatasetOptions(Options):
     Attributes
     ----------
     task : str
-        Name of the task of its trials: "classification", "regression", "reconstruction", or another registered one.
+        Name of the task of its trials: "classification", "regression", "reconstruction", "readout",
+        "normalization", or another registered one.
     has_substitute : bool
         True if a synthetic substitute is built where the real recordings are not available.
     test_options : dict
@@ -228,3 +229,28 @@ class DatasetOptions(Options):
             If a raw file is damaged or not available.
         """
         raise NotImplementedError
+
+    def epoch_part(self, epoch: int) -> Part | None:
+        """Return the train part of one epoch, if it is another in every epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 1.
+
+        Returns
+        -------
+        Part or None
+            The same for the same options and epoch. None: the prepared train part serves all epochs.
+        """
+        return None
+
+    def sampling_ratios(self) -> dict[str, float]:
+        """Return how far apart in time the samples of a part are, relative to those of the train part.
+
+        Returns
+        -------
+        dict of float
+            Ratio by name of the part; 1 for parts that are not in it. A model with the option `known_rate` is told.
+        """
+        return {}

@@ -1,7 +1,10 @@
 """Base class of synthetic datasets: three parts of random sequences, generated from a seed."""
 
+from typing import Annotated
+
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from hippo.config import ADDED_LATER
 from hippo.data.dataset import DatasetOptions, Part
 
 
@@ -18,11 +21,19 @@ class SyntheticDataset(DatasetOptions):
         Sequences in the validation part, and in the test part.
     seed : int, default 0
         Seed of all parts.
+    fresh_samples : int, optional
+        Train on this many new sequences in every epoch. The prepared train part then only provides the statistics of
+        the targets. Default: train on the prepared train part.
     """
 
     train_samples: PositiveInt = Field(10_000, description="sequences in the train part")
     eval_samples: PositiveInt = Field(1000, description="sequences in the validation part, and in the test part")
     seed: NonNegativeInt = 0
+    fresh_samples: Annotated[
+        PositiveInt | None,
+        ADDED_LATER,
+        Field(description="new sequences to train on in every epoch; null: the train part"),
+    ] = None
 
     def fetch(self, sources) -> dict[str, str]:
         """Return an empty mapping: no file is needed."""
@@ -55,3 +66,7 @@ class SyntheticDataset(DatasetOptions):
         """
         sizes = {"train": self.train_samples, "validation": self.eval_samples, "test": self.eval_samples}
         return {name: self.part([self.seed, number], size) for number, (name, size) in enumerate(sizes.items())}
+
+    def epoch_part(self, epoch: int) -> Part | None:
+        """Generate the new sequences of one epoch, from the seed [seed, 0, epoch]; None without `fresh_samples`."""
+        return self.part([self.seed, 0, epoch], self.fresh_samples) if self.fresh_samples else None

@@ -101,6 +101,15 @@ class CharacterTrajectories(DatasetOptions):
             substitute=not real,
         )
 
+    def sampling_ratios(self) -> dict[str, float]:
+        """Return the time between samples of each part relative to the train part (`DatasetOptions.sampling_ratios`).
+
+        Where a random subset of the steps is kept, it is the mean time. A pen that is faster covers as much of its path
+        between two samples as a slower one between samples that are farther apart.
+        """
+        ratio = self.train_hz / self.eval_hz
+        return {"validation": ratio, "test": ratio} | {f"speed_{speed:.4g}": speed for speed in self.speeds}
+
     def _part(self, number: int, name: str, values: np.ndarray, letters: np.ndarray) -> Part:
         """One part, resampled: normalized values (samples, length, 3) and letters (samples,)."""
         hz, ts = (self.train_hz, self.train_ts) if name == "train" else (self.eval_hz, self.eval_ts)

@@ -42,7 +42,7 @@ class Experiment:
     datasets : dict of DatasetOptions
         Options of each variant.
     models : dict of Options
-        Hyperparameters of each model.
+        Hyperparameters of each model, without those of a variant.
     training : dict of TrainingOptions
         Training options of each model.
     points : dict of SweepPoint
@@ -70,11 +70,15 @@ class Experiment:
         self.task_name: str = dataset_type.task
         self.task: Task = registry.find("tasks", dataset_type.task, f"{where}: dataset {spec.dataset.name!r}")
         self.datasets = {key: self._parse_dataset(key, variant, dataset_type) for key, variant in spec.variants.items()}
-        self.models = {key: self._parse_model(key, model) for key, model in spec.models.items()}
+        self.models = {key: self._parse_model(key, model, {}) for key, model in spec.models.items()}
         self.training = {key: self._parse_training(key, model) for key, model in spec.models.items()}
+        self._varied = {key: self._parse_models(key, variant) for key, variant in spec.variants.items()}
         known = {field for options in self.models.values() for field in type(options).model_fields}
-        for key in self.spec.hyperparameters.keys() - known:
-            raise ConfigError(f"{where}: unknown key 'hyperparameters.{key}'; {closest(key, known)}")
+        blocks = {"hyperparameters": spec.hyperparameters}
+        blocks |= {f"variants.{key}.hyperparameters": variant.hyperparameters for key, variant in spec.variants.items()}
+        for path, block in blocks.items():
+            for key in block.keys() - known:
+                raise ConfigError(f"{where}: unknown key '{path}.{key}'; {closest(key, known)}")
         known = {key for name in self.models for key in self._settings(name)}
         for key in spec.chosen_by.keys() - known:
             raise ConfigError(f"{where}: chosen_by: no model has a setting {key!r}; {closest(key, known)}")
@@ -101,7 +105,7 @@ class Experiment:
             dataset_name=self.spec.dataset.name,
             dataset=self.datasets[variant],
             model_name=self.spec.models[model].model or model,
-            model_options=self.models[model],
+            model_options=self._varied[variant][model],
             training=self.training[model] if self.task.trained else None,
             threads=self.spec.resources.threads,
             sweep=self.points.get(model),
@@ -151,11 +155,20 @@ class Experiment:
             raise ConfigError(f"{self.where}: dataset.options: state each option of the dataset beside its name")
         return parse(dataset_type, options, f"{self.where}: variants.{key}.dataset")
 
-    def _parse_model(self, key: str, model: ModelSpec) -> Options:
-        where = f"{self.where}: models.{key}"
-        options = self.task.find_model(model.model or key, where)
-        shared = {k: v for k, v in self.spec.hyperparameters.items() if k in options.model_fields}
-        return parse(options, {**shared, **model.hyperparameters}, f"{where}.hyperparameters")
+    def _parse_models(self, key: str, variant: VariantSpec) -> dict[str, Options]:
+        """Hyperparameters of each model in one variant."""
+        if not variant.hyperparameters:
+            return self.models
+        where = f"{self.where}: variants.{key}.hyperparameters"
+        models = self.spec.models.items()
+        return {name: self._parse_model(name, model, variant.hyperparameters, where) for name, model in models}
+
+    def _parse_model(self, key: str, model: ModelSpec, varied: dict[str, Any], where: str = "") -> Options:
+        """Hyperparameters of one model: those of the table, then those of the variant, then its own."""
+        place = f"{self.where}: models.{key}"
+        options = self.task.find_model(model.model or key, place)
+        shared = {k: v for k, v in {**self.spec.hyperparameters, **varied}.items() if k in options.model_fields}
+        return parse(options, {**shared, **model.hyperparameters}, where or f"{place}.hyperparameters")
 
     def _parse_training(self, key: str, model: ModelSpec) -> TrainingOptions:
         settings = {**self.spec.training.model_dump(), **model.training}

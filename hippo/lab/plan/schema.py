@@ -54,6 +54,7 @@ class VariantSpec(Options):
 
     label: str = Field(description="name in the table")
     dataset: dict[str, Any] = Field({}, description="dataset options of this variant")
+    hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of every model that has them, here only")
 
 
 class ModelSpec(Options):

@@ -1,6 +1,7 @@
 """Evaluation of a model on one part of a dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -48,3 +49,26 @@ def evaluate(
         tally.add(objective.loss(answers, targets).item(), answers, targets)
         pause()
     return tally.scores(name)
+
+
+@contextmanager
+def sampling_rate(model: torch.nn.Module, ratio: float | None) -> Iterator[None]:
+    """Tell a model the time between samples relative to training, until the block ends.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model.
+    ratio : float or None
+        The ratio; None: the model is told nothing.
+    """
+    if ratio is None:
+        yield
+        return
+    from hippo.nn.ssm.backbone import set_rate  # which most trials do not need
+
+    set_rate(model, ratio)
+    try:
+        yield
+    finally:
+        set_rate(model, 1.0)

@@ -5,6 +5,8 @@ The test part is scored at the epoch of the best validation score.
 
 import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from hippo.kernels import product_precision
 from hippo.lab.plan.task import Task
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.batches import Batches
-from hippo.lab.training.evaluation import evaluate
+from hippo.lab.training.evaluation import evaluate, sampling_rate
 from hippo.lab.training.objectives import Tally, find_objective
 from hippo.lab.training.optimization import Optimization
 from hippo.nn.backbone import engine_options
@@ -72,11 +74,14 @@ class Trainer:
         torch.manual_seed(initial)
         self.shuffle = torch.Generator().manual_seed(order)
         self.objective = find_objective(dataset)
+        self.dataset, self.epoch_part = dataset, trial.dataset.epoch_part
         self.batches = {name: Batches(dataset, name, self.device) for name in dataset.parts}
+        self.epoch, self.best, self.best_weights = 1, -math.inf, None
+        self._load_epoch()
+        self.ratios = trial.dataset.sampling_ratios() if getattr(trial.model_options, "known_rate", False) else None
         self.others = sorted(self.batches.keys() - {"train", *HELD_OUT})
         self.model = self._build_model(trial, dataset).to(self.device)
         self.optimization = Optimization(self.model, self.training, len(self.batches["train"]))
-        self.epoch, self.best, self.best_weights = 1, -math.inf, None
         self.outcome = {
             "status": "finished",
             "parameters": sum(p.numel() for p in self.model.parameters()),
@@ -112,6 +117,8 @@ class Trainer:
             progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
             self._select(row)
             self.epoch += 1
+            if self.epoch <= epochs:
+                self._load_epoch()
             self._begin_epoch()
             recorder.save(self.state_dict())
         scores = self._score_others(recorder)
@@ -127,6 +134,12 @@ class Trainer:
         """Whether the validation score has not improved for as many epochs as early stopping allows."""
         allowed = self.training.early_stopping
         return allowed is not None and self.epoch - 1 - self.outcome.get("best_epoch", 0) >= allowed
+
+    def _load_epoch(self) -> None:
+        """Take the train part of the epoch, if the dataset has another one in every epoch."""
+        if part := self.epoch_part(self.epoch):
+            epoch = replace(self.dataset, parts={"train": part})
+            self.batches["train"] = Batches(epoch, "train", self.device)
 
     def _begin_epoch(self) -> None:
         """Choose the order of samples, and set the sums of the epoch to 0."""
@@ -146,7 +159,7 @@ class Trainer:
 
             if math.isfinite(row["train_loss"]):
                 for part in HELD_OUT:
-                    row |= evaluate(self.model, self.objective, self.batches[part], part, pause)
+                    row |= self._evaluate(part, pause)
         except Diverged as error:
             row.setdefault("train_loss", math.nan)
             self.outcome["reason"] = str(error)
@@ -171,6 +184,11 @@ class Trainer:
             self.done += len(batch.inputs)
             pause()
         return self.tally.scores("train")
+
+    def _evaluate(self, part: str, pause: Callable[[], None]) -> dict[str, float]:
+        """The loss and score of one part, at its sampling rate if the model knows it."""
+        with sampling_rate(self.model, None if self.ratios is None else self.ratios.get(part, 1.0)):
+            return evaluate(self.model, self.objective, self.batches[part], part, pause)
 
     def _update_counts(self) -> dict[str, int]:
         """The counters of the model in this epoch, such as evaluations of its differential equation."""
@@ -197,9 +215,7 @@ class Trainer:
         scores, failures = {}, {}
         for name in self.others:
             try:
-                found = evaluate(
-                    self.model, self.objective, self.batches[name], name, lambda: recorder.pause(self.state_dict)
-                )
+                found = self._evaluate(name, lambda: recorder.pause(self.state_dict))
                 scores |= {key: value for key, value in found.items() if key.endswith(self.objective.score)}
             except Diverged as error:
                 failures[name] = str(error)
@@ -223,6 +239,7 @@ class Trainer:
         """Restore what `state_dict` returned."""
         for key in ("epoch", "done", "best", "best_weights", "outcome", "order", "seconds", "counts"):
             setattr(self, key, saved[key])
+        self._load_epoch()
         self.model.load_state_dict(saved["model"])
         self.optimization.optimizer.load_state_dict(saved["optimizer"])
         self.shuffle.set_state(saved["shuffle"])

@@ -68,6 +68,12 @@ class S4(ModelOptions):
         0.001, description="Learning rate of the step sizes; null: the global one."
     )
 
+    known_rate: bool = Field(
+        False,
+        description="Where a dataset samples a part at another rate than its train part, multiply the step sizes by "
+        "the ratio of the times between samples.",
+    )
+
     @model_validator(mode="after")
     def _check(self):
         from hippo.nn.ssm.settings import check_settings  # imports NumPy, which other models do not need here

@@ -31,6 +31,28 @@ def test_options_come_from_the_most_specific_place_that_states_them(tmp_path):
     assert paper.trial("b", "legs", 0).dataset.permutation == "none"
 
 
+def test_a_variant_may_set_hyperparameters_of_its_own(tmp_path):
+    plain = load(tmp_path)
+    variants = {"a": {"label": "A"}, "b": {"label": "B", "hyperparameters": {"hidden_size": 5, "order": 3}}}
+    models = {"legs": {"label": "LegS"}, "gru": {"label": "GRU"}, "fixed": {"label": "F", "model": "gru"}}
+    models["fixed"]["hyperparameters"] = {"hidden_size": 6}
+    experiment = load(tmp_path, variants=variants, models=models, scales=None)
+    sizes = {(v, m): experiment.trial(v, m, 0).model_options.hidden_size for v in "ab" for m in models}
+    assert sizes == {
+        ("a", "legs"): 8, ("a", "gru"): 8, ("a", "fixed"): 6,
+        ("b", "legs"): 5, ("b", "gru"): 5, ("b", "fixed"): 6,  # the model's own precede
+    }  # fmt: skip
+    assert experiment.trial("b", "legs", 0).model_options.order == 3  # which the GRU does not have
+    assert experiment.trial("a", "legs", 0).digest == plain.trial("a", "legs", 0).digest
+    for wrong, message in (
+        ({"hiden_size": 5}, "unknown key 'variants.b.hyperparameters.hiden_size'; did you mean 'hidden_size'"),
+        ({"hidden_size": 0}, "variants.b.hyperparameters: hidden_size = 0"),
+    ):
+        variants["b"]["hyperparameters"] = wrong
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            load(tmp_path, variants=variants, models=models, scales=None)
+
+
 def test_options_of_the_dataset_are_stated_beside_its_name(tmp_path):
     assert {trial.dataset.train_samples for trial in load(tmp_path).trials()} == {900}
     assert {trial.dataset.train_samples for trial in load(tmp_path, "smoke").trials()} == {20}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hippo.data.adding import Adding
 from hippo.lab.training.trainer import Trainer, run
 from tests.lab.recorders import Rows, Stopped
 from tests.lab.training.trials import make_trial, separable_dataset, without_seconds
@@ -96,3 +97,22 @@ def test_a_trial_that_ended_early_ends_again_without_a_step_if_it_is_resumed():
     outcome, resumed = train(trial, dataset, second)
     assert second.chances == 1 and outcome == expected
     assert_equal(resumed, weights)
+
+
+def test_a_trial_with_new_sequences_in_every_epoch_resumes_with_equal_bits():
+    options = Adding(length=8, train_samples=10, eval_samples=10, fresh_samples=20)
+    trial = replace(make_trial(epochs=3, task="regression"), dataset_name="adding", dataset=options)
+    dataset, whole = options.build(), Rows()
+    expected, weights = train(trial, dataset, whole)
+    losses = [row["train_loss"] for row in whole.rows]
+    assert whole.chances == 3 * (2 + 2) and len(set(losses)) == 3
+    for stop in range(1, whole.chances + 1):
+        first = Rows(stop)
+        with pytest.raises(Stopped):
+            run(trial, dataset, first)
+        resumed = Rows(earlier=first)
+        outcome, found = train(trial, dataset, resumed)
+        assert outcome == expected and without_seconds(resumed.rows) == without_seconds(whole.rows)
+        assert_equal(found, weights)
+    fixed = replace(trial, dataset=Adding(length=8, train_samples=20, eval_samples=10))
+    assert fixed.digest != trial.digest

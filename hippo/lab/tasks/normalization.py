@@ -1,0 +1,37 @@
+"""The scale of the output of a new S4 layer against its number of states."""
+
+from hippo.config import ConfigError, Options, closest
+from hippo.lab.plan.normalization_options import RandomReadout
+from hippo.lab.plan.task import Column, Task
+
+MODELS: dict[str, type[Options]] = {"random_readout": RandomReadout}
+ORDERS = (16, 64, 256, 1024)
+SAMPLED = 256  # states with which output is sampled as well
+
+
+def find_model(name: str, where: str) -> type[Options]:
+    """Return the options class of a random readout; ConfigError for any other name."""
+    if name not in MODELS:
+        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, MODELS)}")
+    return MODELS[name]
+
+
+def run(trial, dataset, recorder) -> dict:
+    """Compute the variances; return the outcome."""
+    from hippo.lab.training import output_variance
+
+    return output_variance.run(trial, dataset, recorder, ORDERS, SAMPLED)
+
+
+TASK = Task(
+    find_model=find_model,
+    run=run,
+    trained=False,
+    columns=(
+        *(Column(f"variance_{order}", f"N = {order}", 1, ".3f") for order in ORDERS),
+        Column("sampled_variance", f"N = {SAMPLED}, sampled", 1, ".3f"),
+    ),
+    score="deviation",
+    selection="deviation",
+    higher_is_better=False,
+)

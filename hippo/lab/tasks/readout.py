@@ -1,0 +1,37 @@
+"""The best linear readout of states that are not trained, in closed form."""
+
+from hippo.config import ConfigError, Options, closest
+from hippo.lab.plan.readout_options import FrozenStates
+from hippo.lab.plan.task import Column, Task
+
+MODELS: dict[str, type[Options]] = {"frozen_states": FrozenStates}
+
+
+def find_model(name: str, where: str) -> type[Options]:
+    """Return the options class of frozen states; ConfigError for any other name."""
+    if name not in MODELS:
+        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, MODELS)}")
+    return MODELS[name]
+
+
+def run(trial, dataset, recorder) -> dict:
+    """Fit the readout; return the outcome."""
+    from hippo.lab.training import frozen_readout
+
+    return frozen_readout.run(trial, dataset, recorder)
+
+
+TASK = Task(
+    find_model=find_model,
+    run=run,
+    trained=False,
+    columns=(
+        Column("expected_mse", "MSE, exact", 1, ".5f"),
+        Column("log_mse", "ln MSE", 1, ".2f"),
+        Column("expected_nrmse", "RMSE / std", 1, ".3f"),
+        Column("test_mse", "MSE of test signals", 1, ".5f"),
+    ),
+    score="expected_mse",
+    selection="expected_mse",
+    higher_is_better=False,
+)
