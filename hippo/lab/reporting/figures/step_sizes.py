@@ -11,7 +11,7 @@ STEPS = 9  # of each curve
 WINDOW = 1000  # inputs to reconstruct
 
 
-def plot_timescale_initialization(
+def plot_step_sizes(
     source: None,
     out: Path,
     orders: Sequence[int] = ORDERS,
@@ -75,11 +75,11 @@ def _error(task, system: str, order: int, step: float) -> dict:
 
 
 FIGURE = Figure(
-    title="timescale initialization",
+    title="step sizes",
     caption="Exact error of the best linear readout of the last 1000 inputs, from frozen states, against their step. "
     "The grey line is the step whose window, 2/Δ inputs, is what is to be reconstructed.",
     needs="memories",
-    plot=plot_timescale_initialization,
+    plot=plot_step_sizes,
     applies=lambda experiment: experiment.task_name == "readout",
     test_options={"orders": (8, 16), "steps": 3, "window": 50, "length": 200},
 )
