@@ -52,8 +52,8 @@ SsmConvolutionArguments<T> convolution_arguments(const SharedArray<T>& inputs, c
 
 template <typename T>
 void run_convolution(const KernelsOf<T>& kernels, const SsmConvolutionArguments<T>& args, std::int64_t threads) {
-  const std::int64_t blocks = (args.features + kernels.lanes - 1) / kernels.lanes;
-  divide_rows(blocks * args.batch, threads, [&](const Rows& rows) { kernels.ssm_convolution(args, rows); });
+  const std::int64_t lines = (args.features + kernels.line_features - 1) / kernels.line_features;
+  divide_rows(lines * args.batch, threads, [&](const Rows& rows) { kernels.ssm_convolution(args, rows); });
 }
 
 template <typename T>

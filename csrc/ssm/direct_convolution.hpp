@@ -14,76 +14,85 @@ template <typename T>
 class DirectConvolution {
  public:
   DirectConvolution(const SsmConvolutionArguments<T>& args, const Rows& rows)
-      : args_(args), rows_(rows), lags_(2 * args.length - 1), kernel_(lags_, Fill::nothing) {}
+      : args_(args), rows_(rows), lags_(2 * args.length - 1), kernels_(kBlocks * lags_, Fill::nothing) {}
 
   void forward() {
     const std::int64_t length = args_.length;
-    AlignedArray<Vector<T>> inputs(length, Fill::nothing);
-    std::int64_t block = -1;
+    AlignedArray<Vector<T>> inputs(kBlocks * length, Fill::nothing);
+    std::int64_t line = -1;
     for (std::int64_t unit = rows_.begin; unit < rows_.end; ++unit) {
       const Sequence<T> sequence(args_, unit);
-      if (sequence.block != block) read_kernel(block = sequence.block);
-      for (std::int64_t l = 0; l < length; ++l) inputs[l] = sequence.input(l);
-      for (std::int64_t l = 0; l < length; ++l) {
+      if (sequence.line != line) read_kernels(line = sequence.line);
+      sequence.inputs(writer(inputs.data()));
+      sequence.put_outputs([&](std::int64_t l, int block) {
+        const Vector<T>*const kernel = kernels_.data() + block * lags_, *const input = inputs.data() + block * length;
         Vector<T> sum = {};
-        for (std::int64_t j = 0; j < last_input(l); ++j) sum += kernel_[length - 1 + l - j] * inputs[j];
-        sequence.put_output(l, sum);
-      }
+        for (std::int64_t j = 0; j < (args_.channels == 2 ? length : l + 1); ++j)
+          sum += kernel[length - 1 + l - j] * input[j];
+        return sum;
+      });
     }
   }
 
   void backward() {
     const std::int64_t length = args_.length;
-    AlignedArray<Vector<T>> inputs(length, Fill::nothing), grads(length, Fill::nothing), grad_kernel(lags_);
-    std::int64_t block = -1;
+    AlignedArray<Vector<T>> inputs(kBlocks * length, Fill::nothing), grads(kBlocks * length, Fill::nothing),
+        grad_kernels(kBlocks * lags_);
+    std::int64_t line = -1;
     for (std::int64_t unit = rows_.begin; unit < rows_.end; ++unit) {
       const Sequence<T> sequence(args_, unit);
-      if (sequence.block != block) {
-        if (block >= 0) add_grad_kernel(block, grad_kernel.data());
-        read_kernel(block = sequence.block);
+      if (sequence.line != line) {
+        if (line >= 0) add_grad_kernels(line, grad_kernels.data());
+        read_kernels(line = sequence.line);
       }
-      for (std::int64_t l = 0; l < length; ++l) {
-        inputs[l] = sequence.input(l);
-        grads[l] = sequence.grad_output(l);
-      }
-      for (std::int64_t j = 0; j < length; ++j) {
+      sequence.inputs(writer(inputs.data()));
+      sequence.grad_outputs(writer(grads.data()));
+      sequence.put_grad_inputs([&](std::int64_t j, int block) {
+        const Vector<T>*const kernel = kernels_.data() + block * lags_, *const grad = grads.data() + block * length;
+        Vector<T>* const grad_kernel = grad_kernels.data() + block * lags_;
+        const Vector<T> input = inputs[block * length + j];
         Vector<T> sum = {};
         for (std::int64_t l = args_.channels == 2 ? 0 : j; l < length; ++l) {
           const std::int64_t lag = length - 1 + l - j;
-          sum += kernel_[lag] * grads[l];
-          grad_kernel[lag] += grads[l] * inputs[j];
+          sum += kernel[lag] * grad[l];
+          grad_kernel[lag] += grad[l] * input;
         }
-        sequence.put_grad_input(j, sum);
-      }
+        return sum;
+      });
     }
-    if (block >= 0) add_grad_kernel(block, grad_kernel.data());
+    if (line >= 0) add_grad_kernels(line, grad_kernels.data());
   }
 
  private:
-  // Inputs before this one contribute to output l.
-  std::int64_t last_input(std::int64_t l) const { return args_.channels == 2 ? args_.length : l + 1; }
-
-  // Lags -(length - 1) to length - 1.
-  void read_kernel(std::int64_t block) {
-    const KernelOfFeatures<T> kernel(args_, block);
-    for (std::int64_t lag = 0; lag < args_.length; ++lag) kernel_[args_.length - 1 + lag] = kernel.past(lag);
-    for (std::int64_t lag = 1; lag < args_.length; ++lag) kernel_[args_.length - 1 - lag] = kernel.future(lag);
+  auto writer(Vector<T>* values) const {
+    return [=, this](std::int64_t step, int block, Vector<T> value) { values[block * args_.length + step] = value; };
   }
 
-  // Adds the gradients of a block, and sets them to zero.
-  void add_grad_kernel(std::int64_t block, Vector<T>* grad) const {
-    const KernelOfFeatures<T> kernel(args_, block);
-    for (std::int64_t lag = 0; lag < args_.length; ++lag)
-      kernel.add_past(rows_.slot, lag, grad[args_.length - 1 + lag]);
-    for (std::int64_t lag = 1; lag < args_.length; ++lag)
-      kernel.add_future(rows_.slot, lag, grad[args_.length - 1 - lag]);
-    for (std::int64_t lag = 0; lag < lags_; ++lag) grad[lag] = Vector<T>{};
+  // Lags -(length - 1) to length - 1 of each block.
+  void read_kernels(std::int64_t line) {
+    for (int block = 0; block < Line<T>(line, args_.features).blocks(); ++block) {
+      const KernelOfBlock<T> kernel(args_, line, block);
+      Vector<T>* const at_0 = kernels_.data() + block * lags_ + args_.length - 1;
+      for (std::int64_t lag = 0; lag < args_.length; ++lag) at_0[lag] = kernel.past(lag);
+      for (std::int64_t lag = 1; lag < args_.length; ++lag) at_0[-lag] = kernel.future(lag);
+    }
+  }
+
+  // Adds the gradients of a line, and sets them to zero.
+  void add_grad_kernels(std::int64_t line, Vector<T>* grads) const {
+    for (int block = 0; block < Line<T>(line, args_.features).blocks(); ++block) {
+      const KernelOfBlock<T> kernel(args_, line, block);
+      const Vector<T>* const at_0 = grads + block * lags_ + args_.length - 1;
+      for (std::int64_t lag = 0; lag < args_.length; ++lag) kernel.add_past(rows_.slot, lag, at_0[lag]);
+      for (std::int64_t lag = 1; lag < args_.length; ++lag) kernel.add_future(rows_.slot, lag, at_0[-lag]);
+    }
+    for (std::int64_t i = 0; i < kBlocks * lags_; ++i) grads[i] = Vector<T>{};
   }
 
   const SsmConvolutionArguments<T>& args_;
   const Rows& rows_;
   const std::int64_t lags_;
-  AlignedArray<Vector<T>> kernel_;
+  AlignedArray<Vector<T>> kernels_;
 };
 
 }  // namespace
