@@ -39,7 +39,7 @@ def test_the_figure_of_the_guide_is_found_and_passes_its_test(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
     tests = [str(found["test_score_by_size.py"]), "tests/lab/reporting/test_figures.py"]
     done = subprocess.run(
-        [*command, *tests, "-k", "size or declar"],
+        [*command, *tests, "-k", "score_by_size or declar"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
         capture_output=True,
