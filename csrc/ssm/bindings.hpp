@@ -1,4 +1,4 @@
-// The Python functions of state-space layers. The caller (hippo/kernels/ssm.py) has checked shapes and values. Complex
+// The Python functions of state-space layers. The callers in hippo/nn/ssm have checked shapes and values. Complex
 // arrays come as real ones with a last dimension of 2.
 #pragma once
 #include <pybind11/numpy.h>

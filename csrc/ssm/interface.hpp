@@ -33,11 +33,11 @@ struct SsmKernelArguments {
 //                 + sum_{j >= 1} kernel[1, j - 1] inputs[b, l + j] if there are two channels, for each feature.
 template <typename T>
 struct SsmConvolutionArguments {
-  const T* inputs;        // (batch, length, features), as all arrays but those below
+  const T* inputs;        // (batch, length, features), as all arrays without a shape of their own
   const T* kernel;        // (channels, length, features)
   const T* skip;          // (features)
   T* outputs;             // forward: written; backward: read if they are activated
-  T* activated;           // forward: GELU of the outputs, written unless it is null; float32 only
+  T* activated;           // forward: GELU of the outputs, written if has_activation; float32 only
   const T* grad_outputs;  // backward: of the outputs, or of the activated ones
   T* grad_inputs;         // backward: written
   T* grad_kernel;         // backward: (slots, channels, length, features), zeros; each thread adds to its slot

@@ -198,11 +198,6 @@ inline void with_sizes(std::int64_t rank, std::int64_t channels, const Run& run)
 }
 
 template <typename S>
-inline std::int64_t ssm_kernel_blocks(const SsmKernelArguments<S>& args) {
-  return (args.features + Lanes<double>::count - 1) / Lanes<double>::count;
-}
-
-template <typename S>
 void ssm_kernel(const SsmKernelArguments<S>& args, const Rows& rows) {
   with_sizes(args.rank, args.channels, [&](auto rank, auto channels) {
     for (std::int64_t block = rows.begin; block < rows.end; ++block) {

@@ -25,9 +25,8 @@ def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
 def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False) -> Tensor:
     """Compute the outputs of `hippo.nn.ssm.convolution.convolve`. They have first derivatives only.
 
-    The convolution kernel follows from the recurrence of the system in float64. Inputs and kernel are transformed by
-    fast Fourier transforms that never leave the caches, so memory besides inputs and outputs is the kernel's
-    (channels, length, features).
+    The convolution kernel follows from the recurrence of the system in float64. Each thread transforms one sequence of
+    a cache line of features at a time: six complex arrays of twice the length in the backward pass.
 
     Parameters
     ----------
@@ -56,11 +55,20 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
 
 
 def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
-    """Raise ValueError unless inputs (batch, length, features), system and skip are of as many features."""
+    """Raise ValueError unless inputs (batch, length, features), system and skip fit to each other and the kernels."""
     features, states = system.a.shape
     rank, channels = system.p.shape[1], len(system.c)
     expected = [(features, states), *[(features, rank, states)] * 2, (features, states), (channels, features, states)]
     found = [tuple(part.shape) for part in system]
+    if rank > 2 or channels not in (1, 2):
+        raise ValueError(
+            f"the system has rank {rank} and {channels} channels; expected at most rank 2, and 1 or 2 channels"
+        )
+    types = {part.dtype for part in system} | {TYPES.get(inputs.dtype), TYPES.get(skip.dtype)}
+    if len(types) > 1:
+        raise ValueError(
+            f"inputs are {inputs.dtype}, skip {skip.dtype}, the system {system.a.dtype}; expected one precision"
+        )
     if found != expected or inputs.ndim != 3 or inputs.shape[2] != features or skip.shape != (features,):
         raise ValueError(
             f"inputs have shape {tuple(inputs.shape)}, skip {tuple(skip.shape)}, the system {found}; expected (batch, "
@@ -89,7 +97,7 @@ class _Convolution(Function):
         module, threads = backend().require(), torch.get_num_threads()
         grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         slots = inputs.new_zeros(threads, *kernel.shape)  # (threads, channels, L, H)
-        grads = tuple(torch.zeros(part.shape, dtype=part.dtype) for part in system)
+        grads = tuple(part.new_zeros(part.shape) for part in system)
         grad_skip = skip.new_zeros(skip.shape)
         if inputs.numel():
             module.ssm_convolution_backward(

@@ -9,6 +9,7 @@ from hippo.kernels.threads import threads_for
 from hippo.nn.ssm import compiled_convolution
 from hippo.nn.ssm.compiled_convolution import view
 from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.inputs import check_state
 
 FEW = 4  # samples up to which a step is one call: beyond them, PyTorch's matrix product is faster
 NOTHING = np.empty(0, dtype=np.float32)
@@ -42,6 +43,9 @@ def scan(inputs: Tensor, state: Tensor, system: DiscreteSystem, skip: Tensor) ->
     """
     compiled_convolution.check_shapes(inputs, system, skip)
     batch, _, features = inputs.shape
+    check_state(state, (batch, *system.a.shape), system.a.dtype)
+    if len(system.c) != 1:
+        raise ValueError(f"the system has {len(system.c)} channels; expected 1, that of the past")
     if not inputs.numel():
         return torch.empty_like(inputs), state.clone()
     outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
@@ -78,12 +82,17 @@ class CompiledStep:
         """What identifies the memory of the layer's parameters."""
         return skip.data_ptr(), None if output is None else (output.weight.data_ptr(), output.bias.data_ptr())
 
+    @staticmethod
+    def serves(output: torch.nn.Linear | None) -> bool:
+        """Return True if the arrays of a layer's output map share the memory of its parameters."""
+        return output is None or (output.weight.is_contiguous() and output.bias.is_contiguous())
+
     def is_of(self, system: DiscreteSystem, skip: Tensor, output: torch.nn.Linear | None) -> bool:
         """Return True if this object was made of these tensors."""
         return self.tensors[0] is system and self.tensors[1:] == self._of_layer(skip, output)
 
     def __call__(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the outputs (batch, features) and the next state of inputs (batch, features) and a state."""
-        outputs, after = torch.empty(inputs.shape), torch.empty(state.shape, dtype=state.dtype)
+        outputs, after = inputs.new_empty(inputs.shape), state.new_empty(state.shape)
         backend().require().ssm_step(*self.arrays, view(state), view(after), view(inputs), view(outputs))
         return outputs, after

@@ -3,9 +3,9 @@
 from torch import Tensor
 from torch.nn import functional
 
-from hippo.memory.arrays import check_allocation
 from hippo.nn.ssm import compiled_convolution, direct_convolution, fft_convolution
 from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.inputs import check_memory
 from hippo.nn.ssm.kernels import kernel
 
 SHORT = 64  # steps up to which the product with a Toeplitz matrix is used
@@ -38,8 +38,7 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
         If the transforms of the inputs are larger than the memory of this machine.
     """
     batch, length, features = inputs.shape
-    size = 2 * batch * length * features * inputs.element_size()
-    check_allocation(f"the convolution of {batch} sequences of {length:,} steps and {features} features", size)
+    check_memory(batch, length, features, inputs.element_size())
     if compiled_convolution.serves(inputs, system):
         return compiled_convolution.convolve(inputs, system, skip, gelu)
     response = kernel(system, length)

@@ -39,17 +39,22 @@ class GatedLinear(nn.Linear):
         -------
         Tensor, shape (..., channels)
         """
-        compiled = inputs.dtype == torch.float32 and inputs.device.type == "cpu" and backend().compiled is not None
-        if not (compiled and inputs.numel()):
+        if not self._is_compiled(inputs):
             return nn.functional.glu(super().forward(inputs))
-        outputs = _GatedLinear.apply(inputs.flatten(0, -2), self.weight, self.bias)  # (rows, channels)
+        outputs = _GatedLinear.apply(inputs.reshape(-1, self.in_features), self.weight, self.bias)  # (rows, channels)
         return outputs.view(inputs.shape)
+
+    def _is_compiled(self, inputs: Tensor) -> bool:
+        """Whether the compiled form serves; PyTorch refuses inputs that fit neither."""
+        fits = inputs.ndim > 0 and inputs.shape[-1] == self.in_features and inputs.numel() > 0
+        float32 = inputs.dtype == self.weight.dtype == torch.float32
+        return fits and float32 and inputs.device.type == "cpu" and backend().compiled is not None
 
 
 class _GatedLinear(Function):
     @staticmethod
     def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        outputs = torch.empty(inputs.shape)  # (rows, H)
+        outputs = inputs.new_empty(inputs.shape)  # (rows, H)
         backend().require().gated_linear(torch.get_num_threads(), *map(view, (inputs, weight, bias, outputs)))
         ctx.save_for_backward(inputs, weight, bias)
         return outputs
@@ -59,7 +64,7 @@ class _GatedLinear(Function):
     def backward(ctx, grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         inputs, weight, bias = ctx.saved_tensors
         threads = torch.get_num_threads()
-        grad_inputs = torch.empty(inputs.shape)  # (rows, H)
+        grad_inputs = inputs.new_empty(inputs.shape)  # (rows, H)
         grads = weight.new_zeros(threads, *weight.shape), bias.new_zeros(threads, *bias.shape)
         tensors = inputs, weight, bias, grad_outputs, grad_inputs, *grads
         backend().require().gated_linear_backward(threads, *map(view, tensors))

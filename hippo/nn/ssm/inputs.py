@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from hippo.memory.arrays import check_allocation
 from hippo.nn.divergence import Diverged
 
 
@@ -46,16 +47,38 @@ def check_finite(inputs: Tensor) -> None:
 
     Parameters
     ----------
-    inputs : Tensor, shape (batch, length, channels)
+    inputs : Tensor, shape (batch, length, channels) or (batch, channels)
         Inputs.
     """
     if inputs.detach().sum().isfinite():  # one fast pass; the sum of finite numbers may overflow
         return
     finite = inputs.isfinite()
     if not finite.all():
-        sample, step, channel = finite.logical_not().nonzero()[0].tolist()
-        value = inputs[sample, step, channel].item()
+        place = finite.logical_not().nonzero()[0].tolist()
+        names = ("sample", "step", "channel") if inputs.ndim == 3 else ("sample", "channel")
+        where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
         raise NonFiniteInputs(
-            f"inputs contain {value} at sample {sample}, step {step}, channel {channel}; expected finite numbers: "
+            f"inputs contain {inputs[tuple(place)].item()} at {where}; expected finite numbers: "
             "replace missing values first, or lower the learning rate if the model computed this input"
         )
+
+
+def check_lengths(lengths: Tensor, batch: int, length: int) -> None:
+    """Raise ValueError unless `lengths` (batch,) are integers from 0 to `length`."""
+    if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (batch,):
+        raise ValueError(f"lengths are {lengths.dtype} {tuple(lengths.shape)}; expected integers ({batch},)")
+    low, high = (int(end) for end in lengths.aminmax()) if batch else (0, 0)
+    if not 0 <= low <= high <= length:
+        raise ValueError(f"lengths span {low} to {high}; expected 0 to {length}, the steps of the inputs")
+
+
+def check_memory(batch: int, length: int, features: int, itemsize: int) -> None:
+    """Raise MemoryError if a convolution with its gradients needs more than the memory of this machine.
+
+    Besides outputs and gradients, each thread holds up to six complex arrays of a power of two of steps, for the
+    features of one cache line.
+    """
+    circle = 2 ** (2 * length - 1).bit_length()
+    threads = min(torch.get_num_threads(), batch * features)
+    size = 2 * batch * length * features * itemsize + threads * 6 * 64 * circle
+    check_allocation(f"the convolution of {batch} sequences of {length:,} steps and {features} features", size)

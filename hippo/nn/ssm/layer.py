@@ -16,7 +16,7 @@ from hippo.nn.ssm import compiled_scan, recurrence
 from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.gated_linear import GatedLinear
-from hippo.nn.ssm.inputs import check_finite, check_inputs, check_state
+from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_state
 from hippo.nn.ssm.system import StateSpace
 
 
@@ -111,6 +111,10 @@ class S4(nn.Module):
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
+        if dtype not in (None, torch.float32, torch.float64):
+            raise ValueError(f"dtype = {dtype}: expected torch.float32 or torch.float64")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout = {dropout!r}: expected a number from 0 to below 1")
         if activation not in ("gelu", None):
             raise ValueError(f"activation = {activation!r}: expected 'gelu' or None")
         if output not in ("glu", "linear", None):
@@ -176,7 +180,7 @@ class S4(nn.Module):
         state : Tensor of complex, shape (batch, hidden_size, state_size / 2), optional
             State after the inputs before these. Default: zeros.
         return_state : bool, default False
-            Also return the state after each sample's last true input, from which the next chunk goes on.
+            Also return the state after each sample's last true input, from which the next chunk resumes.
         rate : float, default 1.0
             Time between inputs relative to training, for example 2 for every second sample.
 
@@ -190,11 +194,16 @@ class S4(nn.Module):
         ------
         ValueError
             If a shape or type is wrong, an input is not finite, or the layer is bidirectional and a state is wanted.
+        MemoryError
+            If the computation needs more than the memory of this machine.
         Diverged
             If a parameter of the system is not finite.
         """
         check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
+        batch, length, features = inputs.shape
+        check_memory(batch, length, features, inputs.element_size())
         if lengths is not None:
+            check_lengths(lengths, batch, length)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         system = self.system.discretize(rate)
@@ -231,10 +240,11 @@ class S4(nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, or the layer is bidirectional.
+            If a shape or type is wrong, an input is not finite, or the layer is bidirectional.
         """
         self._check_one_direction("step")
         check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
+        check_finite(inputs)
         system, state = self.system.discretize(rate), self._state(inputs, state)
         if compiled_scan.serves(inputs, state, system, self.D):
             if self._is_one_call(inputs):
@@ -248,14 +258,20 @@ class S4(nn.Module):
     def _is_one_call(self, inputs: Tensor) -> bool:
         """Whether a compiled call computes the whole step of inputs (B, H)."""
         few = 0 < len(inputs) <= compiled_scan.FEW and inputs.dtype == torch.float32
-        return few and not self.training and isinstance(self.output, GatedLinear | nn.Identity)
+        plain = type(self.output) in (GatedLinear, nn.Identity) and not self.output._forward_hooks
+        mapped = self.output if isinstance(self.output, GatedLinear) else None
+        return few and plain and not self.dropout.training and compiled_scan.CompiledStep.serves(mapped)
 
     def _compiled_step(self, system: DiscreteSystem) -> compiled_scan.CompiledStep:
         """The compiled step with this system, which is kept from step to step."""
         output = self.output if isinstance(self.output, GatedLinear) else None
-        if self._step is None or not self._step.is_of(system, self.D, output):
-            self._step = compiled_scan.CompiledStep(system, self.D, self.activation, output)
-        return self._step
+        step = self._step  # another thread may replace it
+        if step is None or not step.is_of(system, self.D, output):
+            self._step = step = compiled_scan.CompiledStep(system, self.D, self.activation, output)
+        return step
+
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_step": None}
 
     def initial_state(self, batch: int) -> Tensor:
         """Return the state before the first input.

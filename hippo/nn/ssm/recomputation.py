@@ -28,7 +28,8 @@ class _Recomputed(torch.autograd.Function):
         with torch.enable_grad():
             # a number whose gradient by the output is the given one; `grad_outputs` would import the compiler as well
             product = (ctx.function(*tensors) * gradients[0].conj()).sum().real
-        found = iter(torch.autograd.grad(product, [tensor for tensor in tensors if tensor.requires_grad]))
+        wanted = [tensor for tensor in tensors if tensor.requires_grad]
+        found = iter(torch.autograd.grad(product, wanted, allow_unused=True))  # one step uses no power of a
         return None, *(next(found) if tensor.requires_grad else None for tensor in tensors)
 
 

@@ -68,7 +68,7 @@ def scan(
     """
     tables = BlockTables(system, min(BLOCK, inputs.shape[1]))
     x = torch.cat([state.real, state.imag], 2).permute(1, 2, 0)  # (H, N, B): real coordinates
-    outputs, ends = [], torch.zeros_like(x)
+    outputs, ends = [], x  # a sample without inputs keeps its state
     for start in range(0, inputs.shape[1], BLOCK):
         u = inputs[:, start : start + BLOCK].permute(2, 1, 0)  # (H, T, B)
         if lengths is not None:

@@ -80,7 +80,10 @@ def check_settings(
             f"copies; use a multiple of {len(names)}"
         )
     if copies > features:
-        raise ValueError(f"n_ssm = {copies} is larger than hidden_size = {features}: use at most one copy per feature")
+        raise ValueError(
+            f"{copies} copies of A and B (n_ssm, or one for each system of {measure!r}) are more than "
+            f"hidden_size = {features}: use at most one per feature"
+        )
     if discretization not in DISCRETIZATIONS:
         raise ValueError(
             f"discretization = {discretization!r}: an S4 layer has {' and '.join(DISCRETIZATIONS)}; use one of them"
@@ -90,6 +93,8 @@ def check_settings(
             f"discretization = 'zoh' needs a diagonal system, but {measure!r} has a low-rank term: use bilinear, or "
             "a measure whose name begins with diag_"
         )
+    if isinstance(frozen, str):
+        raise TypeError(f"frozen = {frozen!r}: expected a collection of names, such as ({frozen!r},)")
     for name in frozen:
         if name not in TRAINABLE:
             raise ValueError(

@@ -89,6 +89,8 @@ class StateSpace(nn.Module):
         dtype: torch.dtype | None = None,
     ):
         super().__init__()
+        if channels not in (1, 2):
+            raise ValueError(f"channels = {channels}: expected 1, or 2 for a causal and an anticausal response")
         check_settings(features, state_size, measure, dt_min, dt_max, n_ssm, discretization, frozen)
         self.features, self.state_size, self.measure = features, state_size, measure
         self.discretization = discretization
@@ -154,9 +156,13 @@ class StateSpace(nn.Module):
         if any(tensor is None or tensor.is_inference() for tensor in tensors):  # these count no versions
             return self._discretize(rate)
         key = (rate, *((t.data_ptr(), t._version, t.dtype) for t in tensors if t is not None))
-        if self._cache is None or self._cache[0] != key:
-            self._cache = key, self._discretize(rate)
-        return self._cache[1]
+        cache = self._cache  # another thread may replace it
+        if cache is None or cache[0] != key:
+            self._cache = cache = key, self._discretize(rate)
+        return cache[1]
+
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_cache": None}
 
     def _discretize(self, rate: float) -> DiscreteSystem:
         """Discretize the systems without the cache."""

@@ -239,7 +239,7 @@ def test_a_step_that_overflows_is_named():
         ({"measure": "legss"}, "measure = 'legss': no system is called 'legss'; did you mean 'legs'"),
         ({"measure": "legs+foud"}, "did you mean 'fout'"),
         ({"measure": "legs+fout", "n_ssm": 3}, "n_ssm = 3: the mixture 'legs.fout' .* multiple of 2"),
-        ({"n_ssm": 5}, "n_ssm = 5 is larger than hidden_size = 4"),
+        ({"n_ssm": 5}, "5 copies of A and B .* are more than hidden_size = 4"),
         ({"discretization": "zoh"}, "discretization = 'zoh' needs a diagonal system, but 'legs' has a low-rank term"),
         ({"discretization": "euler"}, "discretization = 'euler': an S4 layer has bilinear and zoh"),
         ({"frozen": ("E",)}, "frozen contains 'E'"),

@@ -1,0 +1,152 @@
+"""Wrong and unusual use of S4 layers and of their compiled functions."""
+
+import copy
+import pickle
+import threading
+
+import pytest
+import torch
+
+from hippo import kernels
+from hippo.nn.ssm import compiled_convolution, compiled_scan
+from hippo.nn.ssm.gated_linear import GatedLinear
+from hippo.nn.ssm.layer import S4
+
+needs_kernels = pytest.mark.skipif(kernels.backend().compiled is None, reason="the kernels are not compiled")
+
+
+def layer(**options):
+    torch.manual_seed(0)
+    return S4(8, 4, dt_min=0.01, **options)
+
+
+@pytest.mark.parametrize("inputs", [torch.zeros(3, 15), torch.zeros(4, 4000), torch.zeros(3, 16).double()])
+def test_the_output_map_refuses_inputs_that_do_not_fit(inputs):
+    with pytest.raises(RuntimeError, match="mat1|dtype|shape"):
+        GatedLinear(16)(inputs)
+
+
+def test_the_output_map_of_one_vector():
+    gated = GatedLinear(16)
+    inputs = torch.randn(16)
+    assert torch.allclose(gated(inputs), gated(inputs.unsqueeze(0))[0], atol=1e-6)
+
+
+@needs_kernels
+def test_compiled_functions_refuse_what_does_not_fit():
+    system = layer().system.discretize()
+    skip, inputs = torch.zeros(8), torch.zeros(4, 5, 8)
+    with pytest.raises(ValueError, match="the state is"):
+        compiled_scan.scan(inputs, torch.zeros(1, 8, 1, dtype=torch.complex64), system, skip)
+    with pytest.raises(ValueError, match="rank 3 and 1 channels"):
+        wide = system._replace(p=system.p.expand(8, 3, 2), v=system.v.expand(8, 3, 2))
+        compiled_convolution.convolve(inputs, wide, skip)
+    with pytest.raises(ValueError, match="rank 1 and 3 channels"):
+        compiled_convolution.convolve(inputs, system._replace(c=system.c.expand(3, 8, 2)), skip)
+    with pytest.raises(ValueError, match="skip torch.float64"):
+        compiled_convolution.convolve(inputs, system, skip.double())
+
+
+def test_a_sample_without_inputs_keeps_its_state():
+    model = layer().eval()
+    inputs = torch.randn(2, 20, 8)
+    _, state = model(inputs, return_state=True)
+    _, after = model(inputs, lengths=torch.tensor([20, 0]), state=state, return_state=True)
+    assert torch.equal(after[1], state[1]) and not torch.equal(after[0], state[0])
+
+
+@pytest.mark.parametrize("lengths", [[20, 25], [-1, 3], [20.0, 20.0], [20], [[20, 20]]])
+def test_lengths_that_do_not_fit(lengths):
+    with pytest.raises(ValueError, match="lengths"):
+        layer()(torch.zeros(2, 20, 8), lengths=torch.tensor(lengths))
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"measure": "legt"}])
+def test_one_step_has_gradients_in_the_pytorch_form(options):
+    model, inputs = layer(**options), torch.randn(2, 1, 8)
+    gradients = []
+    for name in ("torch", kernels.backend().name):
+        model.zero_grad()
+        with kernels.use(name):
+            model(inputs).square().sum().backward()
+        gradients.append([0 if p.grad is None else p.grad.clone() for p in model.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(torch.as_tensor(one), torch.as_tensor(other), atol=1e-4)
+
+
+def test_a_length_beyond_memory_is_refused_at_once():
+    with pytest.raises(MemoryError, match="10,000,000,000,000 steps"):
+        layer()(torch.zeros(1, 1, 8).expand(1, 10**13, 8))
+
+
+def test_a_step_refuses_nan():
+    model = layer().eval()
+    with torch.no_grad(), pytest.raises(ValueError, match="nan at sample 0, channel 3"):
+        model.step(torch.tensor([[0, 0, 0, float("nan"), 0, 0, 0, 0]]), model.initial_state(1))
+
+
+def test_copies_of_a_used_layer():
+    model = layer().eval()
+    inputs = torch.randn(2, 8)
+    with torch.no_grad():
+        expected = model.step(inputs, model.initial_state(2))[0]
+        for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert other._step is None and other.system._cache is None
+            assert torch.equal(other.step(inputs, other.initial_state(2))[0], expected)
+        double = copy.deepcopy(model).double()
+        again = double.step(inputs.double(), double.initial_state(2))[0]
+    assert torch.allclose(again.float(), expected, atol=1e-5)
+
+
+def test_another_default_type_changes_nothing():
+    model, inputs = layer().eval(), torch.randn(2, 70, 8)
+    with torch.no_grad():
+        expected = model(inputs), model.step(inputs[:, 0], model.initial_state(2))[0]
+        torch.set_default_dtype(torch.float64)
+        try:
+            found = model(inputs), model.step(inputs[:, 0], model.initial_state(2))[0]
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(f, e) for f, e in zip(found, expected, strict=True))
+
+
+def test_dropout_that_is_left_on_is_applied_in_steps():
+    model = layer(dropout=0.5).eval()
+    model.dropout.train()
+    with torch.no_grad():
+        outputs = [model.step(torch.ones(1, 8), model.initial_state(1))[0] for _ in range(8)]
+    assert any(not torch.equal(outputs[0], other) for other in outputs[1:])
+
+
+def test_threads_with_different_rates():
+    model, inputs = layer().eval(), torch.randn(1, 8)
+    with torch.no_grad():
+        expected = {rate: model.step(inputs, model.initial_state(1), rate)[0] for rate in (1.0, 2.0)}
+    wrong = []
+
+    def run(rate):
+        with torch.no_grad():
+            for _ in range(300):
+                if not torch.equal(model.step(inputs, model.initial_state(1), rate)[0], expected[rate]):
+                    wrong.append(rate)
+
+    threads = [threading.Thread(target=run, args=(rate,)) for rate in expected]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"dropout": 1.5}, "dropout = 1.5"),
+        ({"dropout": float("nan")}, "dropout = nan"),
+        ({"dtype": torch.float16}, "dtype = torch.float16"),
+        ({"frozen": "step"}, "frozen = 'step'"),
+    ],
+)
+def test_settings_that_cannot_be_used(options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        layer(**options)
