@@ -25,7 +25,7 @@ import psutil
 from bench.report import processor
 from bench.training import peak_memory
 from hippo import kernels
-from hippo.cli.allocator import keep_freed_memory
+from hippo.cli.allocator import use_huge_pages
 
 SIZES = ((50, 128, 1024), (16, 256, 4096), (4, 256, 16384))  # batch, features, length
 SYSTEMS = {"DPLR": "legs", "diagonal": "diag_legs"}
@@ -37,11 +37,11 @@ RECURRENT_LAYERS, RECURRENT_FEATURES, RECURRENT_STEPS = 6, 256, 200
 
 def measure(form: str, system: str, batch: int, features: int, length: int) -> dict:
     """Seconds of the fastest of a few steps, after one that warms up, and peak memory in MB."""
+    use_huge_pages()  # as in every trial
     import torch
 
     setrlimit(RLIMIT_AS, [psutil.virtual_memory().available] * 2)  # a form that does not fit fails, and kills nothing
-    torch.set_flush_denormal(True)  # as in every trial, like the next line
-    keep_freed_memory()
+    torch.set_flush_denormal(True)  # as in every trial
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     if form == "products":

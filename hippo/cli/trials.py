@@ -43,7 +43,7 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
     out = out or Path("results", scale, "trials", trial.name)
     if not data.exists() and (force or not has_outcome(out)):
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
-    allocator.keep_freed_memory()
+    allocator.use_huge_pages()
     with collector.paused():
         from hippo.lab.training.interruption import Interruption
         from hippo.lab.training.run_trial import run_trial
