@@ -6,9 +6,6 @@
 
 namespace hippo {
 
-constexpr int kMaximalRank = 2;
-constexpr int kMaximalChannels = 2;  // one kernel for the past, and one for the future
-
 // Complex arrays hold real and imaginary part of every number side by side.
 template <typename T>
 struct SystemArrays {
