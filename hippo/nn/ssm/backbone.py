@@ -2,7 +2,6 @@
 
 from torch import Tensor, nn
 
-from hippo.nn.pooling import last
 from hippo.nn.ssm.layer import S4
 from hippo.operators.checks import check_positive
 
@@ -45,9 +44,10 @@ class S4Backbone(nn.Module):
         -------
         Tensor, shape (batch, output_size), or (batch, length, output_size) if `sequence`
         """
+        if not sequence:
+            return self.layer.last(inputs, lengths, rate=self.rate, entry=self.entry)  # (B, H)
         inputs = inputs if self.entry is None else self.entry(inputs)  # (B, L, H)
-        outputs = self.layer(inputs, lengths, rate=self.rate)  # (B, L, H)
-        return outputs if sequence else last(outputs, lengths)
+        return self.layer(inputs, lengths, rate=self.rate)  # (B, L, H)
 
 
 def set_rate(model: nn.Module, rate: float) -> None:

@@ -54,6 +54,24 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
     return torch.nn.functional.gelu(outputs) if gelu and not fused else outputs
 
 
+def response(system: DiscreteSystem, length: int) -> Tensor:
+    """Compute the impulse response of a system. It has first derivatives only.
+
+    Parameters
+    ----------
+    system : DiscreteSystem
+        The system, in the CPU's memory, of at most rank 2.
+    length : int
+        Number of steps, at least 1.
+
+    Returns
+    -------
+    Tensor, shape (channels, length, features)
+        K[i, l, h] of `hippo.nn.ssm.kernels.kernel`.
+    """
+    return _Response.apply(length, *system)
+
+
 def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
     """Raise ValueError unless inputs (batch, length, features), system and skip fit to each other and the kernels."""
     features, states = system.a.shape
@@ -108,6 +126,25 @@ class _Convolution(Function):
             if any(ctx.needs_input_grad[3:]):
                 module.ssm_kernel_backward(threads, *map(view, system), view(grad_kernel), *map(view, grads))
         return grad_inputs, grad_skip, None, *grads
+
+
+class _Response(Function):
+    @staticmethod
+    def forward(ctx, length: int, *system: Tensor) -> Tensor:
+        channels, features, _ = system[-1].shape
+        kernel = system[0].real.new_empty(channels, length, features)  # (channels, L, H)
+        backend().require().ssm_kernel(torch.get_num_threads(), *map(view, system), view(kernel))
+        ctx.save_for_backward(*system)
+        return kernel
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_kernel: Tensor):
+        system = ctx.saved_tensors
+        grads = tuple(part.new_zeros(part.shape) for part in system)
+        module, threads = backend().require(), torch.get_num_threads()
+        module.ssm_kernel_backward(threads, *map(view, system), view(grad_kernel), *map(view, grads))
+        return None, *grads
 
 
 def view(tensor: Tensor) -> np.ndarray:
