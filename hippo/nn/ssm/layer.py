@@ -245,7 +245,7 @@ class S4(nn.Module):
         channels = self.hidden_size if entry is None else entry.in_features
         check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
         if lengths is not None:
-            check_lengths(lengths, *inputs.shape[:2], least=1)
+            check_lengths(lengths, len(inputs), inputs.shape[1], least=1)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         outputs = last_output(inputs, self.system.discretize(rate), self.D, lengths, entry)  # (B, H)
