@@ -69,6 +69,11 @@ class ModelOptions(Options):
         bool, ADDED_LATER, Field(description="Layer dropout sets the same units to zero at all steps of a sequence.")
     ] = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the backbone is one layer in one direction, without residual connection, norm and layer dropout."""
+        return self.layers == 1 and not (self.bidirectional or self.residual or self.norm or self.layer_dropout)
+
     def backbone(self, input_size: int) -> "nn.Module":
         """Build one layer.
 
