@@ -77,9 +77,13 @@ class SweepSpec(Options):
 
 
 class PaperSpec(Options):
-    """Values that the paper prints for this table, by variant, model and metric, in the table's units."""
+    """Values that the paper prints for this table, by variant, model and metric, in the table's units.
 
-    source: str = Field(description="publication and table")
+    With another `heading`, values that someone computed in another way.
+    """
+
+    source: str = Field(description="publication and table, or how the values were computed")
+    heading: str = Field("paper", description="name of their column; other than 'paper' if no paper prints them")
     tolerance: dict[str, PositiveFloat | Percent] = Field(
         {}, description="metric → largest difference of a reproduced value, in the table's units or as 10% of it"
     )

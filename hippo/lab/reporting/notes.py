@@ -103,13 +103,14 @@ def _grid_ends(values: list) -> set:
 def _paper_notes(results: Results) -> Iterator[str]:
     """Source and tolerances of the paper's values."""
     if paper := results.experiment.spec.paper:
-        yield f"Paper: {paper.source}. {paper.note}".strip()
+        yield f"{paper.heading.capitalize()}: {paper.source}. {paper.note}".strip()
         stated = [
             f"{value if isinstance(value, str) else f'{value:g}'} ({results.experiment.task.column(metric).label})"
             for metric, value in paper.tolerance.items()
         ]
         if stated:
-            yield f"Reproduced: within {' or '.join(stated)} of the paper's value."
+            theirs = "the paper's value" if paper.heading == "paper" else f"the value under “{paper.heading}”"
+            yield f"Reproduced: within {' or '.join(stated)} of {theirs}."
 
 
 def _setting_notes(results: Results) -> Iterator[str]:
