@@ -16,7 +16,7 @@ def unfinished():
 
 onstart:
     record_process(Path(".snakemake"))
-    reevaluate_once(workflow.scheduler)
+    reevaluate_once(workflow.scheduler, workflow.local_exec)
     if trains_again():
         os.environ["HIPPO_FORCE_TRAIN"] = "1"  # read by `hippo train`; in params it would make outcomes out of date
 
