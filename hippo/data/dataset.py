@@ -154,10 +154,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Description (with the digest) and arrays in an npz file."""
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
+        large = {m.filename: m for m in archive.infolist() if m.file_size >= MAPPED_BYTES}
     stored_bytes = path.stat().st_size
     if unpacked > stored_bytes:  # `save` does not compress: such a file may be a compression bomb
         raise ValueError(f"{unpacked:,} bytes of arrays in a file of {stored_bytes:,} bytes")
-        large = {m.filename: m for m in archive.infolist() if m.file_size >= MAPPED_BYTES}
     with np.load(path) as stored:
         about = json.loads(str(stored["about"]))
         arrays = {
@@ -208,12 +208,16 @@ class DatasetOptions(Options):
         "normalization", or another registered one.
     has_substitute : bool
         True if a synthetic substitute is built where the real recordings are not available.
+    user_supplied : bool
+        True if the user must put the raw files into a folder, because no place provides them reliably. The contract
+        tests skip such a dataset where they are absent.
     test_options : dict
         Options that make the dataset small, for the contract tests.
     """
 
     task: ClassVar[str] = "classification"
     has_substitute: ClassVar[bool] = False
+    user_supplied: ClassVar[bool] = False
     test_options: ClassVar[dict[str, Any]] = {}
 
     def fetch(self, sources) -> dict[str, str]:

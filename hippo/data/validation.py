@@ -34,7 +34,7 @@ def check_dataset(dataset: "Dataset") -> None:
         if dataset.vocabulary is None:
             _check_signals(part.inputs, dataset.missing_values, place)
         else:
-            _check_tokens(part.inputs, dataset.vocabulary, dataset.scale, place)
+            _check_tokens(part, dataset.vocabulary, dataset.scale, place)
         # Lengths before times: the timestamps of padded steps are not checked for order.
         if part.lengths is not None:
             _check_lengths(part, dataset.vocabulary is not None, place)
@@ -59,10 +59,12 @@ def _check_signals(inputs: np.ndarray, missing_values: bool, place: str) -> None
         _require_values(np.isfinite(inputs), inputs, "inputs", expected, place)
 
 
-def _check_tokens(inputs: np.ndarray, vocabulary: int, scale: float, place: str) -> None:
-    """Inputs (samples, length) of token ids, or (samples, documents, length)."""
-    expected = "(samples, length) or (samples, documents, length)"
-    _require(inputs.ndim in (2, 3), place, f"token ids have shape {inputs.shape}, expected {expected}")
+def _check_tokens(part: Part, vocabulary: int, scale: float, place: str) -> None:
+    """Inputs (samples, length) of token ids, or (samples, documents, length) with lengths (samples, documents)."""
+    inputs = part.inputs
+    documents = inputs.ndim == 3 and part.lengths is not None and part.lengths.ndim == 2
+    expected = "(samples, length), or (samples, documents, length) with lengths (samples, documents)"
+    _require(inputs.ndim == 2 or documents, place, f"token ids have shape {inputs.shape}, expected {expected}")
     _require(inputs.size > 0, place, f"token ids have shape {inputs.shape}, which is empty")
     _require(inputs.dtype.kind in "iu", place, f"token ids have dtype {inputs.dtype}, expected an integer dtype")
     _require(scale == 1, place, f"token ids cannot be multiplied by scale = {scale}")

@@ -50,6 +50,7 @@ class AAN(DatasetOptions):
         Seed of the random permutations.
     """
 
+    user_supplied: ClassVar[bool] = True
     test_options: ClassVar[dict[str, Any]] = {"max_length": 200, "train_samples": 60, "eval_samples": 20}
 
     max_length: int = Field(4000, ge=2, le=100_000, description="longest sequence, end token included")

@@ -48,6 +48,7 @@ class CIFAR10(DatasetOptions):
         Seed of the random permutations.
     """
 
+    user_supplied: ClassVar[bool] = True
     test_options: ClassVar[dict[str, Any]] = {"train_samples": 60, "test_samples": 20}
 
     train_samples: Annotated[int, Field(ge=10, le=50_000)] | None = None

@@ -6,6 +6,7 @@ Linsley, Kim, Veerabadran, Windolf, Serre 2018, Learning long-range spatial depe
 units, NeurIPS; and the generator published with it, github.com/drewlinsley/pathfinder (MIT).
 """
 
+import random
 from functools import cache
 from typing import NamedTuple
 
@@ -32,7 +33,8 @@ class Images(NamedTuple):
     labels : ndarray
         1 if both markers are on the same contour, else 0, shape (images,), int64.
     paths : ndarray
-        Start of the first segment, then end of each further segment (row, column) of both contours, shape (images, 2, 14, 2), int64.
+        Start of the first segment, then end of each further segment (row, column) of both contours, shape
+        (images, 2, 14, 2), int64.
     markers : ndarray
         Position of both markers (row, column), shape (images, 2, 2), int64.
     """
@@ -68,10 +70,11 @@ def generate(size: int, images: int, seed: list[int]) -> Images:
     markers = np.zeros((images, 2, 2), dtype=np.int64)
     chosen = rng.integers(0, len(recipe.margins), size=images)
     first = rng.integers(0, 2, size=images)
+    _seed(rng.integers(0, 2**32))
     for index, choice in enumerate(chosen):
         margin, path = recipe.margins[choice], paths[index]
         image = _image(
-            *(rng, size, drawings[choice], margin, recipe.length, recipe.distance, recipe.continuity),
+            *(size, drawings[choice], margin, recipe.length, recipe.distance, recipe.continuity),
             *(recipe.contrast, recipe.distractor_contrast, recipe.distractors, path),
         )
         one = int(first[index])
@@ -90,123 +93,141 @@ def _rendered(size: int):
     return recipe, [stamps(recipe, margin) for margin in recipe.margins], marker(recipe)
 
 
+# The functions below use plain loops and `random.random`, which Numba compiles several times faster than array
+# expressions and a `numpy.random.Generator`.
+
+
 @njit(nogil=True, cache=True)
-def _image(rng, size, drawing, margin, length, distance, continuity, contrast, distractor_contrast, distractors, path):
+def _seed(seed):
+    """Seed the random numbers of compiled functions."""
+    random.seed(seed)
+
+
+@njit(nogil=True, cache=True)
+def _below(count):
+    """A random integer from 0 to count - 1."""
+    return int(random.random() * count)
+
+
+@njit(nogil=True, cache=True)
+def _image(size, drawing, margin, length, distance, continuity, contrast, distractor_contrast, distractors, path):
     """Image (size, size), float64, of two contours and distractors; `path` (2, 14, 2) receives both contours."""
-    mask, placed = np.zeros((size, size)), np.zeros((2, CONTOUR, 3), np.int64)
-    while True:
-        mask[:] = 0
-        mask[0], mask[-1], mask[:, 0], mask[:, -1] = 1, 1, 1, 1
-        if _two_contours(rng, mask, drawing, margin, length, distance, continuity, placed):
-            break
-    image = np.zeros((size, size))
+    image, mask, occupied = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
+    placed, pivots, angles = np.zeros((2, CONTOUR, 3), np.int64), np.zeros((2, 2), np.int64), np.zeros(2)
+    _clear(mask)
+    while not _two_contours(mask, drawing, margin, length, distance, continuity, placed, pivots, angles):
+        _clear(mask)
     for contour in range(2):
         _draw(image, drawing, placed[contour], contrast)
-        path[contour] = placed[contour, :, 1:]
-    short = np.zeros((DISTRACTOR, 3), np.int64)
+        for segment in range(CONTOUR):
+            path[contour, segment, 0] = placed[contour, segment, 1]
+            path[contour, segment, 1] = placed[contour, segment, 2]
     for _ in range(distractors):
         for _ in range(DISTRACTOR_ATTEMPTS):
-            occupied = mask.copy()
-            if _distractor(rng, occupied, drawing, margin, length, continuity, short):
-                mask = occupied
-                _draw(image, drawing, short, distractor_contrast)
+            _copy(mask, occupied)
+            if _distractor(occupied, drawing, margin, length, continuity, placed[0], pivots[0]):
+                _copy(occupied, mask)
+                _draw(image, drawing, placed[0, :DISTRACTOR], distractor_contrast)
                 break
     return image
 
 
 @njit(nogil=True, cache=True)
-def _two_contours(rng, mask, drawing, margin, length, distance, continuity, placed):
+def _two_contours(mask, drawing, margin, length, distance, continuity, placed, pivots, angles):
     """Place both contours, one segment each by turns; False if one finds no room.
 
-    `placed` (2, 14, 3) receives, for each segment, its orientation and the point (row, column) that it is rendered from.
-    The orientation is the number of a turn, or -1 - degree for a first segment.
+    `placed` (2, 14, 3) receives, for each segment, its orientation and the point (row, column) that it is rendered
+    from. The orientation is the number of a turn, or -1 - degree for a first segment.
     """
-    size = len(mask)
-    pivots, angles = np.zeros((2, 2), np.int64), np.zeros(2)
     for contour in range(2):
         inside = False
         for _ in range(SEGMENT_ATTEMPTS):
-            degree = rng.integers(0, 360)
+            degree = _below(360)
             if contour == 0:
-                row, column = _start(rng, mask, drawing.room[degree], 2 * distance)
-                if row < 0:
+                pixel = _start(mask, drawing.room[degree], 2 * distance)
+                if pixel < 0:
                     return False
+                row, column = pixel // len(mask), pixel % len(mask)
             else:
-                around = np.deg2rad(rng.integers(0, 360))
+                around = _below(360) * np.pi / 180
                 row = int(np.round(placed[0, 0, 1] + distance * np.sin(around)))
                 column = int(np.round(placed[0, 0, 2] + distance * np.cos(around)))
-            angles[contour] = np.deg2rad(degree - 180.0)
-            placed[contour, 0] = -1 - degree, row, column
-            inside = _first_pivot(pivots[contour], row, column, angles[contour], length, margin, size)
+            angles[contour] = (degree - 180) * np.pi / 180
+            _place(placed[contour, 0], -1 - degree, row, column)
+            inside = _first_pivot(pivots[contour], row, column, angles[contour], length, margin, len(mask))
             if inside:
                 break
         if not inside:
             return False
     for segment in range(1, CONTOUR):
         for contour in range(2):
-            turn = _extend(rng, mask, drawing, pivots[contour], angles[contour], margin, length, continuity)
+            pivot = pivots[contour]
+            turn = _extend(mask, drawing, pivot, angles[contour], margin, length, continuity)
             if turn < 0:
                 return False
             # The mask of a segment counts one segment later, so that neighbors on a contour may touch.
             _occupy(mask, drawing, placed[contour, segment - 1])
             angles[contour] = drawing.angles[turn]
-            row, column = pivots[contour] + drawing.turns[turn]
-            placed[contour, segment] = turn, row, column
+            row, column = pivot[0] + drawing.turns[turn, 0], pivot[1] + drawing.turns[turn, 1]
+            _place(placed[contour, segment], turn, row, column)
     # As published, only the second contour's last segment is masked: a distractor may cross that of the first.
-    _occupy(mask, drawing, placed[1, -1])
+    _occupy(mask, drawing, placed[1, CONTOUR - 1])
     return True
 
 
 @njit(nogil=True, cache=True)
-def _distractor(rng, mask, drawing, margin, length, continuity, placed):
-    """Place one distractor, in `placed` (4, 3) as in `_two_contours`; False if it finds no room."""
-    size = len(mask)
-    if (mask <= OCCUPIED).sum() < LEAST_FREE * size * size:
+def _distractor(mask, drawing, margin, length, continuity, placed, pivot):
+    """Place one distractor, in the first 4 of `placed` (14, 3) as in `_two_contours`; False if it finds no room."""
+    size, free = len(mask), 0
+    for row in range(size):
+        for column in range(size):
+            free += mask[row, column] <= OCCUPIED
+    if free < LEAST_FREE * size * size:
         return False
-    pivot, angle, inside = np.zeros(2, np.int64), 0.0, False
+    angle, inside = 0.0, False
     for _ in range(SEGMENT_ATTEMPTS):
-        degree = rng.integers(0, 360)
-        row, column = _start(rng, mask, drawing.room[degree], 1)
-        if row < 0:
+        degree = _below(360)
+        pixel = _start(mask, drawing.room[degree], 1)
+        if pixel < 0:
             return False
-        angle = np.deg2rad(degree - 180.0)
-        placed[0] = -1 - degree, row, column
+        row, column = pixel // size, pixel % size
+        angle = (degree - 180) * np.pi / 180
+        _place(placed[0], -1 - degree, row, column)
         inside = _first_pivot(pivot, row, column, angle, length, margin, size)
         if inside:
             break
     if not inside:
         return False
     for segment in range(1, DISTRACTOR):
-        turn = _extend(rng, mask, drawing, pivot, angle, margin, length, continuity)
+        turn = _extend(mask, drawing, pivot, angle, margin, length, continuity)
         if turn < 0:
             return False
         _occupy(mask, drawing, placed[segment - 1])
         angle = drawing.angles[turn]
-        row, column = pivot + drawing.turns[turn]
-        placed[segment] = turn, row, column
-    _occupy(mask, drawing, placed[-1])
+        _place(placed[segment], turn, pivot[0] + drawing.turns[turn, 0], pivot[1] + drawing.turns[turn, 1])
+    _occupy(mask, drawing, placed[DISTRACTOR - 1])
     return True
 
 
 @njit(nogil=True, cache=True)
-def _start(rng, mask, room, border):
-    """A random free pixel with room for a first segment, at least `border` from the edge; (-1, -1) if there is none."""
+def _start(mask, room, border):
+    """A random free pixel, row * size + column, with room for a first segment; -1 if there is none.
+
+    The pixel and the segment are at least `border` pixels from the edge.
+    """
     size = len(mask)
+    inner = size - 2 * border
     for _ in range(LUCKY_DRAWS):  # equal in distribution to a choice from the list below, and much faster
-        row, column = rng.integers(border, size - border), rng.integers(border, size - border)
+        row, column = border + _below(inner), border + _below(inner)
         if _has_room(mask, room, row, column, border):
-            return row, column
-    free = np.zeros((size * size, 2), np.int64)
-    count = 0
+            return row * size + column
+    free, count = np.zeros(size * size, np.int64), 0
     for row in range(border, size - border):
         for column in range(border, size - border):
             if _has_room(mask, room, row, column, border):
-                free[count] = row, column
+                free[count] = row * size + column
                 count += 1
-    if count == 0:
-        return -1, -1
-    chosen = rng.integers(0, count)
-    return free[chosen, 0], free[chosen, 1]
+    return free[_below(count)] if count else -1
 
 
 @njit(nogil=True, cache=True)
@@ -219,8 +240,6 @@ def _has_room(mask, room, row, column, border):
         for j in range(len(room)):
             if room[i, j]:
                 r, c = row + i - half, column + j - half
-                if r < 0 or c < 0 or r >= size or c >= size:
-                    continue
                 if r < border or c < border or r >= size - border or c >= size - border or mask[r, c] > OCCUPIED:
                     return False
     return True
@@ -230,15 +249,20 @@ def _has_room(mask, room, row, column, border):
 def _first_pivot(pivot, row, column, angle, length, margin, size):
     """Set the point from which the second segment is measured; whether it and the first segment's end are inside."""
     sine, cosine = np.sin(angle), np.cos(angle)
-    head_row, head_column = int(np.ceil(row + length * sine)), int(np.ceil(column + length * cosine))
+    end_row, end_column = int(np.ceil(row + length * sine)), int(np.ceil(column + length * cosine))
     back = length + margin
-    pivot[0], pivot[1] = int(np.ceil(head_row - back * sine)), int(np.ceil(head_column - back * cosine))
-    lowest = min(head_row, head_column, pivot[0], pivot[1])
-    return lowest >= 0 and max(head_row, head_column, pivot[0], pivot[1]) < size
+    pivot[0], pivot[1] = int(np.ceil(end_row - back * sine)), int(np.ceil(end_column - back * cosine))
+    return _inside(end_row, end_column, size) and _inside(pivot[0], pivot[1], size)
 
 
 @njit(nogil=True, cache=True)
-def _extend(rng, mask, drawing, pivot, angle, margin, length, continuity):
+def _inside(row, column, size):
+    """Whether a point is inside the image."""
+    return 0 <= row < size and 0 <= column < size
+
+
+@njit(nogil=True, cache=True)
+def _extend(mask, drawing, pivot, angle, margin, length, continuity):
     """Number of the turn that the next segment takes, -1 if there is no room; moves the pivot to its new place."""
     size, turns = len(mask), drawing.turns
     step = length + 2 * margin
@@ -247,18 +271,18 @@ def _extend(rng, mask, drawing, pivot, angle, margin, length, continuity):
     cumulated, total = np.zeros(len(turns)), 0.0
     for turn in range(len(turns)):
         row, column = pivot[0] + turns[turn, 0], pivot[1] + turns[turn, 1]
-        if 0 <= row < size and 0 <= column < size:
+        if _inside(row, column, size):
             change = abs(drawing.angles[turn] - angle)
-            change = min(change, 2 * np.pi - change)
-            weight = np.cos(min(continuity * change, np.pi / 2)) ** 2
-            if weight > 1e-9:
-                total += weight * (1 - _near(mask, row, column, margin))
+            change = continuity * min(change, 2 * np.pi - change)
+            if change < np.pi / 2:
+                total += np.cos(change) ** 2 * (1 - _near(mask, row, column, margin))
         cumulated[turn] = total
     if total < 1e-4:
         return -1
     for _ in range(SEGMENT_ATTEMPTS):
-        turn = np.searchsorted(cumulated, rng.random() * total, side="right")
-        turn = min(turn, len(turns) - 1)
+        level, turn = random.random() * total, 0
+        while cumulated[turn] <= level and turn < len(turns) - 1:
+            turn += 1
         if not _overlaps(mask, drawing.end_masks[turn], pivot[0] + turns[turn, 0], pivot[1] + turns[turn, 1]):
             return turn
     return -1
@@ -267,10 +291,10 @@ def _extend(rng, mask, drawing, pivot, angle, margin, length, continuity):
 @njit(nogil=True, cache=True)
 def _near(mask, row, column, margin):
     """Largest value of the mask within the margin of a pixel."""
-    size, largest = len(mask), 0.0
+    largest = 0.0
     for i in range(-margin, margin + 1):
         for j in range(-margin, margin + 1):
-            if i * i + j * j <= margin * margin and 0 <= row + i < size and 0 <= column + j < size:
+            if i * i + j * j <= margin * margin and _inside(row + i, column + j, len(mask)):
                 largest = max(largest, mask[row + i, column + j])
     return largest
 
@@ -296,11 +320,20 @@ def _stamp(image, stamp, row, column, contrast):
 
 
 @njit(nogil=True, cache=True)
+def _place(segment, orientation, row, column):
+    """Set orientation and point of a segment, as in `_two_contours`."""
+    segment[0], segment[1], segment[2] = orientation, row, column
+
+
+@njit(nogil=True, cache=True)
 def _draw(image, drawing, placed, contrast):
     """Draw the segments of one contour or distractor."""
-    _stamp(image, drawing.starts[-1 - placed[0, 0]], placed[0, 1], placed[0, 2], contrast)
-    for segment in range(1, len(placed)):
-        _stamp(image, drawing.ends[placed[segment, 0]], placed[segment, 1], placed[segment, 2], contrast)
+    for segment in range(len(placed)):
+        orientation, row, column = placed[segment, 0], placed[segment, 1], placed[segment, 2]
+        if orientation >= 0:
+            _stamp(image, drawing.ends[orientation], row, column, contrast)
+        else:
+            _stamp(image, drawing.starts[-1 - orientation], row, column, contrast)
 
 
 @njit(nogil=True, cache=True)
@@ -310,3 +343,20 @@ def _occupy(mask, drawing, segment):
         _stamp(mask, drawing.end_masks[segment[0]], segment[1], segment[2], 1.0)
     else:
         _stamp(mask, drawing.start_masks[-1 - segment[0]], segment[1], segment[2], 1.0)
+
+
+@njit(nogil=True, cache=True)
+def _clear(mask):
+    """Free all pixels but those of the edge."""
+    size = len(mask)
+    for row in range(size):
+        for column in range(size):
+            mask[row, column] = row == 0 or column == 0 or row == size - 1 or column == size - 1
+
+
+@njit(nogil=True, cache=True)
+def _copy(source, target):
+    """Copy an image."""
+    for row in range(len(source)):
+        for column in range(len(source)):
+            target[row, column] = source[row, column]

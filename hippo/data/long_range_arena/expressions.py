@@ -6,6 +6,7 @@ Nangia, Bowman 2018, ListOps: a diagnostic dataset for latent tree learning; Tay
 2.2 and `lra_benchmarks/data/listops.py` in google-research/long-range-arena.
 """
 
+import random
 from typing import NamedTuple
 
 import numpy as np
@@ -98,13 +99,15 @@ def _batch(rng, min_length, max_length, max_depth, max_arguments):
     tokens = np.zeros(BATCH_TOKENS + max_length + 2, np.uint8)
     most = BATCH_TOKENS // max(min_length, 1) + 1
     lengths, values = np.zeros(most, np.int64), np.zeros(most, np.int64)
-    accepted, attempts = _accepted(rng, tokens, lengths, values, min_length, max_length, max_depth, max_arguments)
+    seed = rng.integers(0, 2**32)
+    accepted, attempts = _accepted(seed, tokens, lengths, values, min_length, max_length, max_depth, max_arguments)
     return tokens, lengths[:accepted], values[:accepted], attempts
 
 
 @njit(cache=True)
-def _accepted(rng, tokens, lengths, values, min_length, max_length, max_depth, max_arguments):
+def _accepted(seed, tokens, lengths, values, min_length, max_length, max_depth, max_arguments):
     """Fill `tokens`, `lengths` and `values` with accepted expressions; their number, and how many were begun."""
+    random.seed(seed)
     begun, position, accepted = 0, 0, 0
     # For each open operator: its kind, how many arguments it still lacks, and the values of those before.
     kinds, lacking = np.zeros(max_depth + 1, np.int64), np.zeros(max_depth + 1, np.int64)
@@ -113,14 +116,14 @@ def _accepted(rng, tokens, lengths, values, min_length, max_length, max_depth, m
         begun += 1
         depth, length, value = 0, 0, -1  # depth: number of open operators
         while length < max_length:
-            if depth < max_depth - 1 and rng.random() <= OPERATOR_PROBABILITY:
-                kinds[depth] = rng.integers(0, 4)
-                lacking[depth], known[depth] = rng.integers(2, max_arguments + 1), 0
+            if depth < max_depth - 1 and random.random() < OPERATOR_PROBABILITY:
+                kinds[depth] = int(random.random() * 4)
+                lacking[depth], known[depth] = 2 + int(random.random() * (max_arguments - 1)), 0
                 tokens[position + length] = FIRST_OPERATOR + kinds[depth]
                 depth += 1
                 length += 1
                 continue
-            value = rng.integers(0, 10)
+            value = int(random.random() * 10)
             tokens[position + length] = ZERO + value
             length += 1
             while depth > 0:  # the value is an argument of the innermost open operator, which it may complete
@@ -130,7 +133,7 @@ def _accepted(rng, tokens, lengths, values, min_length, max_length, max_depth, m
                 lacking[inner] -= 1
                 if lacking[inner] > 0 or length >= max_length:
                     break
-                value = _apply(kinds[inner], arguments[inner, : known[inner]])
+                value = _apply(kinds[inner], arguments[inner], known[inner])
                 tokens[position + length] = CLOSING
                 length += 1
                 depth -= 1
@@ -144,13 +147,20 @@ def _accepted(rng, tokens, lengths, values, min_length, max_length, max_depth, m
 
 
 @njit(cache=True)
-def _apply(kind, arguments):
-    """Minimum, maximum, median rounded down, or sum modulo 10."""
+def _apply(kind, arguments, count):
+    """Minimum, maximum, median rounded down, or sum modulo 10 of the first `count` arguments, which it sorts."""
+    total = 0
+    for i in range(count):  # insertion sort
+        value, j = arguments[i], i
+        total += value
+        while j > 0 and arguments[j - 1] > value:
+            arguments[j] = arguments[j - 1]
+            j -= 1
+        arguments[j] = value
     if kind == 0:
-        return arguments.min()
+        return arguments[0]
     if kind == 1:
-        return arguments.max()
+        return arguments[count - 1]
     if kind == 3:
-        return arguments.sum() % 10
-    ordered, middle = np.sort(arguments), len(arguments) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
+        return total % 10
+    return (arguments[(count - 1) // 2] + arguments[count // 2]) // 2

@@ -31,7 +31,7 @@ class ListOps(DatasetOptions):
     ----------
     origin : str, default "generated"
         "generated": from the published grammar. "published": the files `listops-1000/basic_{train,val,test}.tsv` of
-        Long Range Arena, from the user's folder; of the options below only the numbers of samples and `max_length` count.
+        Long Range Arena, from the user's folder; of the options below, the numbers of samples and `max_length` apply.
     train_samples : int, default 96000
         Expressions of the train part; of the published ones, the first.
     eval_samples : int, default 2000
