@@ -254,7 +254,7 @@ class NpmPackage:
         npm = shutil.which("npm")
         if npm is None:
             raise UnavailableError("the npm client, which downloads it, is not installed")
-        command = [npm, "pack", self.requirement, "--pack-destination", str(scratch), "--ignore-scripts", "--silent"]
+        command = [npm, "pack", self.requirement, "--pack-destination", str(scratch), "--ignore-scripts", "--loglevel=error"]
         command += [f"--fetch-timeout={1000 * READ_SECONDS}", f"--fetch-retries={ATTEMPTS - 1}"]
         command += ["--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000", "--no-update-notifier"]
         try:
@@ -265,8 +265,8 @@ class NpmPackage:
             raise UnavailableError(f"npm took more than {PACKAGE_SECONDS} s") from error
         archives = list(scratch.glob("*.tgz"))
         if done.returncode or not archives:
-            lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-            raise UnavailableError(f"npm failed: {(lines or ['no message'])[0].strip()}")
+            lines = [line.removeprefix("npm error").strip() for line in done.stderr.splitlines()]
+            raise UnavailableError(f"npm failed: {'; '.join(filter(None, lines[:2])) or 'no message'}")
         return archives[0]
 
 

@@ -64,7 +64,7 @@ class ListOps(DatasetOptions):
 
     @model_validator(mode="after")
     def _lengths_fit(self):
-        if self.max_length < self.min_length + 2:
+        if self.origin == "generated" and self.max_length < self.min_length + 2:
             raise ValueError(
                 f"no expression has more than {self.min_length} (min_length) and fewer than {self.max_length} "
                 "(max_length) tokens"
