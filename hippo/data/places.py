@@ -254,8 +254,8 @@ class NpmPackage:
         npm = shutil.which("npm")
         if npm is None:
             raise UnavailableError("the npm client, which downloads it, is not installed")
-        command = [npm, "pack", self.requirement, "--pack-destination", str(scratch), "--ignore-scripts", "--loglevel=error"]
-        command += [f"--fetch-timeout={1000 * READ_SECONDS}", f"--fetch-retries={ATTEMPTS - 1}"]
+        command = [npm, "pack", self.requirement, "--pack-destination", str(scratch), "--ignore-scripts"]
+        command += ["--loglevel=error", f"--fetch-timeout={1000 * READ_SECONDS}", f"--fetch-retries={ATTEMPTS - 1}"]
         command += ["--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000", "--no-update-notifier"]
         try:
             done = subprocess.run(
