@@ -161,7 +161,7 @@ class Sources:
                 found = self._in_cache((form,), failures) or self._download(form, failures)
             if found:
                 return found
-        raise NoSourceError(self._nowhere(forms, failures))
+        raise self._nowhere(forms, failures)
 
     def _in_data_folder(self, forms: tuple[RawData, ...]) -> Found | None:
         """The first form in the user's folder."""
@@ -262,15 +262,16 @@ class Sources:
         finally:
             lock.release()
 
-    def _nowhere(self, forms: tuple[RawData, ...], failures: list[str]) -> str:
-        """Message of the NoSourceError: what to do, and what was tried."""
+    def _nowhere(self, forms: tuple[RawData, ...], failures: list[str]) -> NoSourceError:
+        """What to do, and what was tried."""
         files = " or ".join(", ".join(form.files) for form in forms)
         tried = [f"data folder: {self.data_dir or 'none given'}", f"cache: {self.cache}"]
         tried += [*failures, "network: not used (offline)"] if self.offline else failures
-        return (
-            f"{forms[0].title}: not found. Put {files} into a folder and set HIPPO_DATA_DIR to it, "
-            "or run once with network access. Tried:\n  " + "\n  ".join(tried)
-        )
+        advice = f"put {files} into a folder and set HIPPO_DATA_DIR to it"
+        if any(form.places for form in forms):
+            advice += ", or run once with network access"
+        what_to_do = advice[0].upper() + advice[1:]
+        return NoSourceError(f"{forms[0].title}: not found. {what_to_do}. Tried:\n  " + "\n  ".join(tried), advice)
 
 
 def _data_folder(data_dir: Path | str | None) -> Path | None:
