@@ -205,7 +205,7 @@ class DatasetOptions(Options):
     ----------
     task : str
         Name of the task of its trials: "classification", "regression", "reconstruction", "readout",
-        "normalization", or another registered one.
+        "normalization", "kernels", or another registered one.
     has_substitute : bool
         True if a synthetic substitute is built where the real recordings are not available.
     user_supplied : bool
