@@ -30,7 +30,7 @@ TASK = Task(
         Column("sampled_distance", "the same, sampled", 1, ".4f"),
         Column("slow_distance", "for the input cos t", 1, ".4f"),
         Column("gram_distance", "Gram matrix", 1, ".4f"),
-        Column("late_energy", "energy after age 2", 100, ".1f"),
+        Column("late_energy", "energy after age 2, %", 100, ".1f"),
         Column("growth", "largest Re λ", 1, ".3f"),
     ),
     score="distance",
