@@ -27,14 +27,15 @@ def build_backbone(options: ModelOptions, input_size: int, encoded: bool) -> Any
     -------
     torch.nn.Module
         The layer itself (`options.backbone`) if there is one, in one direction, without residual connection,
-        normalization and layer dropout; otherwise a `Stack`.
+        normalization and layer dropout, or if the options build the stack themselves; otherwise a `Stack`.
 
     Raises
     ------
     ConfigError
         If layer normalization would act on one channel.
     """
-    if options.layers == 1 and not (options.bidirectional or options.residual or options.norm or options.layer_dropout):
+    plain = not (options.bidirectional or options.residual or options.norm or options.layer_dropout)
+    if options.builds_stack or (options.layers == 1 and plain):
         return options.backbone(input_size)
     return Stack(options, input_size, encoded)
 
