@@ -134,8 +134,9 @@ def tabled() -> dict[str, list[DatasetOptions]]:
     for path in sorted((ROOT / "config/experiments").glob("*.yaml")):
         for scale in ("quick", "paper"):
             experiment = load_experiment(path, scale)
-            known = found[experiment.spec.dataset.name]
-            known += [options for options in experiment.datasets.values() if options not in known]
+            for variant, options in experiment.datasets.items():
+                known = found[experiment.dataset_names[variant]]
+                known += [options] if options not in known else []
     return found
 
 
