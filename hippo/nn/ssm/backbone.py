@@ -1,5 +1,6 @@
 """An S4 layer as the backbone of a model."""
 
+import torch
 from torch import Tensor, nn
 
 from hippo.nn.pooling import last
@@ -46,6 +47,8 @@ class S4Backbone(nn.Module):
         Tensor, shape (batch, output_size), or (batch, length, output_size) if `sequence`
         """
         inputs = inputs if self.entry is None else self.entry(inputs)  # (B, L, H)
+        if torch.is_autocast_enabled(inputs.device.type):  # a linear map before this layer returned bfloat16
+            inputs = inputs.to(self.layer.D.dtype)
         outputs = self.layer(inputs, lengths, rate=self.rate)  # (B, L, H)
         return outputs if sequence else last(outputs, lengths)
 

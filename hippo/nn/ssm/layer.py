@@ -206,9 +206,11 @@ class S4(nn.Module):
             check_lengths(lengths, batch, length)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
-        system = self.system.discretize(rate)
         if state is None and not return_state:
-            return self._mix(convolve(inputs, system, self.D, gelu=self.activation))
+            with torch.autocast(inputs.device.type, enabled=False):  # transforms and responses need float32
+                outputs = convolve(inputs, self.system.discretize(rate), self.D, gelu=self.activation)
+            return self._mix(outputs)
+        system = self.system.discretize(rate)
         self._check_one_direction("a state")
         state = self._state(inputs, state)
         if lengths is None and compiled_scan.serves(inputs, state, system, self.D):
