@@ -113,9 +113,9 @@ class SequenceModel(nn.Module):
             If a shape, a type or a range is wrong.
         """
         if self.documents == 2:
-            inputs, times, lengths = (
-                _flatten(name, value) for name, value in (("inputs", inputs), ("times", times), ("lengths", lengths))
-            )
+            inputs = _flatten("inputs", inputs)
+            times = None if times is None else _flatten("times", times)
+            lengths = None if lengths is None else _flatten("lengths", lengths)
         self._check(inputs, times, lengths)
         if not (self.mixed_precision and uses_autocast(inputs.device)):
             return self._answer(inputs, times, lengths)
@@ -169,11 +169,11 @@ class SequenceModel(nn.Module):
             _check_lengths(lengths, *inputs.shape[:2])
 
 
-def _flatten(name: str, value: Tensor | None) -> Tensor | None:
+def _flatten(name: str, value: Tensor) -> Tensor:
     """Documents (batch, 2, ...) one after another: (2 batch, ...)."""
-    if value is not None and (value.ndim < 2 or value.shape[1] != 2):
+    if value.ndim < 2 or value.shape[1] != 2:
         raise ValueError(f"{name} have shape {tuple(value.shape)}; expected two documents per sample: (batch, 2, ...)")
-    return None if value is None else value.flatten(0, 1)
+    return value.flatten(0, 1)
 
 
 def _check_lengths(lengths: Tensor, samples: int, steps: int) -> None:
