@@ -40,7 +40,8 @@ def list_(experiments, scale, results):
 def init(experiments, out):
     """Create the MLflow store and one MLflow experiment per table, before parallel trials need them."""
     from hippo.files import write_json
-    from hippo.lab.tracking.store import create_store, tracking_uri
+    from hippo.lab.tracking.address import tracking_uri
+    from hippo.lab.tracking.store import create_store
 
     ids = create_store(list(experiments))
     click.echo(f"{tracking_uri()}: {', '.join(ids)}")
