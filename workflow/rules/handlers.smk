@@ -14,6 +14,9 @@ def unfinished():
 
 
 onstart:
+    if is_server() and any(job.rule.name == "train" for job in workflow.dag.needrun_jobs()):
+        # Once here, before the first trial: trials continue without a server that does not answer.
+        shell(f"hippo runs init {' '.join(map(str, EXPERIMENTS.files))} > /dev/null")
     record_process(Path(".snakemake"))
     if trains_again():
         os.environ["HIPPO_FORCE_TRAIN"] = "1"  # read by `hippo train`; in params it would make outcomes out of date
