@@ -104,8 +104,12 @@ class ClusterLaboratory(Workspace):
         for seed in range(self.seeds):
             assert self.metrics(seed) == local.metrics(seed)
             assert self.history(seed) == local.history(seed)
-        table = f"results/smoke/tables/{self.name}.csv"
-        assert (self.folder / table).read_text() == (local.folder / table).read_text()
+        assert self.table() == local.table()
+
+    def table(self) -> str:
+        """The numbers of the table, without times."""
+        numbers = pd.read_csv(self.folder / f"results/smoke/tables/{self.name}.csv", dtype=str)
+        return numbers[numbers["metric"] != "seconds"].to_csv()
 
     def assert_tracked_once(self, uri: str) -> None:
         """Each trial has one run, FINISHED, with every epoch once and in order, and its files as artifacts."""

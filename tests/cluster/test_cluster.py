@@ -9,7 +9,7 @@ from tests.cluster.laboratory import ClusterLaboratory
 from tests.reliability.laboratory import wait_for
 
 pytestmark = pytest.mark.cluster
-SEEDS, EPOCHS = 6, 60
+SEEDS, EPOCHS = 6, 120
 EARLY = 3  # epochs after which a trial is disturbed
 
 
@@ -20,7 +20,7 @@ class Disturbances:
         self.laboratory, self.slurm, self.server = laboratory, slurm, server
         self.done: dict[str, float] = {}
         self.state: dict[str, str] = {}
-        self.connections = 0
+        self.connections, self.sampled = 0, 0.0
 
     def job(self, seed: int) -> str:
         """Number of the Slurm job that runs a trial."""
@@ -52,7 +52,10 @@ class Disturbances:
                 lambda: "stop database" in self.done and self.is_training(4),
                 lambda: run("scancel", "--signal=USR1", self.job(4)),
             ),
-            "start database": (lambda: self.since("stop database") > 20, self.server.start_database),
+            "start database": (
+                lambda: self.since("stop database") > 15 and self.since("warn without a server") > 5,
+                self.server.start_database,
+            ),
             "kill node": (lambda: "start database" in self.done and self.is_training(5), lambda: self.kill_node(5)),
             "start node": (self.is_down, lambda: self.slurm.start_node(self.state["node"])),
         }
@@ -72,7 +75,9 @@ class Disturbances:
 
     def act(self) -> None:
         """Carry out every action whose condition holds."""
-        if "stop database" not in self.done or "start database" in self.done:
+        is_up = "stop database" not in self.done or "start database" in self.done
+        if is_up and time.monotonic() - self.sampled > 2:
+            self.sampled = time.monotonic()
             self.connections = max(self.connections, self.server.connections())
         for name, (condition, action) in self.plan().items():
             if name not in self.done and condition():

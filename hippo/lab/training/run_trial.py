@@ -22,13 +22,12 @@ from hippo.lab.training.interruption import Interrupted, Interruption
 from hippo.lab.training.recorder import Recorder
 from hippo.lab.trials.checkpoints import Checkpoints
 from hippo.lab.trials.lock import locked
-from hippo.lab.trials.outcome import remove_outcome, write_outcome
+from hippo.lab.trials.outcome import UNDELIVERED, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
 from hippo.lab.trials.up_to_date import restore_outcome
 
 log = logging.getLogger(__name__)
 
-UNDELIVERED = ".undelivered"  # marks an outcome that the tracked run does not have yet
 STALE = (UNDELIVERED, "failure.json", "reconstruction.csv", "figure.png", "figure.svg")
 
 

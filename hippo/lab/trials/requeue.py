@@ -15,7 +15,7 @@ def requeue_job() -> bool:
 
     Slurm sends the same signals before a time limit and a preemption, after which the trial has to go on, and when a
     person cancels the job, after which it must not. The state of the job tells them apart: a cancelled job, and one
-    that Slurm requeues itself, is no longer running.
+    that Slurm requeues itself, is no longer running, and has not reached its time limit.
 
     Returns
     -------
@@ -27,9 +27,9 @@ def requeue_job() -> bool:
         return False
     try:
         shown = _scontrol("show", "job", "--oneliner", job)
-        state = re.search(r"\bJobState=(\w+)", shown)
-        if state is None or state[1] != "RUNNING":
-            log.info("Slurm job %s is %s: not requeued", job, state[1] if state else "unknown")
+        state, reason = (_field(name, shown) for name in ("JobState", "Reason"))
+        if state != "RUNNING" and (state, reason) != ("COMPLETING", "TimeLimit"):
+            log.info("Slurm job %s is %s: not requeued", job, state)
             return False
         _scontrol("requeue", job)
     except (OSError, subprocess.SubprocessError) as error:
@@ -40,6 +40,12 @@ def requeue_job() -> bool:
         return False
     log.info("Slurm job %s is requeued; it resumes the trial", job)
     return True
+
+
+def _field(name: str, shown: str) -> str:
+    """A field of the description of a job."""
+    found = re.search(rf"\b{name}=(\w+)", shown)
+    return found[1] if found else "unknown"
 
 
 def _scontrol(*arguments: str) -> str:

@@ -6,8 +6,9 @@ from mlflow.exceptions import MlflowException
 from hippo.config import ConfigError
 from hippo.lab.tracking import run as runs
 from hippo.lab.tracking import store
-from hippo.lab.trials.outcome import read_json
-from tests.lab.tracked import make_run, make_trial, rows
+from hippo.lab.tracking.import_runs import import_trials
+from hippo.lab.trials.outcome import UNDELIVERED, read_json
+from tests.lab.tracked import make_run, make_trial, rows, write_folder
 
 
 @pytest.fixture
@@ -77,3 +78,16 @@ def test_a_store_that_is_no_server_must_answer(tracking, server, tmp_path, monke
     monkeypatch.setattr(runs, "is_server", lambda: False)
     with pytest.raises(ConfigError, match="connection refused"):
         make_run(make_trial(tracking.experiment), tmp_path / "trial").start(resumed=False)
+
+
+def test_what_a_server_missed_is_delivered_alone(tracking, tmp_path):
+    """An import of undelivered trials leaves every other trial alone."""
+    folders = []
+    for seed in (0, 1):
+        trial = make_trial(tracking.experiment, seed=seed)
+        folders.append(write_folder(tmp_path / f"trials/seed{seed}", trial, run_id=f"unknown{seed}"))
+    (folders[1] / UNDELIVERED).touch()
+    (imported,) = import_trials(tmp_path / "trials", undelivered=True)
+    assert imported.state == "imported" and len(tracking.runs()) == 1
+    assert not (folders[1] / UNDELIVERED).exists()
+    assert not list(import_trials(tmp_path / "trials", undelivered=True))

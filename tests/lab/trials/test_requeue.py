@@ -7,7 +7,7 @@ from hippo.lab.trials.requeue import requeue_job
 SCONTROL = """#!/bin/sh
 echo "$@" >> {folder}/asked
 case $1 in
-  show) echo "JobId=7 JobName=a JobState={state} Reason=None" ;;
+  show) echo "JobId=7 JobName=a JobState={state} Reason={reason}" ;;
   requeue) {requeue} ;;
 esac
 """
@@ -17,9 +17,9 @@ esac
 def slurm(tmp_path, monkeypatch):
     """A function that makes a `scontrol` whose job is in a state; it returns what was asked."""
 
-    def make(state, requeue="exit 0"):
+    def make(state, requeue="exit 0", reason="None"):
         script = tmp_path / "scontrol"
-        script.write_text(SCONTROL.format(folder=tmp_path, state=state, requeue=requeue))
+        script.write_text(SCONTROL.format(folder=tmp_path, state=state, requeue=requeue, reason=reason))
         script.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
         monkeypatch.setenv("SLURM_JOB_ID", "7")
@@ -30,6 +30,12 @@ def slurm(tmp_path, monkeypatch):
 
 def test_a_running_job_is_requeued(slurm):
     asked = slurm("RUNNING")
+    assert requeue_job()
+    assert asked() == ["show job --oneliner 7", "requeue 7"]
+
+
+def test_a_job_that_has_reached_its_time_limit_is_requeued(slurm):
+    asked = slurm("COMPLETING", reason="TimeLimit")
     assert requeue_job()
     assert asked() == ["show job --oneliner 7", "requeue 7"]
 
