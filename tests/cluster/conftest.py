@@ -3,6 +3,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cluster import server as servers
@@ -17,7 +18,10 @@ def folder():
     path = Path(tempfile.mkdtemp(prefix="hippo-cluster-"))
     path.chmod(0o755)
     yield path
+    arguments = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
     shutil.rmtree(path, ignore_errors=True)
+    left = [line for line in arguments if str(path) in line]
+    assert not left, f"processes of the cluster are left: {left}"
 
 
 @pytest.fixture(scope="session")

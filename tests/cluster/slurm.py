@@ -205,23 +205,25 @@ class Slurm:
 
     def stop(self) -> None:
         """Cancel all jobs and end all daemons."""
-        with contextlib.suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.CalledProcessError, subprocess.TimeoutExpired, AssertionError):
             self.run("scancel", "--user", psutil.Process().username())
             self._wait(lambda: not self.jobs(), 30)
+        steps: list[psutil.Process] = []
         for name in [*self.names, "slurmctld", "munged"]:
             if name in self._daemons:
                 process = self._daemons.pop(name)
-                steps = psutil.Process(process.pid).children(recursive=True)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    steps += psutil.Process(process.pid).children(recursive=True)
                 process.send_signal(signal.SIGTERM if name == "munged" else signal.SIGKILL)
                 try:
                     process.wait(20)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-                _, alive = psutil.wait_procs(steps, timeout=5)
-                for step in alive:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        step.kill()
+        _, alive = psutil.wait_procs(steps, timeout=5)
+        for step in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                step.kill()
 
     def run(self, *command: str) -> str:
         """Output of a Slurm command."""
