@@ -24,6 +24,7 @@ rule all:
     localrule: True
 
 
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/tables.smk"

@@ -29,7 +29,8 @@ COMMANDS = {
     "dry run, every job": ("-n", NAME, "--quiet", "host"),
 }
 # What a job is in `--run`: bash reads this file first, so that `hippo` only writes the outputs of the rule.
-INSTANT = """hippo() {
+INSTANT = """exec() { "$@"; }
+hippo() {
   local command=$1 out=
   while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; shift; done
   case $command in

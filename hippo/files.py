@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,8 @@ def atomic(path: Path) -> Iterator[Path]:
     OSError
         If the file cannot be written. The error names `path`, also where the original one, of a full disk, does not.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Process ids repeat on other machines, which may share this folder.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial

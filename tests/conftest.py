@@ -12,6 +12,12 @@ def workspace(tmp_path):
     return Workspace(tmp_path / "workspace")
 
 
+@pytest.fixture
+def figure(record_property):
+    """Says a figure of the suite's summary, which docs/reliability.md quotes."""
+    return lambda words: record_property("figure", words)
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print what tests measured (`record_property("figure", …)`): docs/reliability.md quotes it."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]

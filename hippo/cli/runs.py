@@ -40,7 +40,8 @@ def list_(experiments, scale, results):
 def init(experiments, out):
     """Create the MLflow store and one MLflow experiment per table, before parallel trials need them."""
     from hippo.files import write_json
-    from hippo.lab.tracking.store import create_store, tracking_uri
+    from hippo.lab.tracking.address import tracking_uri
+    from hippo.lab.tracking.store import create_store
 
     ids = create_store(list(experiments))
     click.echo(f"{tracking_uri()}: {', '.join(ids)}")
@@ -51,7 +52,8 @@ def init(experiments, out):
 @runs.command("import")
 @click.argument("trials", type=FOLDER)
 @gone_option
-def import_(trials, gone):
+@click.option("--undelivered", is_flag=True, help="Only trials that ended while the store was unreachable.")
+def import_(trials, gone, undelivered):
     """Deliver every trial under the folder TRIALS to the store, each once: after a move, or without its runs.
 
     The exit status is 1 if a trial was left alone or failed.
@@ -59,7 +61,7 @@ def import_(trials, gone):
     from hippo.lab.tracking.import_runs import import_trials
 
     states = Counter()
-    for trial in import_trials(trials, gone):
+    for trial in import_trials(trials, gone, undelivered):
         states[trial.state] += 1
         click.echo(trial)
     missing = {"left": "left alone", "failed": "failed", "empty": "never started"}

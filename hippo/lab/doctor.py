@@ -222,8 +222,12 @@ def _data(data_dir: Path | None) -> tuple[str, str]:
 
 def _tracking() -> tuple[str, str]:
     """Whether the tracking store can be used."""
-    from hippo.lab.tracking.store import DATABASE, EMBEDDED, connect, tracking_uri
+    from hippo.lab.tracking.address import EMBEDDED, is_server, tracking_uri
+    from hippo.lab.tracking.server import describe_server
+    from hippo.lab.tracking.store import DATABASE, connect
 
+    if is_server():
+        return describe_server()
     if tracking_uri() != EMBEDDED or DATABASE.exists():
         connect()
         return "ok", tracking_uri()

@@ -21,9 +21,3 @@ def laboratory(undisturbed, tmp_path):
     shutil.rmtree(fresh.folder / "results")
     shutil.rmtree(fresh.folder / "mlruns")
     return fresh
-
-
-@pytest.fixture
-def figure(record_property):
-    """Says a figure of the suite's summary, which docs/reliability.md quotes."""
-    return lambda words: record_property("figure", words)

@@ -27,6 +27,7 @@ rule fetch:
         "logs/fetch/{dataset}.log",
     benchmark:
         "results/benchmarks/fetch/{dataset}.tsv"
+    localrule: True
     resources:
         runtime=60,
     shell:
@@ -43,6 +44,7 @@ rule prepare:
         "logs/{scale}/prepare/{experiment}/{variant}.log",
     benchmark:
         "results/{scale}/benchmarks/prepare/{experiment}/{variant}.tsv"
+    localrule: True
     resources:
         mem_mb=4000,
         runtime=30,

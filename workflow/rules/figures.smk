@@ -48,6 +48,7 @@ for name, figure in FIGURES.items():
             stem_of(name).replace("results/{scale}/figures", "logs/{scale}/figure") + ".log",
         benchmark:
             stem_of(name).replace("/figures/", "/benchmarks/figure/") + ".tsv"
+        localrule: True
         resources:
             mem_mb=2000,
             runtime=20,
@@ -71,6 +72,7 @@ rule report:
         "logs/{scale}/report.log",
     benchmark:
         "results/{scale}/benchmarks/report.tsv"
+    localrule: True
     shell:
         # On every table and sweep that exists, not only on those that this run makes.
         "hippo report --scale {wildcards.scale} --out {output} > {log} 2>&1"

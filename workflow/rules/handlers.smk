@@ -14,7 +14,16 @@ def unfinished():
     return sorted({(scale, name) for _, scale, _, name, *_ in axes if (name, scale) in EXPERIMENTS})
 
 
+def deliver_late():
+    """Deliver what trials could not deliver that ended while their server was away."""
+    if any(Path("results").glob("*/trials/*/*/*/*/.undelivered")):
+        shell("hippo runs import results --undelivered || true")
+
+
 onstart:
+    if is_server() and any(job.rule.name == "train" for job in workflow.dag.needrun_jobs()):
+        # Once here, before the first trial: trials continue without a server that does not answer.
+        shell(f"hippo runs init {' '.join(map(str, EXPERIMENTS.files))} > /dev/null")
     record_process(Path(".snakemake"))
     reevaluate_once(workflow.scheduler, workflow.local_exec)
     if trains_again():
@@ -29,10 +38,12 @@ onerror:
         shell(f"hippo {kind} {EXPERIMENTS.files[name]} --scale {scale} --out results/{scale}/{kind}s/{name}.partial.md")
     for scale in dict(unfinished()):
         shell(f"hippo report --scale {scale} > /dev/null")
+    deliver_late()
     remove_record(Path(".snakemake"))
 
 
 onsuccess:
+    deliver_late()
     if folders := [str(path) for path in (*Path("results").glob("benchmarks"), *Path("results").glob("*/benchmarks"))]:
         shell("hippo times --since {STARTED} {folders}")
     shell("echo; ls results/{SETTINGS.scale}/report.html 2> /dev/null || true")  # the page to open

@@ -34,6 +34,7 @@ for kind in PAGES:
             f"logs/{{scale}}/{kind}/{{experiment}}.log",
         benchmark:
             f"results/{{scale}}/benchmarks/{kind}/{{experiment}}.tsv"
+        localrule: True
         params:
             command=kind,
             file=file_of,

@@ -1,4 +1,5 @@
 # The tracking store, once; then one job per trial.
+from hippo.lab.tracking.address import is_server
 from hippo.lab.trials.up_to_date import is_up_to_date
 
 UPSTREAM = {"fetch", "prepare", "store", "train"}  # rules that an outcome depends on
@@ -18,7 +19,8 @@ def trial_inputs(wildcards):
     No file is changed: an outcome that is out of date is added to those that Snakemake is forced to make again.
     """
     data, outcome = (path.format(**wildcards) for path in (DATA, OUTCOME))
-    inputs = [data, ancient("mlruns/store.json")]
+    # A server exists already, and creates experiments for many trials at once without a race.
+    inputs = [data] if is_server() else [data, ancient("mlruns/store.json")]
     if not workflow.is_main_process or is_forced(outcome, data):
         return inputs
     if is_up_to_date(trial_of(wildcards), Path(outcome), Path(data), SETTINGS.require_real_data):
@@ -54,6 +56,7 @@ rule store:
         "logs/store.log",
     benchmark:
         "results/benchmarks/store.tsv"
+    localrule: True
     shell:
         # No params: a new experiment does not make finished trials out of date.
         f"hippo runs init {' '.join(EXPERIMENTS.files)} --out {{output}} > {{log}} 2>&1"
@@ -68,12 +71,15 @@ rule train:
         "logs/{scale}/train/" + TRIAL + ".log",
     benchmark:
         "results/{scale}/benchmarks/train/" + TRIAL + ".tsv"
-    retries: SETTINGS.retries
+    # The Snakemake that a Slurm job starts must not retry, too: retries would multiply.
+    retries: SETTINGS.retries if workflow.is_main_process else 0
     threads: request("threads")
     resources:
         mem_mb=request("mem_mb"),
         runtime=request("runtime"),
         gpu=request("gpu"),
+        trials=1,  # profiles/slurm: at most so many at once in one job
+        **SETTINGS.slurm_resources(),
     params:
         file=file_of,
         data=DATA,
@@ -82,5 +88,6 @@ rule train:
     shell:
         # A finished trial is restored, not trained, unless the environment has HIPPO_FORCE_TRAIN (handlers.smk).
         # --wait: a job of a Snakemake that was killed may still be running the trial.
-        "hippo train {params.file} --scale {wildcards.scale} --variant {wildcards.variant} --model {wildcards.model}"
+        # exec: a shell in between would die of a signal first, and Slurm would kill the trial while it saves its state.
+        "exec hippo train {params.file} --scale {wildcards.scale} --variant {wildcards.variant} --model {wildcards.model}"
         " --seed {wildcards.seed} --threads {threads} --data {params.data} --out {params.folder} --wait > {log} 2>&1"

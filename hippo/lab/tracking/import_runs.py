@@ -11,6 +11,7 @@ from hippo.lab.tracking import store
 from hippo.lab.tracking.run import TrackedRun, run_in_folder
 from hippo.lab.tracking.trial_folder import TrialFolder, UnreadableError, read_trial_folder
 from hippo.lab.trials.failures import KILLED, find_failure
+from hippo.lab.trials.outcome import UNDELIVERED
 from hippo.lab.trials.process import is_alive, written_at
 
 
@@ -37,7 +38,7 @@ class ImportedTrial:
         return f"{self.name}: {self.message}"
 
 
-def import_trials(root: Path, gone: tuple[str, ...] = ()) -> Iterator[ImportedTrial]:
+def import_trials(root: Path, gone: tuple[str, ...] = (), undelivered: bool = False) -> Iterator[ImportedTrial]:
     """Deliver every trial folder under `root` to the store, except what the store already has.
 
     A trial that ended without an outcome becomes a KILLED or FAILED run, until it is resumed.
@@ -48,6 +49,8 @@ def import_trials(root: Path, gone: tuple[str, ...] = ()) -> Iterator[ImportedTr
         Folder of trials, for example results/quick/trials.
     gone : tuple of str
         Hosts that run no process any more.
+    undelivered : bool
+        Only trials that ended while the store was unreachable.
 
     Yields
     ------
@@ -62,7 +65,13 @@ def import_trials(root: Path, gone: tuple[str, ...] = ()) -> Iterator[ImportedTr
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder; name a folder of trials, for example results/quick/trials")
     for path in sorted(root.rglob("trial.yaml")):
-        yield _import(path.parent, gone)
+        mark = path.with_name(UNDELIVERED)
+        if undelivered and not mark.exists():
+            continue
+        imported = _import(path.parent, gone)
+        if imported.state == "imported":
+            mark.unlink(missing_ok=True)
+        yield imported
 
 
 def reconcile(results: Path, gone: tuple[str, ...] = ()) -> Iterator[ImportedTrial]:

@@ -5,22 +5,26 @@ delivered at a later epoch, at the end of the trial, or by `hippo runs import`.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mlflow.entities import Dataset as TrackedDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 
+from hippo.config import ConfigError
 from hippo.files import write_json
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
-from hippo.lab.tracking.delivery import Delivery, to_metrics
+from hippo.lab.tracking.address import is_server, tracking_uri
+from hippo.lab.tracking.delivery import RETRY_SECONDS, Delivery, to_metrics
 from hippo.lab.trials.outcome import has_outcome, is_substitute, read_json
 from hippo.lab.trials.process import is_alive, this_process
 from hippo.lab.trials.provenance import git_commit
 
 log = logging.getLogger(__name__)
 
+UNKNOWN = "unknown"  # id of a run that no file names
 SMALL = 10_000_000  # bytes; larger files of a trial's folder are not uploaded as artifacts
 
 
@@ -48,25 +52,28 @@ class TrackedRun:
     Raises
     ------
     ConfigError
-        If the store cannot be used.
+        If a store that is no server cannot be used.
     """
 
     def __init__(self, trial: TrialSpec, data: dict, identity: str, folder: Path, commit: str | None = None):
         self.trial, self.data, self.identity, self.folder = trial, data, identity, folder
         self.commit = commit or git_commit() or "unknown"
         self.path = f"{trial.scale}/{trial.name}"
-        self.client = store.connect()
+        self.client = store.open_client()
         self.id: str | None = None
         self.delivery: Delivery | None = None
         self._process = this_process()
         self._named = run_in_folder(folder)
         self._began: int | None = None  # milliseconds since 1970
         self._is_import = False  # whether the trial ran long before its run was created
+        self._resumed = False
+        self._try_again = 0.0  # on the clock of time.monotonic(): when to ask a server again that did not answer
 
     def start(self, resumed: bool) -> None:
         """Continue the trial's unfinished run, or create a run; older runs of the trial are marked superseded.
 
-        A run that another process may be writing is neither continued nor superseded.
+        A run that another process may be writing is neither continued nor superseded. If a server does not answer, the
+        trial trains without it, and its run starts as soon as the server answers.
 
         Parameters
         ----------
@@ -76,11 +83,37 @@ class TrackedRun:
         Raises
         ------
         ConfigError
-            If the store cannot be used.
+            If a store that is no server cannot be used.
         """
+        self._resumed = resumed
+        try:
+            self._start()
+        except ConfigError as error:
+            if not is_server():
+                raise
+            self._start_later(error)
+            self._write_run_json()
+
+    def reach(self) -> str | None:
+        """Return the id of the run, which starts now if its server did not answer before; None if it still does not."""
+        if self.id is None:
+            try:
+                self._start()
+            except ConfigError as error:
+                self._start_later(error)
+        return self.id
+
+    def _start_later(self, error: ConfigError) -> None:
+        """Note that the server did not answer."""
+        log.warning("%s; the trial continues, and its run starts when the server answers", error)
+        self.id, self.delivery = None, None
+        self._try_again = time.monotonic() + RETRY_SECONDS
+
+    def _start(self) -> None:
+        """Start the run in the store; ConfigError if that is impossible."""
         with store.required():
             experiment, runs = self._find_runs()
-            same = [run for run in self._with_identity(runs) if resumed or "outcome" not in run.data.tags]
+            same = [run for run in self._with_identity(runs) if self._resumed or "outcome" not in run.data.tags]
             free = [run for run in same if not _is_superseded(run) and self._has_ended(run)]
             if free:
                 self._continue(free[0])
@@ -132,6 +165,8 @@ class TrackedRun:
         rows : list of dict
             The whole history, one mapping of numbers per epoch, each with `epoch`.
         """
+        if self.id is None and (time.monotonic() < self._try_again or self.reach() is None):
+            return
         if self.delivery.is_due():
             self._attempt(lambda: self.delivery.log(rows), timed=True)
 
@@ -163,7 +198,7 @@ class TrackedRun:
             ended = self._began + int(1000 * metrics["seconds"]) if self._is_import else None
             self.client.set_terminated(self.id, "FINISHED", end_time=ended)
 
-        return self._attempt(send)
+        return self.reach() is not None and self._attempt(send)
 
     def stop(self, rows: list[dict], status: str, message: str) -> bool:
         """End the run for now, with status KILLED or FAILED; return False if the store is unreachable."""
@@ -182,7 +217,7 @@ class TrackedRun:
             return True
         except store.STORE_ERRORS as error:
             reason = " ".join(str(error).split())[:300]
-            uri = store.tracking_uri()
+            uri = tracking_uri()
             log.warning("tracking store %s: %s; what it did not receive is in %s", uri, reason, self.folder)
             self.delivery.forget()
             return False
@@ -200,8 +235,8 @@ class TrackedRun:
     def _write_run_json(self) -> None:
         """Write run.json, which names the run and the process that trains."""
         content = {
-            "run_id": self.id,
-            "uri": store.tracking_uri(),
+            "run_id": self.id or (None if self._named == UNKNOWN else self._named),
+            "uri": tracking_uri(),
             "identity": self.identity,
             "commit": self.commit,
             **this_process(),
@@ -316,9 +351,9 @@ class TrackedRun:
 
 
 def run_in_folder(folder: Path) -> str:
-    """Return the id of the run that the files of a trial's folder name; "unknown" if they name none."""
+    """Return the id of the run that the files of a trial's folder name; UNKNOWN if they name none."""
     names = (read_json(folder / file).get("run_id") for file in ("metrics.json", "outcome.json", "run.json"))
-    return next((name for name in names if name), "unknown")
+    return next((name for name in names if name), UNKNOWN)
 
 
 def _is_superseded(run: Run) -> bool:

@@ -20,20 +20,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from hippo.config import ConfigError
+from hippo.lab.tracking.address import EMBEDDED, is_server, tracking_uri
+from hippo.lab.tracking.network_disk import network_disk
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = "sqlite:///mlruns/mlflow.db"
 DATABASE = Path("mlruns/mlflow.db")
 ARTIFACTS = Path("mlruns/artifacts")
 LOCK_SECONDS = 600  # a database takes seconds to create, and many trials may wait for it
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, ImportError, OSError)
-
-
-def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI, or the address of the embedded database in mlruns/."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED
 
 
 def create_store(experiments: list[str]) -> dict[str, str]:
@@ -63,11 +59,29 @@ def create_store(experiments: list[str]) -> dict[str, str]:
 
 def connect() -> MlflowClient:
     """Return a client of the tracking store, which is created if absent; ConfigError if it cannot be used."""
-    with required():
-        if (path := _database()) is None:
-            client = MlflowClient(tracking_uri())
+    client = open_client()
+    if is_server():
+        with required():
             client.search_experiments(max_results=1)  # raises unless the server answers
-            return client
+    return client
+
+
+def open_client() -> MlflowClient:
+    """Return a client of the tracking store; a file is created if absent, a server is not asked yet.
+
+    Raises
+    ------
+    ConfigError
+        If a store in a file cannot be used.
+    """
+    path = _database()
+    if path and (disk := network_disk(path)):
+        reason = "SQLite's locks and its write-ahead log do not work there"
+        advice = "set MLFLOW_TRACKING_URI to the address of a server, or to sqlite:////a/local/folder/mlflow.db"
+        raise ConfigError(f"tracking store {tracking_uri()}: on a network disk ({disk}): {reason}; {advice}")
+    with required():
+        if path is None:
+            return MlflowClient(tracking_uri())
         path.parent.mkdir(parents=True, exist_ok=True)
         with _creation_lock():
             with closing(sqlite3.connect(path, timeout=60)) as database:

@@ -12,6 +12,7 @@ from hippo.config import ConfigError
 from hippo.lab.plan.experiment import Experiment
 from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.tracking import store
+from hippo.lab.tracking.address import EMBEDDED, tracking_uri
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def record_sweep(experiment: Experiment, curve: pd.DataFrame, out: Path) -> None
     out : Path
         The sweep's page. The .png and .csv beside it are uploaded as artifacts.
     """
-    if store.tracking_uri() == store.EMBEDDED and not store.DATABASE.exists():
+    if tracking_uri() == EMBEDDED and not store.DATABASE.exists():
         return  # no trial was tracked here
     try:
         with store.required():

@@ -16,6 +16,7 @@ class Interrupted(SystemExit):
 
     def __init__(self, number: int):
         super().__init__(128 + number)
+        self.number = number
         self.signal = signal.Signals(number).name
 
     def __str__(self) -> str:
@@ -34,8 +35,15 @@ class Interruption:
     def __init__(self):
         self.caught: int | None = None
 
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal came."""
+        if self.caught is not None:
+            raise Interrupted(self.caught)
+
     def __enter__(self) -> "Interruption":
         self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        # A Slurm job blocks SIGUSR1 until here, so that one that came while this process started is not lost.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return self
 
     def __exit__(self, *_) -> None:

@@ -3,11 +3,8 @@
 A finished trial is not trained again: its outcome is restored as long as settings and data are the same.
 """
 
-import fcntl
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -24,13 +21,13 @@ from hippo.lab.tracking.run import TrackedRun
 from hippo.lab.training.interruption import Interrupted, Interruption
 from hippo.lab.training.recorder import Recorder
 from hippo.lab.trials.checkpoints import Checkpoints
-from hippo.lab.trials.outcome import read_json, remove_outcome, write_outcome
+from hippo.lab.trials.lock import locked
+from hippo.lab.trials.outcome import UNDELIVERED, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
 from hippo.lab.trials.up_to_date import restore_outcome
 
 log = logging.getLogger(__name__)
 
-UNDELIVERED = ".undelivered"  # marks an outcome that the tracked run does not have yet
 STALE = (UNDELIVERED, "failure.json", "reconstruction.csv", "figure.png", "figure.svg")
 
 
@@ -75,27 +72,8 @@ def run_trial(
         log.info("%s: the outcome is up to date, nothing to train; --force trains again", trial.name)
         _deliver_late(trial, folder, metrics)
         return metrics
-    with _lock(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
+    with locked(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
         return _run(trial, dataset_path, folder, interruption)
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Hold the folder of a trial for this process, by a lock on the folder itself that ends with the process."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        other = read_json(folder / "run.json")
-        who = f"process {other['pid']} on {other['host']}" if {"pid", "host"} <= other.keys() else "another process"
-        raise ConfigError(f"{folder}: {who} is training this trial; wait until it ends, or end it") from None
-    except OSError as error:  # a file system without locks on folders
-        log.info("%s: cannot be locked: %s", folder, error)
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Interruption) -> dict:
@@ -122,7 +100,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
             "seconds": round(recorder.elapsed(), 3),
             "trial": trial.digest,
             "threads": trial.threads,
-            "run_id": run.id,
+            "run_id": run.reach(),
             "dataset": data,
             "kernels": recorder.kernels,
             "commit": git_commit(),
@@ -167,7 +145,7 @@ def _deliver_late(trial: TrialSpec, folder: Path, metrics: dict) -> None:
     if not (folder / UNDELIVERED).exists():
         return
     try:
-        with _lock(folder):
+        with locked(folder):
             (folder / "failure.json").unlink(missing_ok=True)
             run = TrackedRun(trial, metrics["dataset"], _identity(trial, metrics["dataset"]), folder, metrics["commit"])
             run.start_import()

@@ -11,6 +11,7 @@ from pathlib import Path
 from hippo.files import write_json
 
 SOURCE, COPY = "outcome.json", "metrics.json"
+UNDELIVERED = ".undelivered"  # marks an outcome that the tracked run does not have yet
 
 
 def read_json(path: Path) -> dict:
