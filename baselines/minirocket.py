@@ -34,12 +34,12 @@ class MiniRocketFeatures(TransformerMixin, BaseEstimator):
     def __init__(self, kernels: int = 10_000, seed: int = 0):
         self.kernels, self.seed = kernels, seed
 
-    def fit(self, X: np.ndarray, y: object = None) -> "MiniRocketFeatures":
+    def fit(self, X: np.ndarray | list[np.ndarray], y: object = None) -> "MiniRocketFeatures":
         """Choose dilations, channels and biases.
 
         Parameters
         ----------
-        X : ndarray, shape (samples, length, channels)
+        X : ndarray, shape (samples, length, channels), or list of ndarray, shape (length, channels)
             Training sequences.
         y : object
             Ignored.
@@ -58,12 +58,12 @@ class MiniRocketFeatures(TransformerMixin, BaseEstimator):
             self.transform_.fit(_frames(X))
         return self
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
+    def transform(self, X: np.ndarray | list[np.ndarray]) -> np.ndarray:
         """Compute the features.
 
         Parameters
         ----------
-        X : ndarray, shape (samples, length, channels)
+        X : ndarray, shape (samples, length, channels), or list of ndarray, shape (length, channels)
 
         Returns
         -------
@@ -72,6 +72,6 @@ class MiniRocketFeatures(TransformerMixin, BaseEstimator):
         return self.transform_.transform(_frames(X)).to_numpy()
 
 
-def _frames(X: np.ndarray) -> list[pd.DataFrame]:
+def _frames(X: np.ndarray | list[np.ndarray]) -> list[pd.DataFrame]:
     """Return the sequences in sktime's format for unequal lengths: one data frame (length, channels) each."""
-    return [pd.DataFrame(sequence) for sequence in np.asarray(X, dtype=np.float32)]
+    return [pd.DataFrame(np.asarray(sequence, dtype=np.float32)) for sequence in X]

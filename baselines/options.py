@@ -71,6 +71,60 @@ class ExpRNN(ModelOptions):
         return ExpRNNCell(input_size, self.hidden_size)
 
 
+class Transformer(ModelOptions):
+    """Plain Transformer encoder with sinusoidal positions (Vaswani et al. 2017), PyTorch's.
+
+    Its layers have residual connections, layer normalization and dropout of their own.
+    """
+
+    builds_stack: ClassVar[bool] = True
+    test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "heads": 2, "bidirectional": False, "pooling": "last"}
+
+    hidden_size: int = Field(128, ge=1, le=100_000, description="Channels of every layer; a multiple of heads.")
+    embedding_size: PositiveInt | None = Field(
+        None, description="Channels that the inputs are encoded in; null: hidden_size, which the layers read."
+    )
+    pooling: Literal["last", "mean"] = Field(
+        "mean", description="How the outputs of all steps become one per sequence: the last one, or their mean."
+    )
+    layers: PositiveInt = Field(4, description="Layers, each with parameters of its own.")
+    bidirectional: bool = Field(
+        True, description="Each step attends to all steps; if false, to itself and earlier ones."
+    )
+    residual: Literal[True] = Field(True, description="Add the inputs of attention and feed-forward network to theirs.")
+    norm: Literal["layer"] = Field("layer", description="Layer normalization over channels.")
+    tie_dropout: Literal[False] = Field(False, description="Dropout of each step is its own.")
+    heads: PositiveInt = Field(4, description="Attention heads.")
+    feedforward_size: PositiveInt | None = Field(
+        None, description="Units of the hidden layer of each feed-forward network; null: four times hidden_size."
+    )
+
+    @model_validator(mode="after")
+    def _fits_heads(self):
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size = {self.hidden_size} is not a multiple of heads = {self.heads}")
+        return self
+
+    def encoder_size(self, vocabulary: int | None) -> int:
+        """Return `embedding_size`, by default `hidden_size`: inputs are always encoded."""
+        return self.embedding_size or self.hidden_size
+
+    def backbone(self, input_size: int) -> "nn.Module":
+        """Build a `TransformerBackbone` with all layers for `input_size` channels."""
+        from baselines.transformer import TransformerBackbone
+
+        return TransformerBackbone(
+            input_size,
+            self.hidden_size,
+            self.layers,
+            self.heads,
+            self.feedforward_size or 4 * self.hidden_size,
+            self.layer_dropout,
+            self.prenorm,
+            causal=not self.bidirectional,
+        )
+
+
 class MiniRocket(ClassifierOptions):
     """MiniRocket features and a ridge classifier on them (Dempster, Schmidt, Webb 2021)."""
 

@@ -33,6 +33,7 @@ constexpr KernelsOf<T> kernels_of = {
     .ssm_convolution = ssm_convolution<T>,
     .ssm_scan = ssm_scan<T>,
     .line_features = kLineFeatures<T>,
+    .lanes = Lanes<T>::count,
     .float64_lanes = Lanes<double>::count,
     .first_nonfinite = first_nonfinite<T>,
     .peak_fma = peak_fma<T>,

@@ -21,11 +21,12 @@ struct KernelsOf {
   void (*legs_step)(const LegsStepArguments<T>&);
   void (*legs_step_adjoint)(const LegsStepArguments<T>&);
   void (*legs_project)(const LegsProjectArguments<T>&);
-  // Of blocks of `float64_lanes` features, of units of `line_features` features of a sample, of features of a sample.
+  // Of blocks of `float64_lanes` features (backward `lanes`), of units of `line_features` features of a sample, of
+  // features of a sample.
   void (*ssm_kernel)(const SsmKernelArguments<T>&, const Rows& blocks);
   void (*ssm_convolution)(const SsmConvolutionArguments<T>&, const Rows& units);
   void (*ssm_scan)(const SsmScanArguments<T>&, const Rows& rows);
-  std::int64_t line_features, float64_lanes;
+  std::int64_t line_features, lanes, float64_lanes;
   std::int64_t (*first_nonfinite)(const T* values, std::int64_t size);  // -1 where all are finite
   // For comparison: runs so many rounds at the core's peak rate and returns the multiply-adds done; and the published
   // algorithm, one input of step ratio 1/k after the other for k = first, first + 1, ...

@@ -36,7 +36,8 @@ class ClassifierOptions(Options):
         Returns
         -------
         sklearn.base.ClassifierMixin
-            Unfitted classifier of sequences (samples, length, channels).
+            Unfitted classifier of sequences (samples, length, channels), or of a list of sequences (length, channels)
+            of unequal lengths.
         """
         raise NotImplementedError
 

@@ -55,7 +55,8 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like, shape (samples, length, channels)
+        X : array_like, shape (samples, length, channels), or list of array_like, shape (length, channels)
+            Sequences; in a list, each has a length of its own.
         y : ignored
 
         Returns
@@ -68,7 +69,7 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
         ValueError
             If `X` does not have three dimensions, or has no sample times or channels.
         """
-        self.n_features_in_ = self._sequences(X).shape[2]
+        self.n_features_in_ = _sequences(X)[0].shape[2]
         return self
 
     def transform(self, X) -> np.ndarray:
@@ -76,8 +77,8 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like, shape (samples, length, channels)
-            Sequences of any length; it may differ from that of `fit` and from call to call.
+        X : array_like, shape (samples, length, channels), or list of array_like, shape (length, channels)
+            Sequences of any length; it may differ from that of `fit` and from call to call, and inside a list.
 
         Returns
         -------
@@ -92,7 +93,10 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
             If `fit` was not called.
         """
         check_is_fitted(self)
-        sequences = self._sequences(X)
+        return np.concatenate([self._coefficients(sequences) for sequences in _sequences(X)])
+
+    def _coefficients(self, sequences: np.ndarray) -> np.ndarray:
+        """Coefficients (samples, channels * order) of sequences (samples, length, channels) of one length."""
         if sequences.shape[2] != self.n_features_in_:
             raise ValueError(f"sequences have {sequences.shape[2]} channels; fitted on {self.n_features_in_}")
         channels, times = sequences, None
@@ -104,14 +108,17 @@ class LegSFeatures(TransformerMixin, BaseEstimator):
         signals = np.swapaxes(channels, 1, 2).reshape(-1, sequences.shape[1])  # (samples * channels, length)
         return project(signals, self.order, timestamps=times).reshape(len(sequences), -1)
 
-    @staticmethod
-    def _sequences(X) -> np.ndarray:
-        array = np.asarray(X, dtype=np.float64)
+
+def _sequences(X) -> list[np.ndarray]:
+    """Sequences as float64 arrays (samples, length, channels): one array, or one for each item of a ragged list."""
+    ragged = isinstance(X, list | tuple) and len({np.shape(one) for one in X}) > 1
+    arrays = [np.asarray(one, dtype=np.float64) for one in ([[item] for item in X] if ragged else [X])]
+    for array in arrays:
         if array.ndim != 3 or 0 in array.shape[1:]:
             raise ValueError(
                 f"sequences must have shape (samples, length, channels), none of them 0, got {array.shape}"
             )
-        return array
+    return arrays
 
 
 def ridge(features: TransformerMixin) -> ClassifierMixin:

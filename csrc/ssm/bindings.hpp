@@ -31,7 +31,8 @@ SsmKernelArguments<T> kernel_arguments(const SharedArray<T>& a, const SharedArra
 
 template <typename T>
 void run_kernel(const KernelsOf<T>& kernels, const SsmKernelArguments<T>& args, std::int64_t threads) {
-  const std::int64_t blocks = (args.features + kernels.float64_lanes - 1) / kernels.float64_lanes;
+  const std::int64_t lanes = args.grad_kernel ? kernels.lanes : kernels.float64_lanes;
+  const std::int64_t blocks = (args.features + lanes - 1) / lanes;
   divide_rows(blocks, threads, [&](const Rows& rows) { kernels.ssm_kernel(args, rows); });
 }
 
@@ -77,23 +78,26 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
   const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
   const auto threads = pybind11::arg("threads");
 
-  // kernel (channels, length, features): written.
+  // kernel (channels, length, features), functionals (rank, length, features): written.
   module.def(
       "ssm_kernel",
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
-               Array kernel) {
+               Array kernel, Array functionals) {
         SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, kernel.shape(1));
         args.kernel = kernel.mutable_data();
+        args.functionals = functionals.mutable_data();
         run_kernel(*chosen(), args, threads);
       },
-      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("kernel"));
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("kernel"), in("functionals"));
 
-  // grad_a ... grad_c, of the shapes of a ... c: written.
+  // functionals: those of the forward pass. grad_a ... grad_c, of the shapes of a ... c: written.
   module.def(
       "ssm_kernel_backward",
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
-               const Array& grad_kernel, Array grad_a, Array grad_p, Array grad_v, Array grad_b, Array grad_c) {
+               Array functionals, const Array& grad_kernel, Array grad_a, Array grad_p, Array grad_v, Array grad_b,
+               Array grad_c) {
         SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel.shape(1));
+        args.functionals = functionals.mutable_data();
         args.grad_kernel = grad_kernel.data();
         args.grad = {.a = grad_a.mutable_data(),
                      .p = grad_p.mutable_data(),
@@ -102,8 +106,8 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
                      .c = grad_c.mutable_data()};
         run_kernel(*chosen(), args, threads);
       },
-      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("grad_kernel"), in("grad_a"), in("grad_p"), in("grad_v"),
-      in("grad_b"), in("grad_c"));
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("functionals"), in("grad_kernel"), in("grad_a"),
+      in("grad_p"), in("grad_v"), in("grad_b"), in("grad_c"));
 
   // inputs, outputs, activated (batch, length, features); kernel (channels, length, features); skip (features).
   // activated: empty, or written with GELU(outputs).

@@ -16,12 +16,14 @@ struct SystemArrays {
   T* c;  // (channels, features, states)
 };
 
-// kernel[ch, l, h] = Re(c_ch . Abar^l b) of feature h, and its adjoint.
+// kernel[ch, l, h] = Re(c_ch . Abar^l b) and functionals[r, l, h] = Re(v_r . Abar^l b) of feature h, and the adjoint of
+// the kernel.
 template <typename T>
 struct SsmKernelArguments {
   SystemArrays<const T> system;
   SystemArrays<T> grad;  // backward: written
   T* kernel;             // (channels, length, features): written
+  T* functionals;        // (rank, length, features): written; backward: read
   const T* grad_kernel;  // backward: in its place
   std::int64_t features, states, rank, channels, length;
 };

@@ -42,7 +42,7 @@ def prepare(experiment, scale, variant, out, data_dir, require_real_data):
         raise ConfigError(f"{found.where}: no variant {variant!r}; {closest(variant, found.datasets)}")
     options = found.datasets[variant]
     dataset = options.build(Sources(data_dir, require_real=require_real_data))
-    dataset = replace(dataset, options={"name": found.spec.dataset.name, **options.digest_content()})
+    dataset = replace(dataset, options={"name": found.dataset_names[variant], **options.digest_content()})
     out = out or Path("data", scale, found.name, f"{variant}.npz")
     dataset.save(out)
     shapes = ", ".join(f"{name} {'×'.join(map(str, part.inputs.shape))}" for name, part in dataset.parts.items())

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import struct
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +23,8 @@ EARLIER_KEY = "stand_in"  # of `substitute`, in files and digests of earlier ver
 WORDING = "synthetic substitute for"
 EARLIER_WORDING = WORDING.replace("substitute", EARLIER_KEY.replace("_", "-"))
 ADVICE = "delete it and prepare it again"
+MAPPED_BYTES = 2**28
+"""Arrays of at least this size stay in the file and are read as they are used."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Dataset:
     options : dict
         Name and options of the dataset that it was made from.
     vocabulary : int, optional
-        Number of token ids, 0 to vocabulary - 1. Inputs are then token ids (samples, length).
+        Number of token ids, 0 to vocabulary - 1. Inputs are then token ids (samples, length), or
+        (samples, documents, length).
     missing_values : bool, default False
         True where inputs may be NaN because a channel was not observed at a step.
 
@@ -106,6 +110,8 @@ class Dataset:
     def load(cls, path: Path) -> "Dataset":
         """Read a file written by `save`, of this or an earlier version.
 
+        Arrays of at least `MAPPED_BYTES` are mapped from the file, read-only: trials on one machine share them.
+
         Parameters
         ----------
         path : Path
@@ -148,16 +154,36 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Description (with the digest) and arrays in an npz file."""
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
+        large = {m.filename: m for m in archive.infolist() if m.file_size >= MAPPED_BYTES}
     stored_bytes = path.stat().st_size
     if unpacked > stored_bytes:  # `save` does not compress: such a file may be a compression bomb
         raise ValueError(f"{unpacked:,} bytes of arrays in a file of {stored_bytes:,} bytes")
     with np.load(path) as stored:
         about = json.loads(str(stored["about"]))
-        arrays = {key: stored[key] for key in stored.files if key != "about"}
+        arrays = {
+            key: _map(path, large[f"{key}.npy"]) if f"{key}.npy" in large else stored[key]
+            for key in stored.files
+            if key != "about"
+        }
     if EARLIER_KEY in about:
         about["substitute"] = about.pop(EARLIER_KEY)
         about["source"] = about["source"].replace(EARLIER_WORDING, WORDING)
     return about, arrays
+
+
+def _map(path: Path, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array of an npz file, mapped from the file."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{member.filename} is compressed")
+    with open(path, "rb") as file:
+        file.seek(member.header_offset + 26)  # sizes of the name and of the extra field in the member's own header
+        name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))
+        file.seek(name_bytes + extra_bytes, 1)
+        version = np.lib.format.read_magic(file)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, fortran, dtype = read_header[version](file)
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.asarray(np.memmap(path, dtype, mode="r", offset=file.tell(), shape=shape, order=order))
 
 
 def _digest(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
@@ -179,15 +205,19 @@ class DatasetOptions(Options):
     ----------
     task : str
         Name of the task of its trials: "classification", "regression", "reconstruction", "readout",
-        "normalization", or another registered one.
+        "normalization", "kernels", or another registered one.
     has_substitute : bool
         True if a synthetic substitute is built where the real recordings are not available.
+    user_supplied : bool
+        True if the user must put the raw files into a folder, because no place provides them reliably. The contract
+        tests skip such a dataset where they are absent.
     test_options : dict
         Options that make the dataset small, for the contract tests.
     """
 
     task: ClassVar[str] = "classification"
     has_substitute: ClassVar[bool] = False
+    user_supplied: ClassVar[bool] = False
     test_options: ClassVar[dict[str, Any]] = {}
 
     def fetch(self, sources) -> dict[str, str]:

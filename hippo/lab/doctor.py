@@ -206,15 +206,18 @@ def _data(data_dir: Path | None) -> tuple[str, str]:
     from hippo import registry
     from hippo.data.sources import NoSourceError, Sources
 
-    sources, absent = Sources(data_dir, offline=True, require_real=True), []
+    sources, absent, to_supply = Sources(data_dir, offline=True, require_real=True), [], []
     for name in registry.names("datasets"):
+        options = registry.find("datasets", name, "hippo doctor")
         try:
-            registry.find("datasets", name, "hippo doctor")().fetch(sources)
+            options().fetch(sources)
         except NoSourceError:
-            absent.append(name)
+            (to_supply if options.user_supplied else absent).append(name)
+    supply = f"; only you can supply: {', '.join(to_supply)}" if to_supply else ""
     if absent:
-        return "warning", f"not downloaded: {', '.join(absent)}; hippo fetch downloads each, or name a HIPPO_DATA_DIR"
-    return "ok", "the files of every dataset are complete"
+        advice = "hippo fetch downloads each, or name a HIPPO_DATA_DIR"
+        return "warning", f"not downloaded: {', '.join(absent)}; {advice}{supply}"
+    return "ok", f"the files of every {'other ' if to_supply else ''}dataset are complete{supply}"
 
 
 def _tracking() -> tuple[str, str]:

@@ -31,6 +31,7 @@ def build_model(
     vocabulary: int | None = None,
     timestamps: bool = False,
     return_sequence: bool = False,
+    documents: int = 1,
     engine: EngineOptions | dict | None = None,
     **hyperparameters,
 ) -> "SequenceModel":
@@ -51,6 +52,8 @@ def build_model(
         options) reads them as one more channel.
     return_sequence : bool, default False
         Return one answer per step instead of one per sequence.
+    documents : {1, 2}, default 1
+        Sequences per sample; with 2, inputs are (batch, 2, length, ...), and there is one answer for both.
     engine : EngineOptions or dict, optional
         Precision and checkpointing.
     **hyperparameters
@@ -94,6 +97,7 @@ def build_model(
         vocabulary=vocabulary,
         timestamps=timestamps,
         return_sequence=return_sequence,
+        documents=documents,
         engine=parse(EngineOptions, engine or {}, where="engine"),
     )
 

@@ -22,11 +22,14 @@ class ModelOptions(Options):
     ----------
     uses_times : bool
         Class attribute. True if the layer takes timestamps; if False, timestamps are one more input channel.
+    builds_stack : bool
+        Class attribute. True if `backbone` builds all layers and reads the options of the stack itself.
     test_options : dict
         Class attribute. Small hyperparameters with which the contract tests build the model.
     """
 
     uses_times: ClassVar[bool] = False
+    builds_stack: ClassVar[bool] = False
     test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8}
 
     hidden_size: int = Field(256, ge=1, le=100_000, description="Units of the hidden state.")
@@ -68,6 +71,11 @@ class ModelOptions(Options):
     tie_dropout: Annotated[
         bool, ADDED_LATER, Field(description="Layer dropout sets the same units to zero at all steps of a sequence.")
     ] = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the backbone is one layer in one direction, without residual connection, norm and layer dropout."""
+        return self.layers == 1 and not (self.bidirectional or self.residual or self.norm or self.layer_dropout)
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build one layer.

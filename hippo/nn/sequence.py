@@ -4,10 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from hippo.config import ConfigError
-from hippo.nn.backbone import set_engine, sum_counters
+from hippo.nn.backbone import engine_options, set_engine, sum_counters
 from hippo.nn.cells.cell import intervals
+from hippo.nn.decoders import PairDecoder
 from hippo.nn.encoders import build_encoder
 from hippo.nn.engine.options import EngineOptions
+from hippo.nn.mixed_precision import uses_autocast
 from hippo.nn.options import ModelOptions
 from hippo.nn.pooling import pool, true_steps
 from hippo.nn.stack import build_backbone
@@ -19,7 +21,9 @@ class SequenceModel(nn.Module):
     * `encoder`: embedding of tokens, linear map of real channels, or None.
     * `backbone`: a recurrent cell, or a stack of layers (`hippo.nn.stack`).
     * pooling: output at the last true step, or mean over the true steps; none with `return_sequence`.
-    * `decoder`: linear map, after dropout.
+    * `decoder`: linear map, after dropout; for two documents per sample a small network (`hippo.nn.decoders`).
+
+    With the precision `auto`, a model that the engine does not run computes in mixed precision on a GPU.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ class SequenceModel(nn.Module):
         of the inputs if they are real-valued, of their embedding if they are tokens.
     return_sequence : bool, default False
         Return one answer per step.
+    documents : {1, 2}, default 1
+        Sequences per sample. With 2, the encoder and the backbone read each by itself, and the answer compares them.
     engine : EngineOptions, optional
         Precision and checkpointing of the cells that the engine runs.
 
@@ -55,14 +61,19 @@ class SequenceModel(nn.Module):
         vocabulary: int | None = None,
         timestamps: bool = False,
         return_sequence: bool = False,
+        documents: int = 1,
         engine: EngineOptions | None = None,
     ):
         super().__init__()
+        if documents not in (1, 2):
+            raise ConfigError(f"documents = {documents}: expected 1 or 2 sequences per sample")
+        if documents == 2 and return_sequence:
+            raise ConfigError("documents = 2: there is one answer for two sequences, and none per step")
         default = type(options).model_fields["pooling"].default
         if return_sequence and options.pooling not in ("last", default):
             raise ConfigError(f"pooling = {options.pooling!r}: a model with one answer per step does not pool")
         self.input_size, self.vocabulary = input_size, vocabulary
-        self.timestamps, self.return_sequence = timestamps, return_sequence
+        self.timestamps, self.return_sequence, self.documents = timestamps, return_sequence, documents
         self.times_as_channel = timestamps and not options.uses_times
         self.pooling = options.pooling
         input_size += self.times_as_channel
@@ -73,9 +84,12 @@ class SequenceModel(nn.Module):
         if vocabulary is not None:
             channels += self.times_as_channel
         self.backbone = build_backbone(options, channels, encoded=self.encoder is not None)
-        set_engine(self.backbone, engine or EngineOptions(), type(options).__name__)
+        engine = engine or EngineOptions()
+        set_engine(self.backbone, engine, type(options).__name__)
+        self.mixed_precision = engine.precision == "auto" and not engine_options(self.backbone)
         self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
-        self.decoder = nn.Linear(self.backbone.output_size, output_size)
+        decoder = PairDecoder if documents == 2 else nn.Linear
+        self.decoder = decoder(self.backbone.output_size, output_size)
 
     def forward(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Compute the answers.
@@ -83,7 +97,7 @@ class SequenceModel(nn.Module):
         Parameters
         ----------
         inputs : Tensor, shape (batch, length, input_size), or of integers (batch, length) with a vocabulary
-            Input sequences.
+            Input sequences. With two documents per sample, this and the following have a second axis of size 2.
         times : Tensor, shape (batch, length), optional
             Timestamps, not negative and not decreasing along each sample; required if the model has `timestamps`.
         lengths : Tensor of any integer type, shape (batch,), optional
@@ -98,7 +112,18 @@ class SequenceModel(nn.Module):
         ValueError
             If a shape, a type or a range is wrong.
         """
+        if self.documents == 2:
+            inputs = _flatten("inputs", inputs)
+            times = None if times is None else _flatten("times", times)
+            lengths = None if lengths is None else _flatten("lengths", lengths)
         self._check(inputs, times, lengths)
+        if not (self.mixed_precision and uses_autocast(inputs.device)):
+            return self._answer(inputs, times, lengths)
+        with torch.autocast(inputs.device.type, torch.bfloat16):
+            return self._answer(inputs, times, lengths).float()
+
+    def _answer(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """The answers to inputs that have been checked."""
         inside = None
         if lengths is not None:
             lengths = lengths.long()
@@ -142,6 +167,13 @@ class SequenceModel(nn.Module):
             raise ValueError("times require a gradient, which cells do not compute: pass times.detach()")
         if lengths is not None:
             _check_lengths(lengths, *inputs.shape[:2])
+
+
+def _flatten(name: str, value: Tensor) -> Tensor:
+    """Documents (batch, 2, ...) one after another: (2 batch, ...)."""
+    if value.ndim < 2 or value.shape[1] != 2:
+        raise ValueError(f"{name} have shape {tuple(value.shape)}; expected two documents per sample: (batch, 2, ...)")
+    return value.flatten(0, 1)
 
 
 def _check_lengths(lengths: Tensor, samples: int, steps: int) -> None:

@@ -26,15 +26,15 @@ def build_backbone(options: ModelOptions, input_size: int, encoded: bool) -> Any
     Returns
     -------
     torch.nn.Module
-        The layer itself (`options.backbone`) if there is one, in one direction, without residual connection,
-        normalization and layer dropout; otherwise a `Stack`.
+        The layer itself (`options.backbone`) if `options.is_plain`, or if the options build the stack themselves;
+        otherwise a `Stack`.
 
     Raises
     ------
     ConfigError
         If layer normalization would act on one channel.
     """
-    if options.layers == 1 and not (options.bidirectional or options.residual or options.norm or options.layer_dropout):
+    if options.is_plain or options.builds_stack:
         return options.backbone(input_size)
     return Stack(options, input_size, encoded)
 

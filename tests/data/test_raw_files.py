@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import os
 import tracemalloc
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from hippo.data.character_trajectories import CharacterTrajectories
 from hippo.data.errors import DamagedError, DataError
 from hippo.data.places import Mirror
-from hippo.data.raw_files import content, find_file, find_folder
+from hippo.data.raw_files import content, find_file, find_folder, lines, verified
 from hippo.data.sources import Sources
 from tests.data.helpers import WHOLE, letter_data
 
@@ -45,6 +46,37 @@ def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_not(tmp_path, su
     assert content(path, len(WHOLE)) == WHOLE
     with pytest.raises(DamagedError, match="more than"):
         content(path, len(WHOLE) - 1)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_lines_of_a_text_file(tmp_path, suffix):
+    path, text = tmp_path / f"letters.tsv{suffix}", b"first\tx\n\nlast without a line feed"
+    path.write_bytes(gzip.compress(text) if suffix else text)
+    assert list(lines(path, len(text))) == text.split(b"\n")
+    with pytest.raises(DamagedError, match=f"{path}: more content, or a longer line"):
+        list(lines(path, len(text) - 1))
+    if suffix:
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(DamagedError, match=f"{path}: truncated or altered gzip file"):
+            list(lines(path, len(text)))
+
+
+def test_lines_that_are_too_long_are_not_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("hippo.data.raw_files.LINE_BYTES", 10)
+    path = tmp_path / "letters.tsv"
+    path.write_bytes(b"0123456789\n")
+    with pytest.raises(DamagedError, match="a longer line"):
+        list(lines(path, 1000))
+
+
+def test_verified_file_is_read_as_it_is_stored(tmp_path):
+    path = tmp_path / "letters.tar.gz"
+    path.write_bytes(WHOLE)
+    digest = hashlib.sha256(WHOLE).hexdigest()
+    assert verified(path, len(WHOLE), digest, "letters") == WHOLE
+    path.write_bytes(WHOLE + b"x")
+    with pytest.raises(DamagedError, match=f"{path}: truncated, altered or not letters: .*more than 102,400 bytes"):
+        verified(path, len(WHOLE), digest, "letters")
 
 
 def make(kind: str, path: Path) -> None:

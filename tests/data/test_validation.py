@@ -38,6 +38,7 @@ def changed(array: np.ndarray, index, value) -> np.ndarray:
         {"inputs": changed(SIGNALS, (0, 1, 1), np.nan), "missing_values": True},
         {"inputs": TOKENS, "vocabulary": 5},
         {"inputs": TOKENS.astype(np.uint8), "vocabulary": 5, "targets": np.array([0, 1, 0]), "classes": 2},
+        {"inputs": np.stack([TOKENS, TOKENS], axis=1), "vocabulary": 5, "lengths": np.array([[1, 4], [2, 3], [4, 4]])},
     ],
 )
 def test_valid_datasets_are_accepted(valid):
@@ -71,6 +72,14 @@ FAULTS = {
     "tokens one-hot": (
         {"inputs": TOKENS[:, :, None], "vocabulary": 5},
         "token ids have shape (3, 4, 1), expected (samples, length)",
+    ),
+    "length of a second document too large": (
+        {"inputs": np.stack([TOKENS, TOKENS], axis=1), "vocabulary": 5, "lengths": np.array([[1, 5], [2, 3], [4, 4]])},
+        "lengths[0, 1] = 5, expected a length from 1 to 4",
+    ),
+    "lengths of one document in three": (
+        {"inputs": np.stack([TOKENS] * 3, axis=1), "vocabulary": 5, "lengths": np.array([[1], [2], [4]])},
+        "lengths have shape (3, 1), expected (3, 3) to fit the inputs",
     ),
     "tokens scaled": ({"inputs": TOKENS, "vocabulary": 5, "scale": 0.5}, "token ids cannot be multiplied"),
     "length too large": (

@@ -3,11 +3,14 @@ import os
 import re
 import sys
 import time
+from functools import cache as memoize
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from hippo.config import ConfigError, closest
+from hippo.data.availability import missing_files
+from hippo.data.errors import DataError
 from hippo.lab.plan.experiments import read_experiments
 
 STARTED = time.time()
@@ -44,9 +47,18 @@ def refuse(message):
     sys.exit(str(message))
 
 
+@memoize
+def is_available(name, scale, variant):
+    """Whether the data of a variant is there, if the user must supply it. If not, the table says what to put where."""
+    try:
+        return not missing_files(EXPERIMENTS[name, scale].datasets[variant], SETTINGS.data_dir)
+    except DataError as error:
+        refuse(error)
+
+
 def outcomes_of(name, scale):
-    """metrics.json of every trial of an experiment."""
-    trials = EXPERIMENTS[name, scale].trials()
+    """metrics.json of every trial of an experiment whose data is available."""
+    trials = [trial for trial in EXPERIMENTS[name, scale].trials() if is_available(name, scale, trial.variant)]
     return [f"results/{scale}/trials/{trial.name}/metrics.json" for trial in trials]
 
 

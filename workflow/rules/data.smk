@@ -1,12 +1,17 @@
 # Raw files into the user's cache, then one prepared dataset per variant.
 
 
-def dataset_options(wildcards):
-    """Options of one variant: a change makes its prepared dataset out of date."""
+def dataset_of(wildcards):
+    """The registered dataset of one variant."""
     experiment = experiment_of(wildcards)
     if wildcards.variant not in experiment.datasets:
         refuse(f"{experiment.where}: no variant {wildcards.variant!r}; {closest(wildcards.variant, experiment.datasets)}")
-    return experiment.datasets[wildcards.variant].model_dump_json()
+    return experiment.dataset_names[wildcards.variant]
+
+
+def dataset_options(wildcards):
+    """Options of one variant: a change makes its prepared dataset out of date."""
+    return experiment_of(wildcards).datasets[wildcards.variant].model_dump_json()
 
 
 def must_be_real(wildcards):
@@ -32,7 +37,7 @@ rule fetch:
 
 rule prepare:
     input:
-        ancient(lambda w: f"data/sources/{experiment_of(w).spec.dataset.name}.json"),
+        ancient(lambda w: f"data/sources/{dataset_of(w)}.json"),
     output:
         DATA,
     log:

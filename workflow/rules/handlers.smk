@@ -1,5 +1,6 @@
 # Before and after a run: whose lock it is, partial pages of what failed, the time table.
 from hippo.lab.snakemake_lock import record_process, release_stale_locks, remove_record
+from hippo.lab.snakemake_scheduler import reevaluate_once
 
 if workflow.is_main_process:
     release_stale_locks(Path(".snakemake"), sys.argv[1:])
@@ -24,6 +25,7 @@ onstart:
         # Once here, before the first trial: trials continue without a server that does not answer.
         shell(f"hippo runs init {' '.join(map(str, EXPERIMENTS.files))} > /dev/null")
     record_process(Path(".snakemake"))
+    reevaluate_once(workflow.scheduler, workflow.local_exec)
     if trains_again():
         os.environ["HIPPO_FORCE_TRAIN"] = "1"  # read by `hippo train`; in params it would make outcomes out of date
 

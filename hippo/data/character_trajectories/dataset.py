@@ -131,7 +131,8 @@ def _find(sources):
         return sources.load(UCI, UEA)
     except NoSourceError as error:
         if sources.require_real:
-            raise NoSourceError(f"{error}\nrequire_real_data is set, so the synthetic substitute is refused") from error
+            refused = f"{error}\nrequire_real_data is set, so the synthetic substitute is refused"
+            raise NoSourceError(refused, error.advice) from error
         log.warning("%s\nUsing the %s", error, SUBSTITUTE)
         return None
 

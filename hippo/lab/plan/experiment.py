@@ -39,12 +39,14 @@ class Experiment:
         As given; in a sweep, `spec.models` holds one entry per model and value.
     task : Task
         The task of the dataset.
+    dataset_names : dict of str
+        Registered dataset of each variant.
     datasets : dict of DatasetOptions
         Options of each variant.
     models : dict of Options
         Hyperparameters of each model, without those of a variant.
     training : dict of TrainingOptions
-        Training options of each model.
+        Training options of each model, without those of a variant.
     points : dict of SweepPoint
         Place of each model entry in the sweep; empty without a sweep.
     swept : dict of ModelSpec
@@ -69,10 +71,12 @@ class Experiment:
         dataset_type = registry.find("datasets", spec.dataset.name, f"{where}: dataset.name")
         self.task_name: str = dataset_type.task
         self.task: Task = registry.find("tasks", dataset_type.task, f"{where}: dataset {spec.dataset.name!r}")
-        self.datasets = {key: self._parse_dataset(key, variant, dataset_type) for key, variant in spec.variants.items()}
+        self.dataset_names = {key: self._name_dataset(key, variant) for key, variant in spec.variants.items()}
+        self.datasets = {key: self._parse_dataset(key, variant) for key, variant in spec.variants.items()}
         self.models = {key: self._parse_model(key, model, {}) for key, model in spec.models.items()}
-        self.training = {key: self._parse_training(key, model) for key, model in spec.models.items()}
+        self.training = {key: self._parse_training(key, model, {}) for key, model in spec.models.items()}
         self._varied = {key: self._parse_models(key, variant) for key, variant in spec.variants.items()}
+        self._trained = {key: self._parse_trainings(key, variant) for key, variant in spec.variants.items()}
         known = {field for options in self.models.values() for field in type(options).model_fields}
         blocks = {"hyperparameters": spec.hyperparameters}
         blocks |= {f"variants.{key}.hyperparameters": variant.hyperparameters for key, variant in spec.variants.items()}
@@ -82,7 +86,8 @@ class Experiment:
         known = {key for name in self.models for key in self._settings(name)}
         for key in spec.chosen_by.keys() - known:
             raise ConfigError(f"{where}: chosen_by: no model has a setting {key!r}; {closest(key, known)}")
-        states_training = spec.training != TrainingOptions() or any(model.training for model in spec.models.values())
+        entries = [*spec.models.values(), *spec.variants.values()]
+        states_training = spec.training != TrainingOptions() or any(entry.training for entry in entries)
         if states_training and not self.task.trained:
             raise ConfigError(f"{where}: trials of the task {self.task_name} do not read the key 'training'; remove it")
         if spec.paper and unreduced is None:  # a scale may remove variants and models that the paper has
@@ -102,11 +107,11 @@ class Experiment:
             model=model,
             seed=seed,
             task=self.task_name,
-            dataset_name=self.spec.dataset.name,
+            dataset_name=self.dataset_names[variant],
             dataset=self.datasets[variant],
             model_name=self.spec.models[model].model or model,
             model_options=self._varied[variant][model],
-            training=self.training[model] if self.task.trained else None,
+            training=self._trained[variant][model] if self.task.trained else None,
             threads=self.spec.resources.threads,
             sweep=self.points.get(model),
         )
@@ -149,8 +154,26 @@ class Experiment:
                 f"{self.where}: two entries of 'models' have the label {twice[0]!r}; give each a label of its own"
             )
 
-    def _parse_dataset(self, key: str, variant: VariantSpec, dataset_type: type[DatasetOptions]) -> DatasetOptions:
-        options = {**self.spec.dataset.options, **variant.dataset}
+    def _name_dataset(self, key: str, variant: VariantSpec) -> str:
+        """Name of the dataset of one variant; it has the task of the table's dataset, which decides the columns."""
+        name = variant.dataset.get("name", self.spec.dataset.name)
+        where = f"{self.where}: variants.{key}.dataset.name"
+        if not isinstance(name, str):
+            raise ConfigError(f"{where} = {name!r}: expected the name of a registered dataset")
+        task = registry.find("datasets", name, where).task
+        if task != self.task_name:
+            raise ConfigError(
+                f"{where}: {name!r} is a dataset of the task {task}, {self.spec.dataset.name!r} of the task "
+                f"{self.task_name}; the variants of one table have datasets of one task"
+            )
+        return name
+
+    def _parse_dataset(self, key: str, variant: VariantSpec) -> DatasetOptions:
+        """Dataset options of one variant: those of the table, unless it names another dataset, then its own."""
+        name = self.dataset_names[key]
+        dataset_type = registry.find("datasets", name, self.where)
+        shared = self.spec.dataset.options if name == self.spec.dataset.name else {}
+        options = {**shared, **{option: value for option, value in variant.dataset.items() if option != "name"}}
         if "options" in options and "options" not in dataset_type.model_fields:
             raise ConfigError(f"{self.where}: dataset.options: state each option of the dataset beside its name")
         return parse(dataset_type, options, f"{self.where}: variants.{key}.dataset")
@@ -170,9 +193,18 @@ class Experiment:
         shared = {k: v for k, v in {**self.spec.hyperparameters, **varied}.items() if k in options.model_fields}
         return parse(options, {**shared, **model.hyperparameters}, where or f"{place}.hyperparameters")
 
-    def _parse_training(self, key: str, model: ModelSpec) -> TrainingOptions:
-        settings = {**self.spec.training.model_dump(), **model.training}
-        return parse(TrainingOptions, settings, f"{self.where}: models.{key}.training")
+    def _parse_trainings(self, key: str, variant: VariantSpec) -> dict[str, TrainingOptions]:
+        """Training options of each model in one variant."""
+        if not variant.training:
+            return self.training
+        where = f"{self.where}: variants.{key}.training"
+        models = self.spec.models.items()
+        return {name: self._parse_training(name, model, variant.training, where) for name, model in models}
+
+    def _parse_training(self, key: str, model: ModelSpec, varied: dict[str, Any], where: str = "") -> TrainingOptions:
+        """Training options of one model: those of the table, then those of the variant, then its own."""
+        settings = {**self.spec.training.model_dump(), **varied, **model.training}
+        return parse(TrainingOptions, settings, where or f"{self.where}: models.{key}.training")
 
     def _check_paper(self, paper: PaperSpec) -> None:
         metrics = {column.metric for column in self.task.columns}

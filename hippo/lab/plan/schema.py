@@ -50,11 +50,16 @@ class DatasetSpec(Options):
 
 
 class VariantSpec(Options):
-    """One variant of the dataset: a section of the table."""
+    """One variant of the dataset, or another dataset: a section of the table."""
 
     label: str = Field(description="name in the table")
-    dataset: dict[str, Any] = Field({}, description="dataset options of this variant")
+    dataset: dict[str, Any] = Field(
+        {},
+        description="dataset options of this variant; with a name, another dataset of the same task, to which the "
+        "options of the table do not apply",
+    )
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of every model that has them, here only")
+    training: dict[str, Any] = Field({}, description="training options of this variant only; those of a model precede")
 
 
 class ModelSpec(Options):
@@ -77,9 +82,13 @@ class SweepSpec(Options):
 
 
 class PaperSpec(Options):
-    """Values that the paper prints for this table, by variant, model and metric, in the table's units."""
+    """Values that the paper prints for this table, by variant, model and metric, in the table's units.
 
-    source: str = Field(description="publication and table")
+    With another `heading`, values that someone computed in another way.
+    """
+
+    source: str = Field(description="publication and table, or how the values were computed")
+    heading: str = Field("paper", description="name of their column; other than 'paper' if no paper prints them")
     tolerance: dict[str, PositiveFloat | Percent] = Field(
         {}, description="metric → largest difference of a reproduced value, in the table's units or as 10% of it"
     )
@@ -98,6 +107,7 @@ class ExperimentSpec(Options):
     training: TrainingOptions = TrainingOptions()
     resources: Resources = Resources()
     seeds: int = Field(1, ge=1, le=10_000, description="trials of each model and variant")
+    overview: bool = Field(False, description="begin with the scores of all variants side by side, and their mean")
     chosen_by: dict[str, str] = Field({}, description="as in a model's entry, for all models")
     sweep: SweepSpec | None = Field(None, description="a grid over one setting; the file then describes no table")
     scales: dict[Scale, dict[str, Any]] = Field({}, description="overrides of each scale; null removes a key")

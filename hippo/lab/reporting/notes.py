@@ -6,6 +6,8 @@ from textwrap import shorten
 
 import pandas as pd
 
+from hippo.data.availability import missing_files
+from hippo.data.errors import DataError
 from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.results.results import Results
 from hippo.lab.results.significance import FEWEST_PAIRS, friedman, least_p, mean_ranks, pairwise
@@ -62,6 +64,7 @@ def essential_notes(results: Results) -> list[str]:
         "Mean ± standard deviation over n seeds.",
         *_paper_notes(results),
         *_setting_notes(results),
+        *_data_notes(results),
         *_version_notes(results.outcomes),
     ]
 
@@ -103,13 +106,14 @@ def _grid_ends(values: list) -> set:
 def _paper_notes(results: Results) -> Iterator[str]:
     """Source and tolerances of the paper's values."""
     if paper := results.experiment.spec.paper:
-        yield f"Paper: {paper.source}. {paper.note}".strip()
+        yield f"{paper.heading.capitalize()}: {paper.source}. {paper.note}".strip()
         stated = [
             f"{value if isinstance(value, str) else f'{value:g}'} ({results.experiment.task.column(metric).label})"
             for metric, value in paper.tolerance.items()
         ]
         if stated:
-            yield f"Reproduced: within {' or '.join(stated)} of the paper's value."
+            theirs = "the paper's value" if paper.heading == "paper" else f"the value under “{paper.heading}”"
+            yield f"Reproduced: within {' or '.join(stated)} of {theirs}."
 
 
 def _setting_notes(results: Results) -> Iterator[str]:
@@ -118,11 +122,27 @@ def _setting_notes(results: Results) -> Iterator[str]:
     if experiment.task.trained:
         training = experiment.spec.training
         optimizer = f"{OPTIMIZERS[training.optimizer]} at {training.learning_rate:g}"
-        yield f"Epochs: {training.epochs}, batch {training.batch_size}, {optimizer} unless overridden per model."
+        varied = any(variant.training for variant in experiment.spec.variants.values())
+        entries = "variant or model" if varied else "model"
+        yield f"Epochs: {training.epochs}, batch {training.batch_size}, {optimizer} unless overridden per {entries}."
     if any(
         experiment.is_reduced(variant, model) for variant in experiment.spec.variants for model in experiment.models
     ):
         yield f"The {experiment.scale} scale is smaller than the paper's: compare the order of models, not the values."
+
+
+def _data_notes(results: Results) -> Iterator[str]:
+    """What the user must do for the data of variants that have no trial."""
+    experiment, outcomes = results.experiment, results.outcomes
+    for name, variant in experiment.spec.variants.items():
+        if outcomes.loc[outcomes["variant"] == name, "status"].eq("missing").all():
+            try:
+                advice = missing_files(experiment.datasets[name])
+            except DataError as error:
+                advice = str(error)
+            if advice:
+                command = f"hippo fetch {experiment.dataset_names[name]}"
+                yield f"{variant.label}: data not available: {advice} ({command})."
 
 
 def _choice_notes(results: Results) -> Iterator[str]:

@@ -15,6 +15,7 @@ from hippo.lab.reporting.explain import format_settings
 from hippo.lab.reporting.figure import Figure, available_figures
 from hippo.lab.reporting.figures.sweep import FIGURE as SWEEP_FIGURE
 from hippo.lab.reporting.notes import describe_data, sweep_notes, table_notes, uses_substitute
+from hippo.lab.reporting.overview import format_overview
 from hippo.lab.reporting.sections import format_variant
 from hippo.lab.reporting.summary import SIGNS, in_papers_order, summarize
 from hippo.lab.reporting.sweep_page import format_curves, selection
@@ -70,6 +71,7 @@ def _table(results: Results, folder: Path) -> dict:
         "title": experiment.spec.title,
         "source": describe_data(results.outcomes),
         "substitute": uses_substitute(results.outcomes),
+        "overviews": format_overview(results),
         "sections": [_section(results, variant) for variant in experiment.spec.variants],
         "notes": table_notes(results),
         "figures": _figures(folder, figures),

@@ -1,6 +1,6 @@
 """Sections of a table: the numbers of one variant as text, for Markdown, LaTeX, the report and the terminal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -33,7 +33,9 @@ class Line:
 
     @property
     def count(self) -> str:
-        """Number of finished seeds; "1/3" if some have not finished."""
+        """Number of finished seeds; "1/3" if some have not finished; empty for numbers of the paper."""
+        if not self.seeds:
+            return ""
         return f"{self.finished}" if self.finished == self.seeds else f"{self.finished}/{self.seeds}"
 
 
@@ -44,13 +46,15 @@ class Section:
     Parameters
     ----------
     variant, label : str
-        The variant and its name in the table.
+        The variant and its name in the table. An overview of all variants has no variant: "".
     columns : tuple of Column
         Columns to print.
     compared : frozenset of str
         Metrics of those columns that have the paper's value, difference and verdict beside them.
     lines : tuple of Line
         The models.
+    heading : str, default "paper"
+        Header of the column of the values that they are compared with.
     """
 
     variant: str
@@ -58,6 +62,7 @@ class Section:
     columns: tuple[Column, ...]
     compared: frozenset[str]
     lines: tuple[Line, ...]
+    heading: str = "paper"
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -66,7 +71,7 @@ class Section:
         for column in self.columns:
             headers.append((column.label, RIGHT))
             if column.metric in self.compared:
-                headers += [("paper", RIGHT), ("diff.", RIGHT), ("verdict", LEFT)]
+                headers += [(self.heading, RIGHT), ("diff.", RIGHT), ("verdict", LEFT)]
         return [*headers, ("n", LEFT)]
 
     @property
@@ -99,7 +104,8 @@ def format_variant(results: Results, variant: str) -> Section:
             numbers[column.metric] = format_number(cell, column, paper_value(experiment, variant, model, column.metric))
         lines.append(Line(model, spec.label, numbers, int(cell["finished"]), int(cell["seeds"])))
     compared = frozenset(own.loc[own["paper"].notna(), "metric"]) & {column.metric for column in columns}
-    return Section(variant, experiment.spec.variants[variant].label, columns, compared, tuple(lines))
+    heading = experiment.spec.paper.heading if experiment.spec.paper else "paper"
+    return Section(variant, experiment.spec.variants[variant].label, columns, compared, tuple(lines), heading)
 
 
 def format_sections(results: Results) -> list[Section]:
@@ -115,7 +121,7 @@ def format_sections(results: Results) -> list[Section]:
         for chosen in ([*others, compared[0]], *([column] for column in compared[1:])):
             columns = tuple(sorted(chosen, key=whole.columns.index))
             metrics = frozenset(column.metric for column in columns) & whole.compared
-            sections.append(Section(variant, whole.label, columns, metrics, whole.lines))
+            sections.append(replace(whole, columns=columns, compared=metrics))
     return sections
 
 

@@ -117,6 +117,9 @@ def summarize(tables: list[Results], outcomes: pd.DataFrame, scale: str) -> Summ
 
 def _judged(results: Results) -> pd.DataFrame:
     """Numbers that the paper prints too."""
+    paper = results.experiment.spec.paper
+    if paper is not None and paper.heading != "paper":
+        return results.cells.iloc[:0]
     return results.cells[results.cells["paper"].notna()]
 
 
@@ -135,7 +138,7 @@ def _headline(results: Results) -> Headline:
         return None if known.empty else known.loc[known[key].idxmax() if task.higher_is_better else known[key].idxmin()]
 
     labels = {model: spec.label for model, spec in experiment.spec.models.items()}
-    ours, theirs = best("mean"), best("paper")
+    ours, theirs = best("mean"), best("paper") if len(_judged(results)) else None
     return Headline(
         name=experiment.name,
         title=experiment.spec.title,

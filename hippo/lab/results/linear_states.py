@@ -44,28 +44,13 @@ class BilinearStates:
         -------
         ndarray, shape (order, length), float64
             Column k is Abar^k Bbar.
-
-        Notes
-        -----
-        Powers of Abar are squared, so that all work is in log2(length) products. The systems with a basis are
-        contractions, for which this is stable.
         """
         if is_diagonal(self.name):
             system = _system(self.name, self.order)
             half = self.step / 2 * system.eigenvalues
             steps = np.exp(np.outer(np.log((1 + half) / (1 - half)), np.arange(length)))
             return _real_states((self.step * system.inputs / (1 - half))[:, None] * steps)
-        power, start = discretize(*_dense(self.name, self.order), self.step, "bilinear")
-        responses = np.empty((self.order, length))
-        responses[:, 0], done = start, 1
-        while done < length:
-            new = min(done, length - done)
-            responses[:, done : done + new] = power @ responses[:, :new]
-            responses[np.abs(responses) < 1e-200] = 0  # subnormal numbers would make the products slow
-            done += new
-            if done < length:
-                power = power @ power
-        return responses
+        return impulse_responses(*_dense(self.name, self.order), self.step, length)
 
     def responses(self, angles: np.ndarray) -> np.ndarray:
         """Compute the amplitudes of the states under sinusoids, once transients have decayed.
@@ -105,6 +90,41 @@ class BilinearStates:
         if coordinates is not None:
             return coordinates @ upper + coordinates.conj() @ lower
         return np.concatenate([upper + lower, (upper - lower) / 1j]) / np.sqrt(2)
+
+
+def impulse_responses(A: np.ndarray, B: np.ndarray, step: float, length: int) -> np.ndarray:
+    """Compute the states of a system under the bilinear rule after an impulse.
+
+    Parameters
+    ----------
+    A : ndarray, shape (order, order), float64
+    B : ndarray, shape (order,), float64
+    step : float
+        Time between inputs, in the unit of time of `A`.
+    length : int
+        Number of steps.
+
+    Returns
+    -------
+    ndarray, shape (order, length), float64
+        Column k is Abar^k Bbar.
+
+    Notes
+    -----
+    Powers of Abar are squared, so that all work is in log2(length) products. This is stable for contractions, as the
+    systems with a basis are.
+    """
+    power, start = discretize(A, B, step, "bilinear")
+    responses = np.empty((len(B), length))
+    responses[:, 0], done = start, 1
+    while done < length:
+        new = min(done, length - done)
+        responses[:, done : done + new] = power @ responses[:, :new]
+        responses[np.abs(responses) < 1e-200] = 0  # subnormal numbers would make the products slow
+        done += new
+        if done < length:
+            power = power @ power
+    return responses
 
 
 def mean_square(states: BilinearStates, angles: np.ndarray | None) -> float:

@@ -8,7 +8,8 @@ import torch
 from hippo.lab.training.batches import Batches
 from hippo.lab.training.objectives import Objective, Tally
 
-BATCH_SIZE = 500  # samples
+BATCH_SIZE = 500  # samples, at most
+BATCH_STEPS = 1_000_000  # steps of all samples, at most
 
 
 @torch.no_grad()
@@ -42,7 +43,8 @@ def evaluate(
     """
     model.eval()
     tally = Tally(objective)
-    for samples in torch.arange(len(batches)).split(BATCH_SIZE):
+    size = min(BATCH_SIZE, max(1, BATCH_STEPS // batches.steps))
+    for samples in torch.arange(len(batches)).split(size):
         batch = batches[samples]
         answers = model(batch.inputs, times=batch.times, lengths=batch.lengths)
         answers, targets = objective.select(answers, batch.targets, batch.lengths)

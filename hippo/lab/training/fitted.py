@@ -29,11 +29,10 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     Raises
     ------
     ConfigError
-        If the dataset has token ids, or padded sequences: classifiers would read the padding.
+        If the dataset has token ids.
     """
-    if dataset.vocabulary is not None or any(part.lengths is not None for part in dataset.parts.values()):
-        kind = "token ids" if dataset.vocabulary is not None else "padded sequences"
-        raise ConfigError(f"{trial.name}: {trial.model_name} cannot read {kind}; choose a trained model")
+    if dataset.vocabulary is not None:
+        raise ConfigError(f"{trial.name}: {trial.model_name} cannot read token ids; choose a trained model")
     started = time.perf_counter()
     has_times = dataset.parts["train"].times is not None
     classifier = trial.model_options.classifier(trial.entropy % 2**32, timestamps=has_times)
@@ -48,7 +47,14 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     return {"status": "finished", "epochs": 1, "best_epoch": 1, **accuracy, **last}
 
 
-def _read_inputs(part: Part, scale: float) -> np.ndarray:
-    """Sequences (samples, length, channels) float32; timestamps, if any, are the last channel."""
+def _read_inputs(part: Part, scale: float) -> np.ndarray | list[np.ndarray]:
+    """Sequences (samples, length, channels) float32, or a list of them without their padding.
+
+    Timestamps, if any, are the last channel.
+    """
     inputs = part.inputs.astype(np.float32) * np.float32(scale)
-    return inputs if part.times is None else np.concatenate([inputs, part.times[:, :, None]], axis=2)
+    if part.times is not None:
+        inputs = np.concatenate([inputs, part.times[:, :, None]], axis=2)
+    if part.lengths is None:
+        return inputs
+    return [sequence[:length] for sequence, length in zip(inputs, part.lengths, strict=True)]

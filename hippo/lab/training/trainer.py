@@ -17,13 +17,14 @@ from hippo.data.dataset import Dataset
 from hippo.kernels import product_precision
 from hippo.lab.plan.task import Task
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.training.batches import Batches
+from hippo.lab.training.batches import Batch, Batches
 from hippo.lab.training.evaluation import evaluate, sampling_rate
 from hippo.lab.training.objectives import Tally, find_objective
 from hippo.lab.training.optimization import Optimization
 from hippo.nn.backbone import engine_options
 from hippo.nn.device import resolve_device
 from hippo.nn.divergence import Diverged
+from hippo.nn.mixed_precision import uses_autocast
 from hippo.nn.sequence import SequenceModel
 
 HELD_OUT = ("validation", "test")
@@ -91,14 +92,15 @@ class Trainer:
 
     def _build_model(self, trial: TrialSpec, dataset: Dataset) -> SequenceModel:
         """The model with initial weights."""
-        train = dataset.parts["train"]
+        train, tokens = dataset.parts["train"], dataset.vocabulary is not None
         return SequenceModel(
             trial.model_options,
-            input_size=1 if dataset.vocabulary is not None else train.inputs.shape[-1],
+            input_size=1 if tokens else train.inputs.shape[-1],
             output_size=self.objective.outputs,
             vocabulary=dataset.vocabulary,
             timestamps=train.times is not None,
             return_sequence=self.objective.sequence,
+            documents=train.inputs.shape[1] if tokens and train.inputs.ndim == 3 else 1,
             engine=trial.training.engine,
         )
 
@@ -127,6 +129,8 @@ class Trainer:
     @property
     def precision(self) -> str:
         """The precision of matrix products, which may be another than the one asked for."""
+        if self.model.mixed_precision and uses_autocast(self.device):
+            return "bfloat16"
         requested = {engine.precision for engine in engine_options(self.model)} or {"float32"}
         return product_precision(requested.pop(), self.device)
 
@@ -169,12 +173,14 @@ class Trainer:
         """Run the remaining steps of the epoch; return mean loss and score, or a loss of NaN if one is not finite."""
         self.model.train()
         batch_size, steps_before = self.training.batch_size, (self.epoch - 1) * self.optimization.steps_per_epoch
+        following = self._batch(self.done)
         for start in range(self.done, len(self.order), batch_size):
-            batch = self.batches["train"][self.order[start : start + batch_size]]
+            batch = following
             self.optimization.zero_grad()
             answers = self.model(batch.inputs, times=batch.times, lengths=batch.lengths)
             answers, targets = self.objective.select(answers, batch.targets, batch.lengths)
             loss = self.objective.loss(answers, targets)
+            following = self._batch(start + batch_size)  # is copied to a GPU while it computes
             value = loss.item()
             if not math.isfinite(value):
                 return {"train_loss": math.nan}
@@ -184,6 +190,11 @@ class Trainer:
             self.done += len(batch.inputs)
             pause()
         return self.tally.scores("train")
+
+    def _batch(self, start: int) -> Batch | None:
+        """The train batch that begins at a place in the order of the epoch; None after the last one."""
+        samples = self.order[start : start + self.training.batch_size]
+        return self.batches["train"][samples] if len(samples) else None
 
     def _evaluate(self, part: str, pause: Callable[[], None]) -> dict[str, float]:
         """The loss and score of one part, at its sampling rate if the model knows it."""

@@ -13,7 +13,8 @@ class EngineOptions(Options):
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="Type of matrix products and of saved activations. With bfloat16, sums, states and weights "
-        "stay in float32. auto: bfloat16 on a processor or GPU that has units for it, else float32.",
+        "stay in float32. auto: bfloat16 on a processor or GPU that has units for it, else float32. "
+        "Models outside of the engine have float32 and auto, which on a GPU is mixed precision.",
     )
     checkpoint: bool = Field(
         False,

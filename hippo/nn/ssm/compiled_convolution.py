@@ -1,5 +1,7 @@
 """Convolution with a state-space system in one call of the compiled kernels, forward and backward (csrc/ssm)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -54,6 +56,24 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
     return torch.nn.functional.gelu(outputs) if gelu and not fused else outputs
 
 
+def response(system: DiscreteSystem, length: int) -> Tensor:
+    """Compute the impulse response of a system. It has first derivatives only.
+
+    Parameters
+    ----------
+    system : DiscreteSystem
+        The system, in the CPU's memory, of at most rank 2.
+    length : int
+        Number of steps, at least 1.
+
+    Returns
+    -------
+    Tensor, shape (channels, length, features)
+        K[i, l, h] of `hippo.nn.ssm.kernels.kernel`.
+    """
+    return _Response.apply(length, *system)
+
+
 def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
     """Raise ValueError unless inputs (batch, length, features), system and skip fit to each other and the kernels."""
     features, states = system.a.shape
@@ -80,24 +100,24 @@ class _Convolution(Function):
     @staticmethod
     def forward(ctx, inputs: Tensor, skip: Tensor, gelu: bool, *system: Tensor) -> Tensor:
         channels, features, _ = system[-1].shape
-        kernel = inputs.new_empty(channels, inputs.shape[1], features)  # (channels, L, H)
+        kernel, functionals = inputs.new_empty(0), inputs.new_empty(0)
         outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         activated = torch.empty_like(outputs) if gelu else inputs.new_empty(0)
         module, threads = backend().require(), torch.get_num_threads()
         if inputs.numel():
-            module.ssm_kernel(threads, *map(view, system), view(kernel))
+            kernel, functionals = impulse_response(inputs.shape[1], system)
             module.ssm_convolution(threads, *map(view, (inputs, kernel, skip, outputs, activated)))
-        ctx.save_for_backward(inputs, skip, kernel, outputs if gelu else activated, *system)
+        ctx.save_for_backward(inputs, skip, kernel, functionals, outputs if gelu else activated, *system)
         return activated if gelu else outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_outputs: Tensor):
-        inputs, skip, kernel, outputs, *system = ctx.saved_tensors
+        inputs, skip, kernel, functionals, outputs, *system = ctx.saved_tensors
         module, threads = backend().require(), torch.get_num_threads()
         grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         slots = inputs.new_zeros(threads, *kernel.shape)  # (threads, channels, L, H)
-        grads = tuple(part.new_zeros(part.shape) for part in system)
+        grads: tuple[Tensor | None, ...] = (None,) * len(system)
         grad_skip = skip.new_zeros(skip.shape)
         if inputs.numel():
             module.ssm_convolution_backward(
@@ -106,8 +126,39 @@ class _Convolution(Function):
             grad_kernel = slots.sum(dim=0) if threads > 1 else slots[0]  # (channels, L, H)
             grad_skip = grad_kernel[0, 0].clone()  # the skip is one more summand of the kernel at lag 0
             if any(ctx.needs_input_grad[3:]):
-                module.ssm_kernel_backward(threads, *map(view, system), view(grad_kernel), *map(view, grads))
+                grads = gradients(system, functionals, grad_kernel)
         return grad_inputs, grad_skip, None, *grads
+
+
+class _Response(Function):
+    @staticmethod
+    def forward(ctx, length: int, *system: Tensor) -> Tensor:
+        kernel, functionals = impulse_response(length, system)
+        ctx.save_for_backward(functionals, *system)
+        return kernel
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_kernel: Tensor):
+        functionals, *system = ctx.saved_tensors
+        return None, *gradients(system, functionals, grad_kernel)
+
+
+def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the impulse response (channels, L, H), and Re(v_r . Abar^l b) (rank, L, H), which its gradients need."""
+    channels, features, _ = system[-1].shape
+    sizes = channels, system[1].shape[1]
+    kernel, functionals = (system[0].real.new_empty(size, length, features) for size in sizes)
+    backend().require().ssm_kernel(torch.get_num_threads(), *map(view, (*system, kernel, functionals)))
+    return kernel, functionals
+
+
+def gradients(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of the parts of a system, from that of its impulse response (channels, L, H)."""
+    grads = tuple(torch.empty_like(part, memory_format=torch.contiguous_format) for part in system)
+    parts = (*system, functionals, grad_kernel, *grads)
+    backend().require().ssm_kernel_backward(torch.get_num_threads(), *map(view, parts))
+    return grads
 
 
 def view(tensor: Tensor) -> np.ndarray:

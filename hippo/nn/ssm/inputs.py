@@ -63,13 +63,13 @@ def check_finite(inputs: Tensor) -> None:
         )
 
 
-def check_lengths(lengths: Tensor, batch: int, length: int) -> None:
-    """Raise ValueError unless `lengths` (batch,) are integers from 0 to `length`."""
+def check_lengths(lengths: Tensor, batch: int, length: int, least: int = 0) -> None:
+    """Raise ValueError unless `lengths` (batch,) are integers from `least` to `length`."""
     if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (batch,):
         raise ValueError(f"lengths are {lengths.dtype} {tuple(lengths.shape)}; expected integers ({batch},)")
-    low, high = (int(end) for end in lengths.aminmax()) if batch else (0, 0)
-    if not 0 <= low <= high <= length:
-        raise ValueError(f"lengths span {low} to {high}; expected 0 to {length}, the steps of the inputs")
+    low, high = (int(end) for end in lengths.aminmax()) if batch else (length, length)
+    if not least <= low <= high <= length:
+        raise ValueError(f"lengths span {low} to {high}; expected {least} to {length}, the steps of the inputs")
 
 
 def check_memory(batch: int, length: int, features: int, itemsize: int) -> None:

@@ -17,6 +17,7 @@ from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_state
+from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.system import StateSpace
 
 
@@ -206,9 +207,11 @@ class S4(nn.Module):
             check_lengths(lengths, batch, length)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
-        system = self.system.discretize(rate)
         if state is None and not return_state:
-            return self._mix(convolve(inputs, system, self.D, gelu=self.activation))
+            with torch.autocast(inputs.device.type, enabled=False):  # transforms and responses need float32
+                outputs = convolve(inputs, self.system.discretize(rate), self.D, gelu=self.activation)
+            return self._mix(outputs)
+        system = self.system.discretize(rate)
         self._check_one_direction("a state")
         state = self._state(inputs, state)
         if lengths is None and compiled_scan.serves(inputs, state, system, self.D):
@@ -217,6 +220,39 @@ class S4(nn.Module):
             outputs, state = recurrence.scan(inputs, state, system, self.D, lengths)
         outputs = self._mix(self._activate(outputs))
         return (outputs, state) if return_state else outputs
+
+    def last(
+        self, inputs: Tensor, lengths: Tensor | None = None, rate: float = 1.0, entry: nn.Linear | None = None
+    ) -> Tensor:
+        """Compute the output at the last true step alone, without the convolution.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, hidden_size), or (batch, length, entry.in_features) with `entry`
+            Inputs.
+        lengths, rate
+            As in `forward`; each length is at least 1.
+        entry : torch.nn.Linear, optional
+            Map of the inputs to the channels of the layer, which then is not computed at every step.
+
+        Returns
+        -------
+        Tensor, shape (batch, hidden_size)
+
+        Raises
+        ------
+        ValueError, MemoryError, Diverged
+            As in `forward`.
+        """
+        channels = self.hidden_size if entry is None else entry.in_features
+        check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
+        if lengths is not None:
+            check_lengths(lengths, len(inputs), inputs.shape[1], least=1)
+            inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
+        check_finite(inputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            outputs = last_output(inputs, self.system.discretize(rate), self.D, lengths, entry)  # (B, H)
+        return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1)
 
     def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:
         """Compute one step. Its cost does not depend on how many inputs there were before.

@@ -90,8 +90,10 @@ class S4(ModelOptions):
         )
         return self
 
-    def encoder_size(self, vocabulary: int | None) -> int:
-        """Return `embedding_size`, by default `hidden_size`: inputs are always encoded."""
+    def encoder_size(self, vocabulary: int | None) -> int | None:
+        """Return `embedding_size`, by default `hidden_size`, or None if a plain layer maps real inputs itself."""
+        if self.is_plain and vocabulary is None:
+            return self.embedding_size
         return self.embedding_size or self.hidden_size
 
     def layer(self, input_size: int) -> "nn.Module":

@@ -9,6 +9,7 @@ import pytest
 from hippo.config import ConfigError, closest
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.plan.schema import SCALES
+from hippo.lab.plan.trial_spec import TrialSpec
 from tests.lab.plan.files import CONTENT, EXPERIMENTS, load
 
 
@@ -51,6 +52,50 @@ def test_a_variant_may_set_hyperparameters_of_its_own(tmp_path):
         variants["b"]["hyperparameters"] = wrong
         with pytest.raises(ConfigError, match=re.escape(message)):
             load(tmp_path, variants=variants, models=models, scales=None)
+
+
+def test_a_variant_may_name_another_dataset_of_the_task(tmp_path):
+    variants = {"a": {"label": "A"}, "b": {"label": "B", "dataset": {"name": "copying", "length": 70}}}
+    experiment = load(tmp_path, variants=variants)
+    assert experiment.dataset_names == {"a": "mnist", "b": "copying"}
+    trial = experiment.trial("b", "legs", 0)
+    assert trial.dataset_name == "copying" and trial.dataset.length == 70
+    assert trial.dataset.train_samples != 900  # an option of the table's dataset, which does not apply
+    assert experiment.trial("a", "legs", 0).digest == load(tmp_path).trial("a", "legs", 0).digest
+    assert TrialSpec.from_mapping(trial.to_mapping(), "trial.yaml") == trial
+    same = {"a": {"label": "A", "dataset": {"name": "mnist"}}}
+    assert load(tmp_path, variants=same).trial("a", "legs", 0).dataset.train_samples == 900
+    for dataset, message in (
+        ({"name": "copyng"}, "variants.b.dataset.name: unknown dataset 'copyng'; did you mean 'copying'"),
+        ({"name": 3}, "variants.b.dataset.name = 3: expected the name of a registered dataset"),
+        ({"name": "copying", "lenght": 70}, "variants.b.dataset: unknown key 'lenght'; did you mean 'length'"),
+        ({"name": "adding"}, "'adding' is a dataset of the task regression, 'mnist' of the task classification"),
+    ):
+        variants["b"]["dataset"] = dataset
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            load(tmp_path, variants=variants)
+
+
+def test_a_variant_may_set_training_options_of_its_own(tmp_path):
+    variants = {"a": {"label": "A"}, "b": {"label": "B", "training": {"epochs": 11, "batch_size": 5}}}
+    experiment = load(tmp_path, variants=variants)
+    trained = {(v, m): experiment.trial(v, m, 0).training for v in "ab" for m in ("legs", "wide")}
+    assert {key: one.epochs for key, one in trained.items()} == {
+        ("a", "legs"): 3, ("a", "wide"): 7, ("b", "legs"): 11, ("b", "wide"): 7,  # the model's own precede
+    }  # fmt: skip
+    assert trained["b", "wide"].batch_size == 5
+    assert experiment.trial("a", "legs", 0).digest == load(tmp_path).trial("a", "legs", 0).digest
+    quick = load(
+        tmp_path, "quick", variants=variants, scales={"quick": {"variants": {"b": {"training": {"epochs": 1}}}}}
+    )
+    assert quick.trial("b", "legs", 0).training.epochs == 1 and quick.trial("b", "legs", 0).training.batch_size == 5
+    assert quick.is_reduced("b", "legs") and not quick.is_reduced("a", "legs")
+    with pytest.raises(ConfigError, match=re.escape("variants.b.training: unknown key 'epoch'; did you mean 'epochs'")):
+        load(tmp_path, variants={"b": {"label": "B", "training": {"epoch": 1}}})
+    memory = {"dataset": {"name": "white_noise"}, "hyperparameters": None, "training": None, "scales": None}
+    memory |= {"models": {"legs": {"label": "LegS", "model": "memory"}}}
+    with pytest.raises(ConfigError, match="do not read the key 'training'"):
+        load(tmp_path, variants={"b": {"label": "B", "training": {"epochs": 1}}}, **memory)
 
 
 def test_options_of_the_dataset_are_stated_beside_its_name(tmp_path):

@@ -187,6 +187,22 @@ def test_basis_kernels_are_those_of_each_system(plot):
     assert exact < 1e-10 < 0.1 < noisy < without
 
 
+def test_low_rank_terms_have_a_panel_per_system_and_term(plot):
+    """With the exact term, legs against its closed form; without a term, fout is a cosine at all ages."""
+    figure, axes = plot("low_rank_terms", None, order=32)
+    lines = {axis.get_title(): list(named(axis).values()) for axis in axes}
+    assert len(lines) == len(axes) == 12 and all(len(kernels) == 3 for kernels in lines.values())
+    for n in range(3):
+        age = lines["LegS, exact P"][n].get_xdata()
+        expected = np.exp(-age) * np.sqrt(2 * n + 1) * legendre.legval(2 * np.exp(-age) - 1, [0] * n + [1])
+        errors = [
+            np.linalg.norm(lines[f"LegS, {term}"][n].get_ydata() - expected)
+            for term in ("exact P", "P + noise", "random P")
+        ]
+        assert errors[0] < 1e-10 < 0.1 < errors[1] < errors[2]
+    np.testing.assert_allclose(lines["FouT, no P"][1].get_ydata(), np.sqrt(2) * np.cos(np.pi * age), atol=1e-10)
+
+
 def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(tmp_path, plot):
     rows = [(d, n, m, k * 1e8 / n) for d in ("float32", "float64") for n in (64, 256)
             for m, k in (("bilinear", 1), ("zoh", 2), ("update bilinear", 3))]  # fmt: skip
@@ -278,6 +294,7 @@ def test_figures_belong_to_the_experiments_that_have_their_numbers():
     assert figures("pmnist") == everywhere | {"learning_curves", "ranks"}
     assert figures("timescale") == everywhere | {"learning_curves", "ranks", "speed_curve"}
     assert figures("reconstruction") == everywhere | {"signals", "memory_errors"}
+    assert figures("kernels") == everywhere | {"ranks", "low_rank_terms"}
     assert figures("sweep_theta") == everywhere
 
 

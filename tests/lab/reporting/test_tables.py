@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import tabulate
 
+from hippo.lab.reporting.summary import summarize
 from hippo.lab.reporting.tables import write_table
 from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish, finish_all, write_experiment
@@ -227,3 +228,14 @@ def test_every_trial_has_a_line_in_the_seeds_file(tmp_path):
     assert len(seeds) == 9 and list(seeds["status"].value_counts()) == [8, 1]
     done = seeds[seeds["status"] == "finished"].iloc[0]
     assert (done["run_id"], done["test_accuracy"], done["folder"]) == ("f00d", 0.875, "demo/a/legs/seed0")
+
+
+def test_values_that_no_paper_prints_have_their_own_heading(tmp_path):
+    values = {"a": {"legs": {"test_accuracy": 90.0}}}
+    paper = {"source": "computed twice", "heading": "floor", "values": values, "tolerance": {"test_accuracy": 1}}
+    experiment = write_experiment(tmp_path, models={"legs": {"label": "LegS"}}, paper=paper)
+    page, _ = table(experiment, tmp_path)
+    assert "| floor |" in page.replace("  ", "") and "paper" not in page.lower()
+    assert "Floor: computed twice." in page and "within 1 (test, %) of the value under “floor”" in page
+    summary = summarize([collect_results(experiment, tmp_path / "trials")], pd.DataFrame({"status": []}), "quick")
+    assert summary.compared == 0 and summary.headlines[0].paper_model == ""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
+from hippo import registry
 from hippo.config import ConfigError
 from hippo.data.dataset import NOT_ASKED, Dataset, Part
 from hippo.lab.training import fitted, trainer
@@ -14,7 +15,7 @@ from hippo.lab.training.evaluation import evaluate
 from hippo.lab.training.objectives import find_objective, inside
 from hippo.nn import build_model
 from tests.lab.recorders import Rows
-from tests.lab.training.trials import make_trial, separable_dataset
+from tests.lab.training.trials import make_trial
 
 CPU = torch.device("cpu")
 
@@ -62,8 +63,59 @@ def test_tokens_are_int64_and_have_their_lengths(dtype):
     part = dataset.parts["train"]
     part = replace(part, inputs=np.minimum(part.inputs, 100).astype(dtype))
     batch = Batches(all_parts(part, classes=2, vocabulary=300), "train", CPU)[torch.tensor([5, 2])]
-    assert batch.inputs.dtype == torch.int64 and batch.inputs.tolist() == part.inputs[[5, 2]].tolist()
+    longest = part.lengths[[5, 2]].max()
+    assert batch.inputs.dtype == torch.int64 and batch.inputs.tolist() == part.inputs[[5, 2], :longest].tolist()
     assert batch.lengths.dtype == torch.int64 and batch.lengths.tolist() == part.lengths[[5, 2]].tolist()
+
+
+def test_a_batch_ends_at_its_longest_true_length():
+    rng = np.random.default_rng(3)
+    lengths = np.array([2, 5, 3, 8])
+    signals, times = rng.normal(size=(4, 8, 3)).astype(np.float32), np.arange(32, dtype=np.float32).reshape(4, 8)
+    per_step = rng.normal(size=(4, 8, 2)).astype(np.float32)
+    whole = Part(signals, per_step, times, lengths)
+    batches = Batches(all_parts(whole, classes=None), "train", CPU)
+    batch = batches[torch.tensor([2, 1])]
+    assert batches.steps == 8
+    for found, stored in ((batch.inputs, signals), (batch.targets, per_step), (batch.times, times)):
+        assert np.array_equal(found.numpy(), stored[[2, 1], :5])
+    # as many numbers per sequence as steps are not taken for numbers per step
+    numbers = Batches(all_parts(replace(whole, targets=per_step[:, :, 0]), classes=None), "train", CPU)
+    assert np.array_equal(numbers[torch.tensor([0])].targets.numpy(), per_step[:1, :, 0])
+    classes = Batches(all_parts(replace(whole, targets=rng.integers(0, 2, (4, 8))), classes=2), "train", CPU)
+    assert classes[torch.tensor([0])].targets.shape == (1, 2)
+
+    pairs = rng.integers(0, 9, (4, 2, 8))
+    part = Part(pairs, np.arange(4) % 2, None, np.stack([lengths, np.array([1, 6, 1, 1])], axis=1))
+    batches = Batches(all_parts(part, classes=2, vocabulary=9), "train", CPU)
+    assert batches.steps == 16
+    assert np.array_equal(batches[torch.tensor([1, 2])].inputs.numpy(), pairs[[1, 2], :, :6])
+
+
+def test_long_sequences_are_evaluated_in_smaller_batches(monkeypatch):
+    """The number of sequences at once changes no score."""
+    dataset = tokens()
+    model = build_model("gru", output_size=2, vocabulary=300, hidden_size=4)
+    arguments = (model, find_objective(dataset), Batches(dataset, "train", CPU), "test")
+    whole = evaluate(*arguments)
+    sizes = []
+    model.register_forward_hook(lambda module, inputs, outputs: sizes.append(len(outputs)))
+    monkeypatch.setattr("hippo.lab.training.evaluation.BATCH_STEPS", 40)
+    few = evaluate(*arguments)
+    assert sizes == [5, 5, 5, 5, 3]  # of 8 steps each
+    assert few["test_accuracy"] == whole["test_accuracy"] and few["test_loss"] == pytest.approx(whole["test_loss"])
+
+
+@pytest.mark.parametrize("name", ["s4", "gru"])
+def test_a_model_of_pairs_of_documents_learns(name):
+    """Each document repeats one token. The class is whether both have the same: no document by itself tells it."""
+    rng = np.random.default_rng(4)
+    tokens, lengths = rng.integers(0, 2, (60, 2, 1)), rng.integers(3, 7, (60, 2))
+    same = (tokens[:, 0, 0] == tokens[:, 1, 0]).astype(np.int64)
+    dataset = all_parts(Part(tokens.repeat(6, axis=2), same, None, lengths), classes=2, vocabulary=2)
+    sizes = {"gru": {}, "s4": {"state_size": 4, "layers": 1}}[name]
+    outcome = trainer.run(make_trial(epochs=20, learning_rate=0.02, model=name, hyperparameters=sizes), dataset, Rows())
+    assert outcome["status"] == "finished" and outcome["test_accuracy"] > 0.9
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -141,10 +193,24 @@ def test_the_inside_of_sequences():
     assert inside(torch.tensor([1, 3]), 3).tolist() == [[True, False, False], [True, True, True]]
 
 
-@pytest.mark.parametrize("case", ["tokens", "lengths"])
-def test_a_classifier_refuses_sequences_that_it_cannot_read(case):
-    separable = separable_dataset()
-    part = replace(separable.parts["train"], lengths=np.full(64, 3))
-    dataset, kind = (tokens(), "token ids") if case == "tokens" else (all_parts(part, classes=2), "padded sequences")
-    with pytest.raises(ConfigError, match=f"cannot read {kind}"):
-        fitted.run(replace(make_trial(), model_name="legs_ridge"), dataset, Rows())
+def test_a_classifier_refuses_token_ids():
+    with pytest.raises(ConfigError, match="cannot read token ids"):
+        fitted.run(replace(make_trial(), model_name="legs_ridge"), tokens(), Rows())
+
+
+def test_a_classifier_does_not_read_the_padding():
+    """The same sequences, padded by zeros and by noise."""
+    rng = np.random.default_rng(0)
+    inputs, targets, lengths = (
+        rng.normal(size=(40, 30, 1)).astype(np.float32),
+        np.arange(40) % 2,
+        rng.integers(9, 31, 40),
+    )
+    options = registry.find("classifiers", "legs_ridge", "test")(order=8)
+    trial = replace(make_trial(), model_name="legs_ridge", model_options=options)
+    outcomes = []
+    for padding in (0.0, rng.normal(size=inputs.shape)):
+        inside = (np.arange(30) < lengths[:, None])[:, :, None]
+        padded = np.where(inside, inputs, padding).astype(np.float32)
+        outcomes.append(fitted.run(trial, all_parts(Part(padded, targets, None, lengths), classes=2), Rows()))
+    assert outcomes[0] == outcomes[1] and outcomes[0]["train_accuracy"] > 0.5

@@ -6,11 +6,12 @@ import pytest
 
 from hippo.config import ConfigError
 from hippo.lab.plan.experiment import load_experiment
+from hippo.lab.plan.kernel_options import BasisKernels
 from hippo.lab.plan.readout_options import FrozenStates
 from tests.lab.recorders import Rows
 from tests.workspace import ROOT
 
-EXPERIMENTS = ("reconstruct_frozen", "delay_frozen", "timescale_initialization", "normalization")
+EXPERIMENTS = ("reconstruct_frozen", "delay_frozen", "timescale_initialization", "normalization", "kernels")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -27,6 +28,9 @@ def test_every_smoke_trial_has_the_numbers_of_its_table(name):
             assert outcome["log_mse"] == pytest.approx(math.log(outcome["expected_mse"]))
             # Few test signals: their mean error is of the same size.
             assert outcome["test_mse"] == pytest.approx(outcome["expected_mse"], rel=0.6)
+        elif experiment.task_name == "kernels":
+            # The step of 0.002 follows oscillations of up to some hundred radians per unit of time.
+            assert outcome["sampled_distance"] == pytest.approx(outcome["distance"], rel=0.02, abs=3e-4)
         else:
             assert outcome["sampled_variance"] == pytest.approx(outcome["variance_256"], rel=0.15)
 
@@ -54,7 +58,24 @@ def test_settings_of_frozen_states_that_cannot_be_used(options, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "valid"), [("reconstruct_frozen", "frozen_states"), ("normalization", "random_readout")]
+    ("options", "message"),
+    [
+        ({"order": 6}, "kernels = 8 is above order = 6"),
+        ({"order": 7}, "order"),
+        ({"kernels": 34}, "kernels"),
+        ({"system": "lagt"}, "system"),
+        ({"low_rank": "noise"}, "low_rank"),
+        ({"low_rank": "noisy", "deviation": 0}, "deviation"),
+    ],
+)
+def test_settings_of_basis_kernels_that_cannot_be_used(options, message):
+    with pytest.raises(ValueError, match=message):
+        BasisKernels(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [("reconstruct_frozen", "frozen_states"), ("normalization", "random_readout"), ("kernels", "basis_kernels")],
 )
 def test_other_models_are_refused(name, valid):
     experiment = load_experiment(ROOT / f"config/experiments/{name}.yaml", "smoke")

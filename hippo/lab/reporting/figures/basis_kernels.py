@@ -45,12 +45,8 @@ def _panels(order: int, age: "np.ndarray") -> "dict[str, np.ndarray]":
     """Kernels (points, SHOWN) by title, in the order of the panels: a left one and a right one in turn."""
     import numpy as np
 
+    from hippo.lab.results.low_rank_terms import with_low_rank_term
     from hippo.operators import basis_kernels, structured_system, transition
-
-    A, B = transition("legs", order)
-    P = np.sqrt(np.arange(order) + 0.5)
-    normal = A + np.outer(P, P)
-    random = P + DEVIATION * np.random.default_rng(0).standard_normal(order)
 
     def states(name):  # the slowest ones first
         eigenvalues = sorted(structured_system(name, order).eigenvalues, key=abs)[:SHOWN]
@@ -59,10 +55,14 @@ def _panels(order: int, age: "np.ndarray") -> "dict[str, np.ndarray]":
     def coefficients(name):
         return basis_kernels(*transition(name, order, window=2), age)[:, :SHOWN]
 
+    def legs(term):
+        pair = with_low_rank_term("legs", order, term, DEVIATION, np.random.default_rng(0))
+        return basis_kernels(*pair, age)[:, :SHOWN]
+
     return {
-        "S4-LegS": basis_kernels(A, B, age)[:, :SHOWN],
-        "S4D-LegS": basis_kernels(normal, B / 2, age)[:, :SHOWN],
-        "S4-LegS, P + noise": basis_kernels(normal - np.outer(random, random), B, age)[:, :SHOWN],
+        "S4-LegS": legs("exact"),
+        "S4D-LegS": legs("none"),
+        "S4-LegS, P + noise": legs("noisy"),
         "S4D-Inv": states("diag_inv"),
         "S4-LegT": coefficients("legt"),
         "S4D-Lin": states("diag_lin"),

@@ -1,0 +1,1 @@
+"""Long Range Arena: one file for each task's dataset, and the generators of two of them."""

@@ -1,0 +1,39 @@
+"""Basis kernels of S4 systems with an exact or another low-rank term, compared with the basis under the measure."""
+
+from hippo.config import ConfigError, Options, closest
+from hippo.lab.plan.kernel_options import BasisKernels
+from hippo.lab.plan.task import Column, Task
+
+MODELS: dict[str, type[Options]] = {"basis_kernels": BasisKernels}
+
+
+def find_model(name: str, where: str) -> type[Options]:
+    """Return the options class of basis kernels; ConfigError for any other name."""
+    if name not in MODELS:
+        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, MODELS)}")
+    return MODELS[name]
+
+
+def run(trial, dataset, recorder) -> dict:
+    """Compare the kernels; return the outcome."""
+    from hippo.lab.training import kernel_comparison
+
+    return kernel_comparison.run(trial, dataset, recorder)
+
+
+TASK = Task(
+    find_model=find_model,
+    run=run,
+    trained=False,
+    columns=(
+        Column("distance", "distance from p ω", 1, ".4f"),
+        Column("sampled_distance", "the same, sampled", 1, ".4f"),
+        Column("slow_distance", "for the input cos t", 1, ".4f"),
+        Column("gram_distance", "Gram matrix", 1, ".4f"),
+        Column("late_energy", "energy after age 2, %", 100, ".1f"),
+        Column("growth", "largest Re λ", 1, ".3f"),
+    ),
+    score="distance",
+    selection="distance",
+    higher_is_better=False,
+)
