@@ -86,6 +86,8 @@ def submit(trials: int) -> dict[str, object]:
             count = len(slurm.jobs())
             first = first or (time.monotonic() - started if count else 0.0)
         ended = time.monotonic() - started
+        if process.poll() is not None:
+            sys.exit((folder / "out").read_text()[-3000:])
         memory = psutil.Process(process.pid).memory_info().rss / 1e6
         controller = psutil.Process(slurm.controller).memory_info().rss / 1e6
         slurm.run("scancel", "--user", psutil.Process().username())
