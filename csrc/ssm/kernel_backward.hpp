@@ -123,15 +123,15 @@ class KernelBackward {
     for (std::int64_t n = 0; n < states; ++n) starts[n] = block_.gather(args_.system.b, 0, 1, n);
     for (std::int64_t chunk = 0; chunk + 1 < chunks; ++chunk)
       for_states([&](auto many, std::int64_t n) {
-        advance<many>(n, starts.data() + chunk * states + n, numbers_.data() + chunk * kChunk, kChunk,
-                      starts.data() + (chunk + 1) * states + n, nullptr);
+        forward_steps<many>(n, starts.data() + chunk * states + n, numbers_.data() + chunk * kChunk, kChunk,
+                            starts.data() + (chunk + 1) * states + n, nullptr);
       });
     for (std::int64_t chunk = chunks - 1; chunk >= 0; --chunk) {
       const std::int64_t begin = chunk * kChunk, count = smaller(kChunk, length - begin);
       for_states([&](auto many, std::int64_t n) {
-        advance<many>(n, starts.data() + chunk * states + n, numbers_.data() + begin, count, nullptr, x.data());
+        forward_steps<many>(n, starts.data() + chunk * states + n, numbers_.data() + begin, count, nullptr, x.data());
         unroll<many>([&](auto i) {
-          retreat(terms_[n + i], x.data() + i * kChunk, numbers_.data() + begin, count, y[n + i], grads[n + i]);
+          backward_steps(terms_[n + i], x.data() + i * kChunk, numbers_.data() + begin, count, y[n + i], grads[n + i]);
         });
       });
     }
@@ -154,8 +154,8 @@ class KernelBackward {
   // Takes `Many` states from n on through some steps. Writes the states after them to `after`, or those before each
   // step to `each` (Many, kChunk).
   template <int Many>
-  void advance(std::int64_t n, const Complex<T>* before, const StepNumbers<T, Rank, Channels>* numbers,
-               std::int64_t count, Complex<T>* after, Complex<T>* each) const {
+  void forward_steps(std::int64_t n, const Complex<T>* before, const StepNumbers<T, Rank, Channels>* numbers,
+                     std::int64_t count, Complex<T>* after, Complex<T>* each) const {
     Complex<T> x[Many], a[Many];
     unroll<Many>([&](auto i) HIPPO_INLINE_LAMBDA {
       x[i] = before[i];
@@ -173,8 +173,8 @@ class KernelBackward {
   }
 
   // Takes the gradient y of one state back through some steps, and adds the gradients of its terms.
-  static void retreat(const Terms& terms, const Complex<T>* x, const StepNumbers<T, Rank, Channels>* numbers,
-                      std::int64_t count, Complex<T>& y, Terms& grad) {
+  static void backward_steps(const Terms& terms, const Complex<T>* x, const StepNumbers<T, Rank, Channels>* numbers,
+                             std::int64_t count, Complex<T>& y, Terms& grad) {
     Terms sum = {};
     Complex<T> after = y;
     for (std::int64_t l = count - 1; l >= 0; --l) {

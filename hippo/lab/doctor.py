@@ -19,7 +19,7 @@ from hippo.config import ConfigError
 
 WIDTH = 100  # characters of a line
 NEEDED, COMFORTABLE = 0.2, 5.0  # GB of free space in a folder
-IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn"}  # packages whose module has another name
+IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn", "pillow": "PIL"}  # packages whose module has another name
 REPAIR = "run make clean env"
 
 

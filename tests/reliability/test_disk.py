@@ -22,11 +22,12 @@ cp -r {folder}/checkpoints .; rm {folder}/filler
 mkdir after && cp {folder}/*.* after
 """
 
+# A second mount in front of the first: a mount on which files are open for writing cannot be made read-only.
 READ_ONLY = """
 mkdir -p results && mount --bind results results || exit 99
 {train} & trial=$!
 until [ "$(wc -l < {folder}/history.csv)" -gt 3 ]; do sleep 0.02; done 2> /dev/null
-until mount -o remount,ro,bind results 2> /dev/null; do sleep 0.01; done
+mount --bind results results && mount -o remount,ro,bind results || exit 99
 wait $trial; echo "status $?"
 """
 

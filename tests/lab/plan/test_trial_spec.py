@@ -82,7 +82,7 @@ def test_a_trial_of_a_sweep_of_the_first_release_is_read():
 
 def test_every_shipped_trial_survives_its_file():
     trials = shipped_trials()
-    assert len({trial.task for trial in trials}) == 6 and any(trial.sweep for trial in trials)
+    assert len({trial.task for trial in trials}) == 7 and any(trial.sweep for trial in trials)
     for trial in trials:
         read = TrialSpec.from_mapping(yaml.safe_load(trial.to_yaml()), "trial.yaml")
         assert read == trial and read.digest == trial.digest

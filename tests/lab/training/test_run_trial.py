@@ -14,7 +14,7 @@ from hippo.lab.training import run_trial as module
 from hippo.lab.training.run_trial import run_trial
 from tests.lab.training.trials import make_trial, separable_dataset
 
-FILES = ["history.csv", "metrics.json", "outcome.json", "run.json", "trial.yaml"]
+FILES = [".lock", "history.csv", "metrics.json", "outcome.json", "run.json", "trial.yaml"]
 MNIST = registry.find("datasets", "mnist", "test")()
 
 
