@@ -182,6 +182,8 @@ def _map(path: Path, member: zipfile.ZipInfo) -> np.ndarray:
         version = np.lib.format.read_magic(file)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, fortran, dtype = read_header[version](file)
+        if dtype.hasobject:  # bytes of the file would be taken for addresses of Python objects
+            raise ValueError(f"{member.filename} holds Python objects")
         order: Literal["F", "C"] = "F" if fortran else "C"
         return np.asarray(np.memmap(path, dtype, mode="r", offset=file.tell(), shape=shape, order=order))
 

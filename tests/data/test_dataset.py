@@ -80,6 +80,17 @@ def test_large_arrays_are_mapped_from_the_file(dataset, tmp_path, monkeypatch):
             Dataset.load(path)
 
 
+def test_python_objects_are_not_mapped(dataset, tmp_path, monkeypatch):
+    path = tmp_path / "prepared.npz"
+    dataset.save(path)
+    with zipfile.ZipFile(path, "a") as archive, archive.open("objects.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|O", "fortran_order": False, "shape": (100,)})
+        member.write(bytes(800))
+    monkeypatch.setattr("hippo.data.dataset.MAPPED_BYTES", 150)
+    with pytest.raises(DataError, match=r"objects.npy holds Python objects\); delete it and prepare it again"):
+        Dataset.load(path)
+
+
 def test_digest_covers_every_array_the_scale_and_what_is_declared(dataset, tokens):
     train = dataset.parts["train"]
     others = [

@@ -56,7 +56,7 @@ class Batches:
         self.device, self.scale, self.tokens = device, dataset.scale, dataset.vocabulary is not None
         self._part = dataset.parts[part]
         targets = self._part.targets
-        self._per_step = targets.ndim == (3 if dataset.classes is None else 2)
+        self._per_step = targets is not None and targets.ndim == (3 if dataset.classes is None else 2)
 
     def __len__(self) -> int:
         """Return the number of samples."""
