@@ -45,7 +45,7 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
     allocator.use_huge_pages()
     with collector.paused():
-        from hippo.lab.training.interruption import Interrupted, Interruption
+        from hippo.lab.training.interruption import SIGNALS, Interrupted, Interruption
         from hippo.lab.training.run_trial import run_trial
         from hippo.lab.trials.lock import wait_until_unlocked
 
@@ -57,6 +57,8 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
             outcome = run_trial(trial, data, out, interruption, force=force)
         except Interrupted as stopped:
             if requeue and stopped.number != signal.SIGINT:
+                for number in SIGNALS:  # the next one must not keep the job from the queue
+                    signal.signal(number, signal.SIG_IGN)
                 requeue_job()
             raise
         numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 
 TYPES = {
-    *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "virtiofs"),
+    *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs"),
     *("lustre", "gpfs", "mmfs", "beegfs", "fhgfs", "ceph", "fuse.ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs"),
     *("orangefs", "pvfs2", "panfs", "wekafs", "gfs2", "ocfs2", "davfs", "fuse.juicefs", "moosefs", "fuse.mfs"),
 }

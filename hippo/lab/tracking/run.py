@@ -17,7 +17,7 @@ from hippo.files import write_json
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
 from hippo.lab.tracking.address import is_server, tracking_uri
-from hippo.lab.tracking.delivery import RETRY_SECONDS, Delivery, to_metrics
+from hippo.lab.tracking.delivery import RETRY_FRACTION, RETRY_SECONDS, Delivery, to_metrics
 from hippo.lab.trials.outcome import has_outcome, is_substitute, read_json
 from hippo.lab.trials.process import is_alive, this_process
 from hippo.lab.trials.provenance import git_commit
@@ -86,28 +86,34 @@ class TrackedRun:
             If a store that is no server cannot be used.
         """
         self._resumed = resumed
+        before = time.monotonic()
         try:
             self._start()
         except ConfigError as error:
             if not is_server():
                 raise
-            self._start_later(error)
+            self._began = resumed and read_json(self.folder / "run.json").get("started") or int(1000 * time.time())
+            if not resumed:
+                self._named = UNKNOWN  # an earlier training's run is not this one's
+            self._start_later(error, before)
             self._write_run_json()
 
     def reach(self) -> str | None:
         """Return the id of the run, which starts now if its server did not answer before; None if it still does not."""
         if self.id is None:
+            before = time.monotonic()
             try:
                 self._start()
             except ConfigError as error:
-                self._start_later(error)
+                self._start_later(error, before)
         return self.id
 
-    def _start_later(self, error: ConfigError) -> None:
-        """Note that the server did not answer."""
+    def _start_later(self, error: ConfigError, before: float) -> None:
+        """Note that the server, asked at the time `before`, did not answer."""
         log.warning("%s; the trial continues, and its run starts when the server answers", error)
         self.id, self.delivery = None, None
-        self._try_again = time.monotonic() + RETRY_SECONDS
+        now = time.monotonic()
+        self._try_again = now + max(RETRY_SECONDS, (now - before) / RETRY_FRACTION)
 
     def _start(self) -> None:
         """Start the run in the store; ConfigError if that is impossible."""
@@ -118,7 +124,7 @@ class TrackedRun:
             if free:
                 self._continue(free[0])
             else:
-                self._create(experiment)
+                self._create(experiment, began=self._began)
             self._supersede(run for run in runs if self._has_ended(run))
         self._write_run_json()
 
@@ -257,8 +263,17 @@ class TrackedRun:
         return sorted(same, key=lambda run: not self._is_own(run))
 
     def _importable(self, runs: list[Run]) -> list[Run]:
-        """Runs that may be the run of the folder's trial: a superseded one only if the folder names it."""
-        return [run for run in self._with_identity(runs) if self._is_own(run) or not _is_superseded(run)]
+        """Runs that may be the run of the folder's trial: a superseded one only if the folder names it.
+
+        If it names none, a run with an outcome that began before the trial is that of an earlier training.
+        """
+        began = read_json(self.folder / "run.json").get("started") if self._named == UNKNOWN else None
+        return [
+            run
+            for run in self._with_identity(runs)
+            if (self._is_own(run) or not _is_superseded(run))
+            and not (began and "outcome" in run.data.tags and run.info.start_time < began)
+        ]
 
     def _is_own(self, run: Run) -> bool:
         """Whether the folder names `run`."""

@@ -7,7 +7,7 @@ import subprocess
 
 log = logging.getLogger(__name__)
 
-SECONDS = 30  # that the controller may take to answer; after which the job counts as not requeued
+SECONDS = 10  # that the controller may take to answer; after which the job counts as not requeued
 
 
 def requeue_job() -> bool:

@@ -80,6 +80,30 @@ def test_a_store_that_is_no_server_must_answer(tracking, server, tmp_path, monke
         make_run(make_trial(tracking.experiment), tmp_path / "trial").start(resumed=False)
 
 
+@pytest.mark.parametrize("identity", ["the same", "another"])
+def test_a_second_training_without_the_server_has_a_run_of_its_own(tracking, server, tmp_path, identity):
+    """It supersedes the run of the first training, whether the settings changed or not."""
+    trial, folder = make_trial(tracking.experiment), tmp_path / "trials/t"
+    first = make_run(trial, folder)
+    first.start(resumed=False)
+    assert first.finish(rows(3), {"status": "finished", "seconds": 1.0, "test": 0.1})
+    server(False)
+    second = make_run(trial, folder)
+    if identity == "another":
+        second.identity = "other data"
+    second.start(resumed=False)
+    record = read_json(folder / "run.json")
+    assert record["run_id"] is None and record["started"]
+    server(True)
+    imported = make_run(trial, folder)
+    imported.identity = second.identity
+    assert not imported.is_complete()
+    imported.start_import()
+    found = tracking.runs()
+    assert len(found) == 2 and "superseded" in found[first.id].data.tags
+    assert imported.id != first.id and "superseded" not in found[imported.id].data.tags
+
+
 def test_what_a_server_missed_is_delivered_alone(tracking, tmp_path):
     """An import of undelivered trials leaves every other trial alone."""
     folders = []
