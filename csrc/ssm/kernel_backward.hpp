@@ -140,7 +140,7 @@ class KernelBackward {
 
  private:
   static constexpr std::int64_t kChunk = 64;  // steps whose states are held at once
-  static constexpr int kMany = 2;             // states that advance together: each is a chain of dependent products
+  static constexpr int kMany = 2;  // states at a time in forward_steps: each is a chain of dependent products
 
   using Terms = StateTerms<T, Rank, Channels>;
 

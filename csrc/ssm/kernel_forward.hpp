@@ -2,8 +2,8 @@
 //
 // A step needs the functionals t of the step before, hence a pass over all states. To make fewer passes, each pass
 // serves several steps: it reads the functionals of x, a x, a^2 x, ... as if the steps had no low-rank terms, and the
-// couplings of these few steps add them. Per state and step that is 2 complex products of a pass with 10 multiply-adds
-// at rank 1 and one channel, as in the recurrence, but a fourth of its loads.
+// couplings of these few steps add them. At rank 1 and one channel a state takes 10 multiply-adds per step, as in the
+// recurrence itself, but a fourth of its loads.
 #pragma once
 #include "ssm/feature_block.hpp"
 

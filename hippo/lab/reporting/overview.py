@@ -3,7 +3,7 @@
 import math
 
 from hippo.lab.plan.task import Column
-from hippo.lab.reporting.sections import Line, Number, Section
+from hippo.lab.reporting.sections import Line, Number, Section, format_sections
 from hippo.lab.results.results import Results
 from hippo.lab.results.verdicts import paper_value
 
@@ -40,6 +40,11 @@ def format_overview(results: Results) -> list[Section]:
         theirs = {key: math.nan if value is None else value for key, value in paper.items()}
         sections.append(_section(results, f"All variants, the paper: {score}", theirs, {}, {}))
     return sections
+
+
+def format_page(results: Results) -> list[Section]:
+    """Return all sections of a page, in their order: the overview, if there is one, then `format_sections`."""
+    return [*format_overview(results), *format_sections(results)]
 
 
 def _section(results: Results, label: str, values: dict, spread: dict, counts: dict) -> Section:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from hippo.files import write_text
 from hippo.lab.reporting.notes import describe_data, table_notes
-from hippo.lab.reporting.overview import format_overview
-from hippo.lab.reporting.sections import format_sections
+from hippo.lab.reporting.overview import format_page
 from hippo.lab.reporting.summary import in_papers_order
 from hippo.lab.reporting.text import bullet, markdown_table, wrap
 from hippo.lab.results.results import Results
@@ -52,7 +51,7 @@ def _table(results: Results) -> list[str]:
     """One experiment: title, data, sections and notes."""
     data = describe_data(results.outcomes)
     page, before = [f"## {results.experiment.spec.title}", "", wrap(data[:1].upper() + data[1:] + "."), ""], None
-    for section in [*format_overview(results), *format_sections(results)]:
+    for section in format_page(results):
         if section.variant != before or not section.variant:
             page += [f"### {section.label}", ""]
         before = section.variant

@@ -7,8 +7,7 @@ from tabulate import tabulate
 from hippo.files import write_text
 from hippo.lab.reporting.latex import symbols, tex
 from hippo.lab.reporting.notes import describe_data, essential_notes, page_title, table_notes
-from hippo.lab.reporting.overview import format_overview
-from hippo.lab.reporting.sections import format_sections
+from hippo.lab.reporting.overview import format_page
 from hippo.lab.reporting.text import bullet, markdown_table
 from hippo.lab.results.outcomes import per_seed
 from hippo.lab.results.results import Results
@@ -36,7 +35,7 @@ def write_table(results: Results, out: Path) -> None:
 def format_table(results: Results) -> str:
     """Return the table as a Markdown page: a section per variant, a line per model, then notes."""
     page, before = [f"# {page_title(results)}", ""], None
-    for section in [*format_overview(results), *format_sections(results)]:
+    for section in format_page(results):
         if section.variant != before or not section.variant:
             page += [f"## {section.label}", ""]
         before = section.variant
@@ -48,7 +47,7 @@ def format_table(results: Results) -> str:
 def format_latex(results: Results) -> str:
     r"""Return the table as one LaTeX `table`, to be read by \input. It needs the package booktabs and no other."""
     experiment, parts = results.experiment, []
-    for section in [*format_overview(results), *format_sections(results)]:
+    for section in format_page(results):
         headers, alignment = zip(*section.headers, strict=True)
         form = {"tablefmt": "latex_booktabs", "disable_numparse": True, "colalign": alignment}
         parts.append(tex(section.label) + r"\\[0.5ex]")

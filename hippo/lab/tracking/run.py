@@ -92,9 +92,11 @@ class TrackedRun:
         except ConfigError as error:
             if not is_server():
                 raise
-            self._began = resumed and read_json(self.folder / "run.json").get("started") or int(1000 * time.time())
-            if not resumed:
+            if resumed:
+                self._began = read_json(self.folder / "run.json").get("started")
+            else:
                 self._named = UNKNOWN  # an earlier training's run is not this one's
+            self._began = self._began or int(1000 * time.time())
             self._start_later(error, before)
             self._write_run_json()
 
