@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hippo.nn.build import available_models, build_model
+    from hippo.nn.hippo_layer import HiPPOLayer
     from hippo.nn.sequence import SequenceModel
     from hippo.nn.ssm.layer import S4, S4D
 
-__all__ = ["S4", "S4D", "SequenceModel", "available_models", "build_model"]
+__all__ = ["S4", "S4D", "HiPPOLayer", "SequenceModel", "available_models", "build_model"]
 
 _MODULES = {
     "available_models": "hippo.nn.build",
     "build_model": "hippo.nn.build",
+    "HiPPOLayer": "hippo.nn.hippo_layer",
     "SequenceModel": "hippo.nn.sequence",
     "S4": "hippo.nn.ssm.layer",
     "S4D": "hippo.nn.ssm.layer",

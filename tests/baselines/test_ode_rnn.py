@@ -67,7 +67,7 @@ def test_integrates_between_inputs_and_updates_at_each(matrix):
         h = cell.update(inputs[:, k], h)
         wanted.append(h)
     # rk4 over steps of 1/30: below (1/30)^4 / 120 per unit of time.
-    torch.testing.assert_close(cell(inputs, times, sequence=True), torch.stack(wanted, 1), atol=1e-7, rtol=0)
+    torch.testing.assert_close(cell(inputs, times=times, sequence=True), torch.stack(wanted, 1), atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["ode_rnn", "ncde"])
