@@ -146,7 +146,7 @@ class GRUDCell(UnrolledCell):
         """
         length = inputs.shape[1]
         if times is None:
-            now = torch.arange(length, device=inputs.device).expand(len(inputs), length)
+            now = torch.arange(length, device=inputs.device).expand(inputs.shape[0], length)
         else:
             now = intervals(times, lengths).cumsum(1)
         now = now.to(inputs.dtype).unsqueeze(2)  # (B, L, 1)

@@ -278,7 +278,7 @@ class HiPPOLayer(nn.Module):
                 "times of a bidirectional layer with a state: the reversed sequence begins at no known time"
             )
         lengths = None if lengths is None else check_lengths(lengths, inputs)
-        states = self._initial_states(len(inputs))
+        states = self._initial_states(inputs.shape[0])
         if state is not None:
             given = (state,) if isinstance(state, Tensor) else state
             entries = check_state(given, self._stack(states), "HiPPOLayer")

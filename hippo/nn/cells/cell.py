@@ -48,7 +48,7 @@ class Cell(NotScriptable, nn.Module):
         tuple of Tensor
             The first entry is the hidden state (batch, hidden).
         """
-        return (inputs.new_zeros(len(inputs), self.hidden_size),)
+        return (inputs.new_zeros(inputs.shape[0], self.hidden_size),)
 
     def step(
         self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None

@@ -158,7 +158,7 @@ class HiPPOCell(UnrolledCell):
     def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return (h, m), hidden state (B, H) and memory (B, M, N) of zeros; if `timed` also the time (B,), -1."""
         (h,) = super().start(inputs)
-        m = inputs.new_zeros(len(inputs), self.memory_size, self.memory.order)
+        m = inputs.new_zeros(inputs.shape[0], self.memory_size, self.memory.order)
         return (h, m, unseen(inputs)) if self.timed else (h, m)
 
     def step(

@@ -138,7 +138,7 @@ class LMUCell(UnrolledCell):
     def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return (h, m): hidden state (B, H) and memory (B, M, N) of zeros."""
         (h,) = super().start(inputs)
-        return h, inputs.new_zeros(len(inputs), self.memory_size, self.memory.order)
+        return h, inputs.new_zeros(inputs.shape[0], self.memory_size, self.memory.order)
 
     def step(
         self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None

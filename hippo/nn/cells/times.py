@@ -13,7 +13,7 @@ from hippo.nn.engine.tracing import is_traced
 
 def unseen(inputs: Tensor) -> Tensor:
     """Return the time of the last input before there is one: -1 for each sample (batch,) of `inputs`."""
-    return torch.full((len(inputs),), -1.0, dtype=torch.float64, device=inputs.device)
+    return torch.full((inputs.shape[0],), -1.0, dtype=torch.float64, device=inputs.device)
 
 
 def stream_times(time: Tensor, times: Tensor | None, length: int) -> Tensor:
