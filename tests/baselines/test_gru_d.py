@@ -97,6 +97,6 @@ def test_gradcheck_with_gaps(cell):
 
     def run(seen, *values):
         given = torch.where(gaps, nan, seen)
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (given, times))
+        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (given,), {"times": times})
 
     assert torch.autograd.gradcheck(run, (inputs.nan_to_num().requires_grad_(), *parameters), fast_mode=True)

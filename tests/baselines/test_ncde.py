@@ -91,7 +91,7 @@ def test_timestamps_that_count_inputs_change_nothing():
     torch.manual_seed(0)
     cell = build_model("ncde", 2, 2, hidden_size=4).double().backbone
     inputs = torch.randn(3, 6, 2, dtype=double)
-    assert torch.equal(cell(inputs), cell(inputs, torch.arange(6.0, dtype=double).expand(3, 6)))
+    assert torch.equal(cell(inputs), cell(inputs, times=torch.arange(6.0, dtype=double).expand(3, 6)))
 
 
 def test_evaluations_are_counted_and_capped():
@@ -112,7 +112,7 @@ def test_gradcheck():
     times = torch.rand(2, 4, dtype=double).cumsum(1)
 
     def run(inputs, *values):
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs, times))
+        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs,), {"times": times})
 
     inputs = torch.randn(2, 4, 2, dtype=double, requires_grad=True)
     assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)

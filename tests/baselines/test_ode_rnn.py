@@ -74,7 +74,7 @@ def test_integrates_between_inputs_and_updates_at_each(matrix):
 def test_the_unit_of_time_divides_the_timestamps(name):
     def answer(times, **options):
         torch.manual_seed(0)
-        return build_model(name, 2, 2, hidden_size=3, **options).double().backbone(inputs, times)
+        return build_model(name, 2, 2, hidden_size=3, **options).double().backbone(inputs, times=times)
 
     torch.manual_seed(1)
     inputs, times = torch.randn(3, 6, 2, dtype=double), torch.rand(3, 6, dtype=double).cumsum(1)
@@ -119,7 +119,7 @@ def test_gradcheck():
     times = torch.rand(2, 4, dtype=double).cumsum(1)
 
     def run(inputs, *values):
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs, times))
+        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs,), {"times": times})
 
     inputs = torch.randn(2, 4, 2, dtype=double, requires_grad=True)
     assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)

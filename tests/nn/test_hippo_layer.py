@@ -20,7 +20,9 @@ CELLS = {"legs": {"order": 4, "memory_size": 2}, "legt": {"theta": 9.0}, "lmu": 
 
 def both(cell, form):
     """A HiPPOLayer and PyTorch's layer with the same weights, in float64."""
-    layer, stock = (kind(3, 5, **form).double() for kind in (lambda *a, **k: HiPPOLayer(*a, cell=cell, **k), STOCK[cell]))
+    layer, stock = (
+        kind(3, 5, **form).double() for kind in (lambda *a, **k: HiPPOLayer(*a, cell=cell, **k), STOCK[cell])
+    )
     with torch.no_grad():
         for k, own in enumerate(layer.cells):
             suffix = f"_l{k // layer.directions}" + ("_reverse" if k % layer.directions else "")
