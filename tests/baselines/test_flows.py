@@ -8,7 +8,7 @@ import torch
 from baselines.flows import compiled_form
 from hippo import kernels
 from hippo.nn import build_model
-from hippo.nn.cells.cell import last
+from hippo.nn.cells.padding import last
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine import tape
 

@@ -123,3 +123,16 @@ def test_gradcheck():
 
     inputs = torch.randn(2, 4, 2, dtype=double, requires_grad=True)
     assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)
+
+
+def test_gradcheck_of_the_state():
+    torch.manual_seed(0)
+    cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver="midpoint").double().backbone
+    inputs = torch.randn(2, 3, 2, dtype=double, requires_grad=True)
+    h, time = torch.randn(2, 3, dtype=double, requires_grad=True), torch.tensor([2.0, 5.0], dtype=double)
+
+    def run(inputs, h):
+        hidden, state = cell.run(inputs, (h, time))
+        return hidden, state[0]
+
+    assert torch.autograd.gradcheck(run, (inputs, h))

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from hippo.nn import build_model
 from hippo.nn.cells import memories
-from hippo.nn.cells.cell import step_ratios_of
+from hippo.nn.cells.times import step_ratios_of
 
 double = torch.float64
 

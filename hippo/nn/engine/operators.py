@@ -1,6 +1,6 @@
 """The engine as operators of PyTorch, for programs that `torch.compile`, `torch.export` or `torch.func` reads.
 
-Outside of such programs the engine is called directly: an operator costs some microseconds per call, and keeps no tape
+Outside of such programs the engine is called directly: an operator costs some tens of microseconds per call, and keeps no tape
 for the backward pass, which therefore runs the sequence again. This module is imported on first use.
 
 Letters in shape comments are those of `hippo.nn.engine.recurrence`; L is the length of the sequence.
@@ -101,6 +101,11 @@ def _decode(value: Any) -> Any:
     return _find(value["class"])(**{key: _decode(entry) for key, entry in value["arguments"].items()})
 
 
+@lru_cache(maxsize=256)
+def _takes_step_ratios(kind: type[Recurrence]) -> bool:
+    return "step_ratios" in inspect.signature(kind).parameters
+
+
 # -- operators ----------------------------------------------------------------------------------------------------
 
 
@@ -121,7 +126,7 @@ def _recurrence(
             raise ValueError("some samples of the batch had inputs before and some had none: run them apart")
         assert step_ratios is not None
         step_ratios, first = pad(step_ratios, (1, 0)), 1  # no step of these is the first one, which has index 0
-    if "step_ratios" in inspect.signature(kind).parameters:
+    if _takes_step_ratios(kind):
         keywords = {**keywords, "step_ratios": step_ratios}
     bfloat16 = product_precision(precision, inputs.device) == "bfloat16"
     return kind(hidden_size, torch.bfloat16 if bfloat16 else inputs.dtype, *weights, **keywords), first
