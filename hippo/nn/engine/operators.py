@@ -1,7 +1,7 @@
 """The engine as operators of PyTorch, for programs that `torch.compile`, `torch.export` or `torch.func` reads.
 
-Outside of such programs the engine is called directly: an operator costs some tens of microseconds per call, and keeps no tape
-for the backward pass, which therefore runs the sequence again. This module is imported on first use.
+Outside of such programs the engine is called directly: an operator costs some tens of microseconds per call, and keeps
+no tape for the backward pass, which therefore runs the sequence again. This module is imported on first use.
 
 Letters in shape comments are those of `hippo.nn.engine.recurrence`; L is the length of the sequence.
 """
@@ -102,8 +102,8 @@ def _decode(value: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _takes_step_ratios(kind: type[Recurrence]) -> bool:
-    return "step_ratios" in inspect.signature(kind).parameters
+def _takes_step_ratios(description: str) -> bool:
+    return "step_ratios" in inspect.signature(restore(description)[0]).parameters
 
 
 # -- operators ----------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def _recurrence(
             raise ValueError("some samples of the batch had inputs before and some had none: run them apart")
         assert step_ratios is not None
         step_ratios, first = pad(step_ratios, (1, 0)), 1  # no step of these is the first one, which has index 0
-    if _takes_step_ratios(kind):
+    if _takes_step_ratios(description):
         keywords = {**keywords, "step_ratios": step_ratios}
     bfloat16 = product_precision(precision, inputs.device) == "bfloat16"
     return kind(hidden_size, torch.bfloat16 if bfloat16 else inputs.dtype, *weights, **keywords), first
