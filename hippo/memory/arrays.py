@@ -34,8 +34,14 @@ def real_array(name: str, value) -> np.ndarray:
     """
     check_dense(name, value)
     if is_tensor(value):
-        value = detached(name, value)
         torch = sys.modules["torch"]
+        exporting = getattr(torch.compiler, "is_exporting", bool)()
+        if exporting or torch._C._are_functorch_transforms_active():
+            raise TypeError(
+                f"{name} is a tensor without values: torch.export and torch.func cannot read a memory of hippo; "
+                "use the layers of hippo.nn"
+            )
+        value = detached(name, value)
         if value.is_complex():
             raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
         value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().numpy()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch._dynamo.exc import Unsupported
 
+from hippo import project
 from hippo.nn import S4, HiPPOLayer, build_model
 from tests.nn.cases import engine_models, options_of
 
@@ -128,6 +129,11 @@ def test_what_cannot_be_exported_says_so():
         torch.export.export(build_model("ncde", 3, 5, hidden_size=4), (inputs,))
     with pytest.raises(RuntimeError, match="lengths with a state cannot be compiled or exported"):
         torch.export.export(HiPPOLayer(3, 4, batch_first=True), (inputs,), {"lengths": torch.tensor([5, 2])})
+
+
+def test_project_says_that_it_needs_values():
+    with pytest.raises(TypeError, match="signal is a tensor without values.*use the layers of hippo.nn"):
+        torch.func.vmap(lambda signal: project(signal, order=4))(torch.randn(3, 20))
 
 
 # -- torch.func ---------------------------------------------------------------------------------------------------
