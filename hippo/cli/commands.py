@@ -5,6 +5,7 @@ import logging
 import click
 
 from hippo.cli.data import fetch, prepare
+from hippo.cli.demo import demo
 from hippo.cli.environment import doctor, schema
 from hippo.cli.figures import figure
 from hippo.cli.options import Commands
@@ -24,6 +25,6 @@ for command in (
     *(fetch, prepare, train),
     *(table, sweep, figure, report, results_page),
     *(show, explain, compare, times),
-    *(runs, doctor, schema),
+    *(runs, doctor, schema, demo),
 ):
     hippo.add_command(command)
