@@ -2,6 +2,7 @@
 # make test     the tests, environment included
 # make bench    the benchmarks, each as a ratio against its reference in the same run, into results/bench/
 # make lint     style
+# make docs     the documentation site, into build/site; executes its tutorials
 # make clean    remove the environment and the builds; results and tracked runs stay
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ CSRC   := $(wildcard csrc/*.?pp csrc/*/*.?pp)
 BUILT  := $(shell sed -n 's,^command = .* \(/.*\)/\.venv$$,\1,p' .venv/pyvenv.cfg 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: env tables test bench lint clean
+.PHONY: env tables test bench lint docs clean
 
 env: .venv/installed
 
@@ -35,6 +36,10 @@ lint: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
+# A warning is an error. The variable leaves out the notice of Material for MkDocs about its successor.
+docs: env
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf .venv build
 
@@ -49,7 +54,7 @@ endif
 		{ echo "this environment was built for $(BUILT): building it again"; rm -rf .venv build; }
 	$(PYTHON) -m venv .venv
 	$(PIP) cmake ninja pybind11 scikit-build-core setuptools  # setuptools for dependencies that come as source only
-	$(PIP) --no-build-isolation --editable '.[dev]'
+	$(PIP) --no-build-isolation --editable '.[dev,docs]'
 	@HIPPO_KERNELS= $(BIN)/python -W ignore -c 'import sys; from hippo.kernels import backend; sys.exit(not backend().compiled)' || \
 		! command -v "$${CXX:-c++}" > /dev/null || \
 		{ for folder in build/*/; do $(BIN)/cmake --build "$$folder"; done; \
