@@ -2,6 +2,7 @@
 
 - Pages outside docs/, such as the README, become pages of the site.
 - A line `api/<module>.md` of the navigation makes the reference page of that module.
+- The page of `hippo demo` is at demo.html.
 - A link to one of these pages, or to any other file of the project, leads to its place in the site.
 """
 
@@ -11,6 +12,8 @@ import re
 from pathlib import Path
 
 from mkdocs.structure.files import File, Files
+
+from hippo.lab.reporting.demo.page import render_demo
 
 ROOT = Path(__file__).parents[2]
 # Pages of the project outside docs/, and their addresses in the site.
@@ -26,9 +29,10 @@ FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 
 
 def on_files(files: Files, config) -> None:
-    """Add the pages outside docs/ and those of the API reference."""
+    """Add the pages outside docs/, the interactive page and those of the API reference."""
     for source, address in PAGES.items():
         files.append(File.generated(config, address, abs_src_path=str(ROOT / source)))
+    files.append(File.generated(config, "demo.html", content=render_demo()))
     for title, address in entries(config.nav):
         if address.startswith("api/"):
             module = address.removeprefix("api/").removesuffix(".md")
@@ -49,6 +53,8 @@ def on_page_markdown(markdown: str, page, config, files: Files) -> str:
     """Rewrite the links of a page that lead out of docs/, or into it from outside."""
     address = page.file.src_uri
     source = SOURCES.get(address, f"docs/{address}")
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]  # it would be one line
 
     def rewritten(match: re.Match) -> str:
         return match[1] + site_address(match[2], source, address, files, config)

@@ -63,13 +63,13 @@ for name, classifier in classifiers.items():
     )
 
 # %%
-figure, axis = plt.subplots(figsize=(5, 2.6), layout="constrained")
+figure, axis = plt.subplots(figsize=(7, 2.4), layout="constrained")
 positions = np.arange(len(parts))
 for shift, color, name in zip((-0.2, 0.2), ("#12406f", "#c8691c"), accuracy, strict=True):
     axis.bar(positions + shift, accuracy[name], width=0.38, color=color, label=name)
 axis.set_xticks(positions, parts)
 axis.set_ylabel("test accuracy (%)")
-axis.legend(loc="lower right")
+figure.legend(loc="outside right center")
 
 # %%
 # The [table of the experiments](../results.md) compares trained recurrent networks in the same way.

@@ -1,7 +1,8 @@
 """Remember a signal.
 
 A HiPPO memory reads a signal one sample at a time and keeps N coefficients of its past. This tutorial needs NumPy
-alone. `hippo demo` opens a page where you plot a signal with the mouse and see what each memory keeps of it.
+alone. On [an interactive page](../demo.html) you plot a signal with the mouse and see what each memory keeps of it;
+`hippo demo` makes the same page.
 """
 
 # %%
@@ -42,8 +43,8 @@ print(f"largest difference from one pass: {abs(memory.coefficients - project(sig
 # or a time constant, `theta`, in samples: they know nothing of what is older, but resolve more of what is recent.
 
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.4), sharey=True, layout="constrained")
-for axis, (measure, theta) in zip(axes, {"legs": None, "legt": 500, "lagt": 500}.items(), strict=True):
-    memory = OnlineMemory(measure, order=16, theta=theta).update(signal)
+for axis, (measure, theta) in zip(axes, {"legs": None, "legt": 500, "fout": 500}.items(), strict=True):
+    memory = OnlineMemory(measure, order=24, theta=theta).update(signal)
     length = theta or len(signal)
     axis.plot(time, signal, color="0.7", lw=3)
     axis.plot(
@@ -51,7 +52,7 @@ for axis, (measure, theta) in zip(axes, {"legs": None, "legt": 500, "lagt": 500}
         reconstruct(memory.coefficients, measure, points=length),
         color="#12406f",
     )
-    axis.set_title(f"{measure}, 16 coefficients")
+    axis.set_title(f"{measure}, 24 coefficients")
 
 # %%
 # ## Irregular samples

@@ -38,15 +38,7 @@ for key in ("executor", "jobs", "default-resources", "slurm-requeue"):
 # `--dry-run` plans all jobs and runs none of them. Leave it out, and add `--workflow-profile profiles/slurm`, to submit
 # the trials.
 
-command = [
-    sys.executable,
-    "-m",
-    "snakemake",
-    "pmnist",
-    "--dry-run",
-    "--config",
-    "scale=paper",
-]
+command = [sys.executable, "-m", "snakemake", "pmnist", "--dry-run", "--config", "scale=paper"]
 done = subprocess.run(command, capture_output=True, text=True)
 plan = done.stdout.splitlines()
 print("\n".join(plan[-12:]))

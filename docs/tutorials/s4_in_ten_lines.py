@@ -44,14 +44,14 @@ print(f"largest difference from one pass: {(torch.cat([first, second], 1) - outp
 
 impulse = torch.zeros(1, 1000, 4)
 impulse[:, 0] = 1
-figure, axis = plt.subplots(figsize=(7, 2.4), layout="constrained")
-for dt in (0.1, 0.01, 0.003):
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.2), sharey=True, layout="constrained")
+for axis, dt in zip(axes, (0.1, 0.01, 0.003), strict=True):
     torch.manual_seed(1)
     linear = S4(hidden_size=4, dt_min=dt, dt_max=dt, output=None).eval()
     with torch.no_grad():
-        axis.plot(linear(impulse)[0, 1:400, 0] / dt, label=f"step size {dt}")
-axis.set(xlabel="steps after the impulse", ylabel="response / step size")
-axis.legend()
+        response = linear(impulse)[0, 1:400, 0]
+    axis.plot(response / response.abs().max(), color="#12406f")
+    axis.set(title=f"step size {dt}", xlabel="steps after the impulse")
 
 # %%
 # ## A deep model

@@ -67,7 +67,9 @@ class Page(HTMLParser):
             self.links.append(attributes["href"])
         elif tag == "link" and attributes.get("rel") not in ("canonical", "next", "prev"):
             self.requests.append(attributes["href"])
-        self.requests += [attributes[key] for key in ("src", "srcset", "poster", "data", "action") if attributes.get(key)]
+        self.requests += [
+            attributes[key] for key in ("src", "srcset", "poster", "data", "action") if attributes.get(key)
+        ]
         self.requests += re.findall(r"url\(([^)]*)\)", attributes.get("style") or "")
         classes = (attributes.get("class") or "").split()
         self.outputs += tag == "div" and "output" in classes

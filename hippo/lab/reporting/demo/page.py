@@ -20,15 +20,15 @@ SHORTEST_WINDOW = 32
 
 
 def write_demo(out: Path) -> None:
-    """Write the page.
+    """Write the page to an HTML file."""
+    write_text(out, render_demo())
+
+
+def render_demo() -> str:
+    """Return the page as HTML.
 
     The scripts of the page are an implementation of the memories of their own. The page compares its coefficients of
     the first signal with those of this library, and shows the difference.
-
-    Parameters
-    ----------
-    out : Path
-        The HTML file.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hippo.lab.reporting.demo", "."),
@@ -47,7 +47,7 @@ def write_demo(out: Path) -> None:
         ],
         "python": _coefficients(signals[FIRST]),
     }
-    page = environment.get_template("demo.html.j2").render(
+    return environment.get_template("demo.html.j2").render(
         memories=MEMORIES,
         signals=list(signals),
         first=FIRST,
@@ -61,7 +61,6 @@ def write_demo(out: Path) -> None:
         data=Markup(json.dumps(data).replace("<", "\\u003c")),
         version=version("hippo-lab"),
     )
-    write_text(out, page)
 
 
 def _coefficients(signal: np.ndarray) -> dict[str, list[float]]:
