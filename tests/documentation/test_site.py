@@ -14,19 +14,19 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
-from tests.browser import NEEDS_BROWSER, run_frame
+from tests.browser import NEEDS_BROWSER, add_script, run_frame
 from tests.documentation.snippets import ROOT
 
 pytestmark = pytest.mark.slow
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.py"))
 SEEN = ["index.html", "tutorials/remember_a_signal.html", "api/hippo.memory.html", "results.html"]
-LOOK = """<script>
+LOOK = """
 addEventListener("load", () => setTimeout(() => parent.postMessage(JSON.stringify({
   width: innerWidth, page: document.documentElement.scrollWidth, title: document.querySelector("h1").textContent,
   pictures: [...document.images].map(picture => picture.naturalWidth),
 }), "*"), 500));
-</script></body>"""
-SEARCH = """<script>
+"""
+SEARCH = """
 addEventListener("load", () => setTimeout(() => {
   const query = document.querySelector("[data-md-component=search-query]");
   query.focus();
@@ -35,7 +35,7 @@ addEventListener("load", () => setTimeout(() => {
   setTimeout(() => parent.postMessage(JSON.stringify(
     [...document.querySelectorAll(".md-search-result__link")].map(link => link.getAttribute("href"))), "*"), 2500);
 }, 1000));
-</script></body>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def opened(site: Path, folder: Path, name: str, script: str, width: int = 1280) 
     if not copy.exists():
         shutil.copytree(site, copy)
     page = copy / name
-    page.write_text(page.read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
+    page.write_text(add_script(page.read_text(encoding="utf-8"), script), encoding="utf-8")
     return run_frame(f"site/{name}", folder, width)
 
 
