@@ -27,14 +27,17 @@ addEventListener("load", () => setTimeout(() => parent.postMessage(JSON.stringif
 }), "*"), 500));
 """
 SEARCH = """
-addEventListener("load", () => setTimeout(() => {
+// The query is entered again until there is an answer: the page may not listen yet.
+const searching = setInterval(() => {
   const query = document.querySelector("[data-md-component=search-query]");
   query.focus();
   query.value = "OnlineMemory";
   for (const kind of ["input", "keyup"]) query.dispatchEvent(new Event(kind, { bubbles: true }));
-  setTimeout(() => parent.postMessage(JSON.stringify(
-    [...document.querySelectorAll(".md-search-result__link")].map(link => link.getAttribute("href"))), "*"), 2500);
-}, 1000));
+  const found = [...document.querySelectorAll(".md-search-result__link")].map(link => link.getAttribute("href"));
+  if (!found.length) return;
+  clearInterval(searching);
+  parent.postMessage(JSON.stringify(found), "*");
+}, 500);
 """
 
 
