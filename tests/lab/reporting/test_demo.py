@@ -7,7 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from hippo.cli.commands import hippo
 from hippo.lab.reporting.demo.memories import MEMORIES, relative_error
 from hippo.lab.reporting.demo.page import FIRST, ORDER, WINDOW, write_demo
 from hippo.lab.reporting.demo.signals import example_signals
@@ -135,6 +137,18 @@ def test_the_command_prints_errors_and_writes_the_page_anywhere(page, tmp_path):
     assert [line.split()[0] for line in lines] == [memory.label for memory in MEMORIES]
     errors = {line.split()[0]: float(line.split()[-2]) for line in lines}
     assert errors["LegT"] < 5 and errors["LMU"] == errors["LegT"]  # the same memory in two scalings
+
+
+@pytest.mark.parametrize("display, options, opened", [(":0", [], 1), (":0", ["--no-open"], 0), ("", [], 0)])
+def test_a_browser_opens_only_if_there_is_a_display(display, options, opened, tmp_path, monkeypatch):
+    launched = []
+    monkeypatch.setattr("click.launch", launched.append)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", display)
+    out = tmp_path / "my demo.html"
+    result = CliRunner().invoke(hippo, ["demo", "--out", str(out), *options])
+    assert result.exit_code == 0 and launched == [out.as_uri()] * opened
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
