@@ -14,7 +14,7 @@ const state = {
 };
 state.read = state.signal.length;
 const cards = new Map(memories.map(memory => [memory.key, find(`[data-memory=${memory.key}]`)]));
-let histories = new Map(); // coefficients after every sample, by memory
+const histories = new Map(); // coefficients after every sample, by memory
 
 function remember() {
   for (const memory of memories) histories.set(memory.key, hippo.record(memory, state.order, state.window, state.signal));
@@ -94,15 +94,16 @@ function pythonCode(memory) {
   ].join("\n");
 }
 
+// Render in the next frame, once for all changes until then; compute the coefficients again if a change concerns them.
 let waiting = false;
+let stale = false;
 function update({ coefficients = true } = {}) {
-  update.stale = update.stale || coefficients;
+  stale = stale || coefficients;
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => {
-    waiting = false;
-    if (update.stale) remember();
-    update.stale = false;
+    if (stale) remember();
+    waiting = stale = false;
     render();
   });
 }
