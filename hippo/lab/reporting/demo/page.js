@@ -17,7 +17,8 @@ const cards = new Map(memories.map(memory => [memory.key, find(`[data-memory=${m
 const histories = new Map(); // coefficients after every sample, by memory
 
 function remember() {
-  for (const memory of memories) histories.set(memory.key, hippo.record(memory, state.order, state.window, state.signal));
+  for (const memory of memories)
+    histories.set(memory.key, hippo.record(memory, state.order, state.window, state.signal));
 }
 
 // The past that a memory is made for, in samples.
