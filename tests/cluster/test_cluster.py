@@ -1,4 +1,7 @@
-"""Trials as Slurm jobs that are warned, requeued, limited, and lose their node and their tracking server."""
+"""Trials as Slurm jobs that are warned, requeued, limited, and lose their node and their tracking server.
+
+A trial whose disturbance waits for something else is stopped meanwhile, so that it cannot end before it.
+"""
 
 import time
 from collections.abc import Callable
@@ -31,6 +34,15 @@ class Disturbances:
         """Whether a trial has trained some epochs, and has not ended."""
         return self.laboratory.rows(seed) >= rows and not self.laboratory.has_outcome(seed)
 
+    def signal(self, name: str, seed: int) -> None:
+        """Send a signal to the steps of a trial's job."""
+        self.slurm.run("scancel", f"--signal={name}", self.job(seed))
+
+    def warn(self, seed: int) -> None:
+        """Let a trial that is stopped go on, warned as before a preemption."""
+        self.signal("USR1", seed)
+        self.signal("CONT", seed)
+
     def is_pending(self, seed: int) -> bool:
         return self.slurm.jobs().get(self.job(seed), ("", ""))[0] == "PENDING"
 
@@ -42,21 +54,20 @@ class Disturbances:
         """Conditions and actions by name, in no particular order."""
         run = self.slurm.run
         return {
-            "warn": (lambda: self.is_training(0), lambda: run("scancel", "--signal=USR1", self.job(0))),
+            "warn": (lambda: self.is_training(0), lambda: self.signal("USR1", 0)),
             "requeue": (lambda: self.is_training(1), lambda: run("scontrol", "requeue", self.job(1))),
             # Slurm warns a job that has less than two minutes left; a new limit lets its second start train to the end.
             "limit": (lambda: self.is_training(2), lambda: self.limit(2, "1")),
             "extend": (lambda: "limit" in self.done and self.is_pending(2), lambda: self.limit(2, "60")),
             "stop database": (lambda: self.is_training(3), self.server.stop_database),
-            "warn without a server": (
-                lambda: "stop database" in self.done and self.is_training(4),
-                lambda: run("scancel", "--signal=USR1", self.job(4)),
-            ),
+            "hold 4": (lambda: self.is_training(4), lambda: self.signal("STOP", 4)),
+            "warn without a server": (lambda: {"stop database", "hold 4"} <= set(self.done), lambda: self.warn(4)),
             "start database": (
                 lambda: self.since("stop database") > 15 and self.since("warn without a server") > 5,
                 self.server.start_database,
             ),
-            "kill node": (lambda: "start database" in self.done and self.is_training(5), lambda: self.kill_node(5)),
+            "hold 5": (lambda: self.is_training(5), lambda: self.signal("STOP", 5)),
+            "kill node": (lambda: {"start database", "hold 5"} <= set(self.done), lambda: self.kill_node(5)),
             "start node": (self.is_down, lambda: self.slurm.start_node(self.state["node"])),
         }
 
@@ -116,5 +127,6 @@ def test_trials_outlive_their_jobs_nodes_and_server(folder, slurm, server, local
     assert sorted(comment[-1] for _, comment in slurm.jobs("all").values()) == [str(seed) for seed in range(SEEDS)]
     wait_for(lambda: not slurm.jobs(), 60)
     seconds = time.monotonic() - started
-    figure(f"{SEEDS} trials on Slurm, {len(disturbances.done)} disturbances: the numbers of a local run, 1 run each")
+    number = sum(not name.startswith("hold") for name in disturbances.done)
+    figure(f"{SEEDS} trials on Slurm, {number} disturbances: the numbers of a local run, 1 run each")
     figure(f"ended after {seconds:.0f} s; at most {disturbances.connections} connections to PostgreSQL")
