@@ -10,7 +10,7 @@ from hippo.cli.environment import doctor, schema
 from hippo.cli.figures import figure
 from hippo.cli.options import Commands
 from hippo.cli.runs import runs
-from hippo.cli.tables import compare, explain, report, results_page, show, sweep, table, times
+from hippo.cli.tables import claims, compare, explain, report, results_page, show, sweep, table, times
 from hippo.cli.trials import train
 
 
@@ -24,7 +24,7 @@ def hippo():
 for command in (
     *(fetch, prepare, train),
     *(table, sweep, figure, report, results_page),
-    *(show, explain, compare, times),
+    *(show, claims, explain, compare, times),
     *(runs, doctor, schema, demo),
 ):
     hippo.add_command(command)
