@@ -2,7 +2,8 @@
 # make test     the tests, environment included
 # make bench    the benchmarks, each as a ratio against its reference in the same run, into results/bench/
 # make lint     style
-# make clean    remove the environment and the builds; results and tracked runs stay
+# make wheel    the wheel and the source distribution, into dist/
+# make clean    remove the environment, the builds and dist/; results and tracked runs stay
 
 PYTHON ?= python3
 SCALE  ?= quick
@@ -13,7 +14,7 @@ CSRC   := $(wildcard csrc/*.?pp csrc/*/*.?pp)
 BUILT  := $(shell sed -n 's,^command = .* \(/.*\)/\.venv$$,\1,p' .venv/pyvenv.cfg 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: env tables test bench lint clean
+.PHONY: env tables test bench lint wheel clean
 
 env: .venv/installed
 
@@ -35,8 +36,16 @@ lint: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
+# One wheel for every x86-64 processor and every Linux with a glibc of at least the version in its name: the C++ runtime
+# is linked statically.
+wheel: env
+	rm -rf build/dist dist
+	$(BIN)/python -m build --no-isolation --outdir build/dist --config-setting=cmake.define.HIPPO_STATIC_RUNTIME=ON
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/dist/*.whl
+	mv build/dist/*.tar.gz dist
+
 clean:
-	rm -rf .venv build
+	rm -rf .venv build dist
 
 ifneq ($(filter-out $(CURDIR),$(BUILT)),)
 .PHONY: .venv/installed
