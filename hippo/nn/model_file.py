@@ -124,7 +124,7 @@ def load_model(place: Path | str) -> tuple[SequenceModel, dict[str, Any]]:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"{path}: the weights are those of another version of {content['model']}: {reason}"
+            f"{path}: weights of another version of {content['model']}: {reason}"
         ) from error
     return model.eval(), {"model": content["model"], **content["arguments"], **content["metadata"]}
 
