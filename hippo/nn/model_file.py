@@ -123,9 +123,7 @@ def load_model(place: Path | str) -> tuple[SequenceModel, dict[str, Any]]:
         model.load_state_dict(content["weights"])
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"{path}: weights of another version of {content['model']}: {reason}"
-        ) from error
+        raise ConfigError(f"{path}: weights of another version of {content['model']}: {reason}") from error
     return model.eval(), {"model": content["model"], **content["arguments"], **content["metadata"]}
 
 

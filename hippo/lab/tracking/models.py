@@ -14,6 +14,7 @@ from mlflow.types import Schema, TensorSpec
 from torch import Tensor
 
 from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.tracking.address import tracking_uri
 from hippo.lab.trials.provenance import versions
 from hippo.nn.model_file import FILE, load_model
 from hippo.nn.sequence import SequenceModel
@@ -61,7 +62,10 @@ def log_kept_model(client: MlflowClient, run: Run, trial: TrialSpec, folder: Pat
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    client.create_model_version(name, f"models:/{identifier}", run.info.run_id, model_id=identifier)
+    # A server resolves the address of a logged model; without one, MLflow would ask its global store, not the client's.
+    location = client.get_logged_model(identifier).artifact_location
+    source = f"models:/{identifier}" if tracking_uri().startswith("http") else location
+    client.create_model_version(name, source, run.info.run_id, model_id=identifier)
 
 
 def _log(client: MlflowClient, run: Run, trial: TrialSpec, folder: Path) -> str | None:
@@ -92,6 +96,7 @@ def _save(folder: Path, saved: Path, described: Model) -> dict:
     model, metadata = load_model(folder)
     signature, example = _describe(model, metadata)
     installed = versions()
+    logging.getLogger("mlflow.pytorch").setLevel(logging.ERROR)  # it warns of the format that is necessary here
     pytorch.save_model(
         model,
         str(saved),

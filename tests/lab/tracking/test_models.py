@@ -122,3 +122,19 @@ def test_an_experiment_of_an_earlier_version_gets_its_kind(tracking, trial, data
     identifier = tracking.client.create_experiment(tracking.experiment)
     run_trial(replace(trial, keep_model="none"), data, tmp_path / "trial")
     assert tracking.client.get_experiment(identifier).tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_the_embedded_store_has_the_model_and_no_other_store_is_made(tmp_path, monkeypatch):
+    from mlflow import MlflowClient, pytorch
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    trial = replace(make_trial(epochs=1), keep_model="best", dataset_name="mnist", dataset=MNIST)
+    replace(separable_dataset(), options=trial.dataset_settings).save(tmp_path / "data.npz")
+    run_trial(trial, tmp_path / "data.npz", tmp_path / "trial")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "mlruns", "trial"]
+    (version,) = MlflowClient("sqlite:///mlruns/mlflow.db").search_model_versions()
+    assert version.name == registered_name(trial) and not version.source.startswith("/")
+    expected, _ = load_model(tmp_path / "trial")
+    weights = pytorch.load_model(version.source).state_dict()
+    assert all(torch.equal(weights[key], value) for key, value in expected.state_dict().items())
