@@ -62,7 +62,9 @@ def test_the_distributions_hold_what_they_should(built, wheel):
     files = tarfile.open(source).getnames()
     needed = ("CMakeLists.txt", "csrc/bindings.cpp", "README.md", "baselines/hippo_baselines/gru.py")
     assert {f"hippo_lab-{VERSION}/{name}" for name in needed} <= set(files)
-    assert not any("/results/" in name or "/.git" in name for name in files)
+    assert not any(
+        name.startswith(f"hippo_lab-{VERSION}/{folder}/") for name in files for folder in ("results", ".git")
+    )
     assert source.stat().st_size < 2_000_000 and wheel.stat().st_size < 10_000_000
 
 
