@@ -11,7 +11,7 @@ from hippo.cli.figures import figure
 from hippo.cli.options import Commands
 from hippo.cli.runs import runs
 from hippo.cli.tables import claims, compare, explain, report, results_page, show, sweep, table, times
-from hippo.cli.trials import train
+from hippo.cli.trials import predict, train
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,7 +22,7 @@ def hippo():
 
 
 for command in (
-    *(fetch, prepare, train),
+    *(fetch, prepare, train, predict),
     *(table, sweep, figure, report, results_page),
     *(show, claims, explain, compare, times),
     *(runs, doctor, schema, demo),

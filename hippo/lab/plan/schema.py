@@ -24,6 +24,7 @@ def _check_name(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
+KeepModel = Literal["none", "best"]
 Percent = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?%$")]
 
 
@@ -69,6 +70,7 @@ class ModelSpec(Options):
     model: str | None = Field(None, description="registered model; by default the name of this entry")
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of this model")
     training: dict[str, Any] = Field({}, description="training options of this model only")
+    keep_model: KeepModel | None = Field(None, description="as for the table, for this model only")
     chosen_by: dict[str, str] = Field({}, description="setting → the sweep whose validation score chose its value")
 
 
@@ -135,6 +137,11 @@ class ExperimentSpec(Options):
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of every model that has them")
     training: TrainingOptions = TrainingOptions()
     resources: Resources = Resources()
+    keep_model: KeepModel = Field(
+        "none",
+        description="best: each trial keeps the weights of its best validation score in model.pt, if it trains a model "
+        "by gradient descent; no number depends on it",
+    )
     seeds: int = Field(1, ge=1, le=10_000, description="trials of each model and variant")
     overview: bool = Field(False, description="begin with the scores of all variants side by side, and their mean")
     chosen_by: dict[str, str] = Field({}, description="as in a model's entry, for all models")

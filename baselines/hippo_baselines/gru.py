@@ -1,15 +1,15 @@
 """The gated recurrent unit, with the reset gate after the product as in PyTorch and cuDNN.
 
-Its hyperparameters are `GRU` in `baselines.options`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `GRU` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units.
 """
 
 import torch
 from torch import Tensor
 
-from baselines.rnn import GateWeights
 from hippo.nn.cells.unrolled import with_bias
 from hippo.nn.engine.recurrence import Recurrence
+from hippo_baselines.rnn import GateWeights
 
 
 class GRURecurrence(Recurrence):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from baselines.flows.runge_kutta import TABLEAUS, Tableau, fixed_grid
 from hippo.nn.divergence import Diverged
+from hippo_baselines.flows.runge_kutta import TABLEAUS, Tableau, fixed_grid
 
 # Beginnings of the messages of the AssertionErrors that torchdiffeq raises when it cannot continue a solution.
 SOLVER_FAILURES = ("underflow in dt", "non-finite values in state")

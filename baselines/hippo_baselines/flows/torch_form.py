@@ -5,7 +5,7 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
-from baselines.flows.equation import Equation, Gradients, Inputs, Weights, input_count
+from hippo_baselines.flows.equation import Equation, Gradients, Inputs, Weights, input_count
 
 
 class TorchFlow:

@@ -1,14 +1,14 @@
 """Long short-term memory with a forget gate.
 
-Its hyperparameters are `LSTM` in `baselines.options`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `LSTM` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units.
 """
 
 import torch
 from torch import Tensor
 
-from baselines.rnn import GateWeights
 from hippo.nn.engine.recurrence import Buffers, Recurrence
+from hippo_baselines.rnn import GateWeights
 
 
 class LSTMRecurrence(Recurrence):

@@ -1,14 +1,14 @@
 """The minimal gated unit: one gate that both resets and updates.
 
-Its hyperparameters are `MGU` in `baselines.options`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `MGU` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units.
 """
 
 import torch
 from torch import Tensor
 
-from baselines.rnn import GateWeights
 from hippo.nn.engine.recurrence import Buffers, Recurrence
+from hippo_baselines.rnn import GateWeights
 
 
 class MGURecurrence(Recurrence):

@@ -6,10 +6,10 @@ Letters in shape comments are those of `equation`.
 import torch
 from torch import Tensor
 
-from baselines.flows.equation import Equation, Gradients, Inputs, Weights, input_count
 from hippo.nn.engine import compiled
 from hippo.nn.engine.recurrence import Buffers
 from hippo.nn.engine.tape import acquire, release
+from hippo_baselines.flows.equation import Equation, Gradients, Inputs, Weights, input_count
 
 
 def serves(equation: Equation, inputs: Inputs, weights: Weights) -> bool:

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from baselines.flows import compiled_form
-from baselines.flows.equation import Equation, Inputs, Weights
-from baselines.flows.torch_form import TorchFlow
+from hippo_baselines.flows import compiled_form
+from hippo_baselines.flows.equation import Equation, Inputs, Weights
+from hippo_baselines.flows.torch_form import TorchFlow
 
 
 def solve_flow(equation: Equation, inputs: Inputs, weights: Weights, every_step: bool) -> Tensor:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from baselines.flows.runge_kutta import Tableau
+from hippo_baselines.flows.runge_kutta import Tableau
 
 
 class Activation(NamedTuple):

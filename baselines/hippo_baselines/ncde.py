@@ -1,6 +1,6 @@
 """The neural controlled differential equation.
 
-Its hyperparameters are `NCDE` in `baselines.options`. Letters in shape comments: B samples, L steps of a sequence, C
+Its hyperparameters are `NCDE` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
 input channels, H hidden units.
 """
 
@@ -10,11 +10,11 @@ import torch
 import torchcde
 from torch import Tensor, nn
 
-from baselines.flows.equation import RELU, TANH, Equation, Inputs, Weights
-from baselines.flows.node import solve_flow
-from baselines.flows.runge_kutta import Tableau, fixed_grid, stage_times
-from baselines.solver import Solver
 from hippo.nn.cells.cell import Cell, intervals
+from hippo_baselines.flows.equation import RELU, TANH, Equation, Inputs, Weights
+from hippo_baselines.flows.node import solve_flow
+from hippo_baselines.flows.runge_kutta import Tableau, fixed_grid, stage_times
+from hippo_baselines.solver import Solver
 
 
 class VectorField(nn.Module):

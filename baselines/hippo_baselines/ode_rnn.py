@@ -1,6 +1,6 @@
 """ODE-RNN: the hidden state follows a differential equation between observations and is updated at each observation.
 
-Its hyperparameters are `ODERNN` in `baselines.options`. Letters in shape comments: B samples, L steps of a sequence, C
+Its hyperparameters are `ODERNN` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
 input channels, H hidden units.
 """
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from baselines.flows.equation import IDENTITY, TANH, Equation, Inputs, Weights
-from baselines.flows.node import solve_flow
-from baselines.flows.runge_kutta import fixed_grid
-from baselines.solver import Solver
 from hippo.nn.cells.cell import Cell, intervals
 from hippo.nn.cells.unrolled import with_bias
+from hippo_baselines.flows.equation import IDENTITY, TANH, Equation, Inputs, Weights
+from hippo_baselines.flows.node import solve_flow
+from hippo_baselines.flows.runge_kutta import fixed_grid
+from hippo_baselines.solver import Solver
 
 
 class VectorField(nn.Sequential):

@@ -1,6 +1,6 @@
 """A plain Transformer encoder: PyTorch's layers, with sinusoidal positions.
 
-Its hyperparameters are `Transformer` in `baselines.options`.
+Its hyperparameters are `Transformer` in `options.py`.
 """
 
 import math

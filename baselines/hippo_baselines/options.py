@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from hippo.classifiers import ClassifierOptions
+from hippo.errors import require_extra
 from hippo.nn.options import ModelOptions
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
     from torch import nn
 
-    from baselines.solver import Solver
+    from hippo_baselines.solver import Solver
 
 Method = Literal["euler", "midpoint", "rk4", "dopri5"]
 METHOD = "Method of torchdiffeq. dopri5 chooses its step sizes for the whole batch; the others take fixed steps."
@@ -26,7 +27,7 @@ class GRU(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build a `GRUCell` for `input_size` channels."""
-        from baselines.gru import GRUCell
+        from hippo_baselines.gru import GRUCell
 
         return GRUCell(input_size, self.hidden_size)
 
@@ -36,7 +37,7 @@ class LSTM(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build an `LSTMCell` for `input_size` channels."""
-        from baselines.lstm import LSTMCell
+        from hippo_baselines.lstm import LSTMCell
 
         return LSTMCell(input_size, self.hidden_size)
 
@@ -46,7 +47,7 @@ class MGU(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build an `MGUCell` for `input_size` channels."""
-        from baselines.mgu import MGUCell
+        from hippo_baselines.mgu import MGUCell
 
         return MGUCell(input_size, self.hidden_size)
 
@@ -56,7 +57,7 @@ class RNN(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build an `RNNCell` for `input_size` channels."""
-        from baselines.rnn import RNNCell
+        from hippo_baselines.rnn import RNNCell
 
         return RNNCell(input_size, self.hidden_size)
 
@@ -66,7 +67,7 @@ class ExpRNN(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build an `ExpRNNCell` for `input_size` channels."""
-        from baselines.exprnn import ExpRNNCell
+        from hippo_baselines.exprnn import ExpRNNCell
 
         return ExpRNNCell(input_size, self.hidden_size)
 
@@ -111,7 +112,7 @@ class Transformer(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build a `TransformerBackbone` with all layers for `input_size` channels."""
-        from baselines.transformer import TransformerBackbone
+        from hippo_baselines.transformer import TransformerBackbone
 
         return TransformerBackbone(
             input_size,
@@ -134,8 +135,9 @@ class MiniRocket(ClassifierOptions):
 
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
         """Build a pipeline of `MiniRocketFeatures` and `RidgeClassifierCV`."""
-        from baselines.minirocket import MiniRocketFeatures
+        require_extra("lab", "sktime", "numba", needed_by="the classifier minirocket")
         from hippo.estimators import ridge
+        from hippo_baselines.minirocket import MiniRocketFeatures
 
         return ridge(MiniRocketFeatures(self.kernels, seed))
 
@@ -147,7 +149,7 @@ class GRUD(ModelOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build a `GRUDCell` for `input_size` channels."""
-        from baselines.gru_d import GRUDCell
+        from hippo_baselines.gru_d import GRUDCell
 
         return GRUDCell(input_size, self.hidden_size)
 
@@ -183,7 +185,7 @@ class ODEOptions(ModelOptions):
 
     def settings(self) -> tuple[int, float, "Solver"]:
         """Return the units of the vector field's hidden layer, the unit of time, and the solver."""
-        from baselines.solver import Solver
+        from hippo_baselines.solver import Solver
 
         solver = Solver(self.solver, self.steps, self.tolerance, self.max_evaluations)
         return self.field_size or self.hidden_size, self.time_unit, solver
@@ -199,7 +201,8 @@ class ODERNN(ODEOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build an `ODERNNCell` for `input_size` channels."""
-        from baselines.ode_rnn import ODERNNCell
+        require_extra("lab", "torchdiffeq", needed_by="the model ode_rnn")
+        from hippo_baselines.ode_rnn import ODERNNCell
 
         return ODERNNCell(input_size, self.hidden_size, *self.settings())
 
@@ -214,6 +217,7 @@ class NCDE(ODEOptions):
 
     def backbone(self, input_size: int) -> "nn.Module":
         """Build an `NCDECell` for `input_size` channels."""
-        from baselines.ncde import NCDECell
+        require_extra("lab", "torchcde", needed_by="the model ncde")
+        from hippo_baselines.ncde import NCDECell
 
         return NCDECell(input_size, self.hidden_size, *self.settings())
