@@ -88,14 +88,27 @@ class ExpRNNCell(UnrolledCell):
 
     # -- reference form -----------------------------------------------------------------------------------------
 
-    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return (h, U): hidden state (B, H) of zeros, and the recurrent matrix (H, H), computed once per sequence."""
-        (h,) = super().start(inputs)
-        upper = torch.triu(self.skew, 1)
-        return h, torch.linalg.matrix_exp(upper - upper.T)
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return (h,) after the input x (B, C). Each call computes the recurrent matrix."""
+        (h,) = state
+        return (self._next(x, h, self._exponential()),)
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
-        """Return (h, U) after the input x (B, C)."""
-        h, orthogonal = state
+    def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Compute the hidden states step by step, with the recurrent matrix computed once."""
+        (h,), orthogonal, hidden = self.start(inputs), self._exponential(), []
+        for x in inputs.unbind(1):  # x (B, C)
+            h = self._next(x, h, orthogonal)
+            hidden.append(h)
+        return torch.stack(hidden, 1)  # (B, L, H)
+
+    def _exponential(self) -> Tensor:
+        """The recurrent matrix (H, H)."""
+        upper = torch.triu(self.skew, 1)
+        return torch.linalg.matrix_exp(upper - upper.T)
+
+    def _next(self, x: Tensor, h: Tensor, orthogonal: Tensor) -> Tensor:
+        """The hidden state after the input x (B, C)."""
         z = x @ self.weight_ih.T + h @ orthogonal.T
-        return torch.sign(z) * torch.relu(z.abs() + self.bias), orthogonal
+        return torch.sign(z) * torch.relu(z.abs() + self.bias)

@@ -77,7 +77,9 @@ class GRUCell(GateWeights):
         """Return the engine's form of this cell."""
         return GRURecurrence
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Return (h,) after the input x (B, C): the reference form."""
         (h,) = state
         xr, xv, xn = (x @ self.weight_ih.T + self.bias_ih).chunk(3, 1)  # (B, H) each

@@ -7,7 +7,7 @@ input channels, H hidden units.
 import torch
 from torch import Tensor, nn
 
-from hippo.nn.cells.cell import intervals
+from hippo.nn.cells.times import intervals, stream_times, unseen
 from hippo.nn.cells.unrolled import UnrolledCell, with_bias
 from hippo.nn.engine.recurrence import Buffers, Recurrence
 
@@ -144,41 +144,80 @@ class GRUDCell(UnrolledCell):
         Tensor, shape (batch, length, 3 * channels)
             [x^, m, d] of the class docstring.
         """
+        length = inputs.shape[1]
+        if times is None:
+            now = torch.arange(length, device=inputs.device).expand(inputs.shape[0], length)
+        else:
+            now = intervals(times, lengths).cumsum(1)
+        now = now.to(inputs.dtype).unsqueeze(2)  # (B, L, 1)
+        start = torch.zeros_like(inputs[:, 0]), now[:, 0].expand_as(inputs[:, 0])
+        return self._impute(inputs, now, *start)[0]
+
+    def _impute(self, inputs: Tensor, now: Tensor, newest: Tensor, when: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`impute` for the last observation of each channel before the inputs, `newest` (B, C), at the times `when`.
+
+        Also returns both after the inputs.
+        """
         batch, length, channels = inputs.shape
-        number = torch.arange(length, device=inputs.device).view(1, length, 1)
+        number = torch.arange(1, length + 1, device=inputs.device).view(1, length, 1)
         observed = ~inputs.isnan()
-        newest = torch.where(observed, number, 0).cummax(dim=1).values  # step of the last observation, (B, L, C)
-        before = torch.cat([torch.zeros_like(newest[:, :1]), newest[:, :-1]], dim=1)  # strictly before each step
-        now = number.expand(batch, length, 1) if times is None else intervals(times, lengths).cumsum(1).unsqueeze(2)
-        now = now.to(inputs.dtype).expand(-1, -1, channels)
-        elapsed = now - now.gather(1, before)
-        known = torch.where(observed, inputs, 0)
+        last = torch.where(observed, number, 0).cummax(dim=1).values  # step of the last observation, (B, L, C)
+        before = torch.cat([torch.zeros_like(last[:, :1]), last[:, :-1]], dim=1)  # strictly before each step
+        known = torch.cat([newest.unsqueeze(1), torch.where(observed, inputs, 0)], dim=1)  # (B, 1 + L, C)
+        at = torch.cat([when.unsqueeze(1), now.expand(batch, length, channels)], dim=1)
+        elapsed = (at[:, 1:] - at.gather(1, before)).to(inputs.dtype)
         decay = torch.exp(-torch.relu(self.input_decay * elapsed + self.input_decay_bias))
-        return torch.cat([torch.where(observed, known, decay * known.gather(1, before)), observed, elapsed], dim=2)
+        x = torch.where(observed, known[:, 1:], decay * known.gather(1, before))
+        end = last[:, -1:]
+        newest, when = known.gather(1, end).squeeze(1), at.gather(1, end).squeeze(1)
+        return torch.cat([x, observed, elapsed], dim=2), newest, when
+
+    def resume(
+        self, inputs: Tensor, state: tuple[Tensor, ...], times: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the engine from a state; arguments and result as in `Cell.resume`."""
+        h, newest, when, time = state
+        now = stream_times(time, times, inputs.shape[1]).double().unsqueeze(2)  # (B, L, 1)
+        when = when.where(time.unsqueeze(1) >= 0, now[:, 0])
+        features, newest, when = self._impute(inputs, now, newest, when)
+        hidden, h = self.unroll(features, None, True, (h,))
+        return hidden, (h, newest, when, now[:, -1, 0])
 
     # -- reference form -----------------------------------------------------------------------------------------
 
-    def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
-        """Compute the hidden states step by step, with each channel's last observation and its time as states.
+    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return (h, x', s, t): hidden state (B, H), last observations and their times (B, C), last time (B,)."""
+        (h,) = super().start(inputs)
+        time = unseen(inputs)
+        return h, torch.zeros_like(inputs[:, 0]), time.unsqueeze(1).repeat(1, inputs.shape[2]), time
 
-        `step` alone cannot do so: it is not given the time elapsed.
-        """
-        batch, length, channels = inputs.shape
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return (h, x', s, t) after the input x (B, C), one unit of time after the input before."""
+        return self._next(x, state, state[-1] + 1)
+
+    def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """Compute the hidden states step by step; `step` is not given the time of an input."""
+        batch, length, _ = inputs.shape
         times = torch.arange(length, device=inputs.device).expand(batch, length) if times is None else times
-        h = inputs.new_zeros(batch, self.hidden_size)
-        newest, when = inputs.new_zeros(batch, channels), times[:, :1].to(inputs.dtype).repeat(1, channels)  # (B, C)
-        hidden = []
+        state, hidden = self.start(inputs), []
         for k in range(length):
-            elapsed, mask = times[:, k : k + 1] - when, ~inputs[:, k].isnan()  # (B, C)
-            decay = torch.exp(-torch.relu(self.input_decay * elapsed + self.input_decay_bias))
-            x = torch.where(mask, inputs[:, k], decay * newest)
-            newest = torch.where(mask, inputs[:, k], newest)
-            when = torch.where(mask, times[:, k : k + 1], when)
-            h = torch.exp(-torch.relu(elapsed @ self.hidden_decay.T + self.hidden_decay_bias)) * h
-            z = x @ self.weight_input.T + mask.to(x.dtype) @ self.weight_mask.T + self.bias
-            xr, xv, xn = z.chunk(3, 1)  # (B, H) each
-            ur, uv, un = self.weight_hidden.chunk(3, 0)  # (H, H) each
-            r, v = torch.sigmoid(xr + h @ ur.T), torch.sigmoid(xv + h @ uv.T)
-            h = (1 - v) * h + v * torch.tanh(xn + (r * h) @ un.T)
-            hidden.append(h)
+            state = self._next(inputs[:, k], state, times[:, k].double())
+            hidden.append(state[0])
         return torch.stack(hidden, 1)  # (B, L, H)
+
+    def _next(self, x: Tensor, state: tuple[Tensor, ...], now: Tensor) -> tuple[Tensor, ...]:
+        """The state after the input x (B, C) at the times `now` (B,)."""
+        h, newest, when, time = state
+        when = torch.where(time.unsqueeze(1) < 0, now.unsqueeze(1), when)  # (B, C)
+        elapsed, mask = (now.unsqueeze(1) - when).to(x.dtype), ~x.isnan()  # (B, C)
+        decay = torch.exp(-torch.relu(self.input_decay * elapsed + self.input_decay_bias))
+        filled = torch.where(mask, x, decay * newest)
+        h = torch.exp(-torch.relu(elapsed @ self.hidden_decay.T + self.hidden_decay_bias)) * h
+        z = filled @ self.weight_input.T + mask.to(x.dtype) @ self.weight_mask.T + self.bias
+        xr, xv, xn = z.chunk(3, 1)  # (B, H) each
+        ur, uv, un = self.weight_hidden.chunk(3, 0)  # (H, H) each
+        r, v = torch.sigmoid(xr + h @ ur.T), torch.sigmoid(xv + h @ uv.T)
+        h = (1 - v) * h + v * torch.tanh(xn + (r * h) @ un.T)
+        return h, torch.where(mask, x, newest), torch.where(mask, now.unsqueeze(1), when), now

@@ -93,7 +93,9 @@ class LSTMCell(GateWeights):
         (h,) = super().start(inputs)
         return h, torch.zeros_like(h)
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Return (h, c) after the input x (B, C)."""
         h, c = state
         z = x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh

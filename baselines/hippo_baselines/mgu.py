@@ -85,7 +85,9 @@ class MGUCell(GateWeights):
         """Return the engine's form of this cell."""
         return MGURecurrence
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Return (h,) after the input x (B, C): the reference form."""
         (h,) = state
         xf, xn = (x @ self.weight_ih.T + self.bias_ih + self.bias_hh).chunk(2, 1)  # (B, H) each

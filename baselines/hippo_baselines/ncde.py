@@ -10,7 +10,9 @@ import torch
 import torchcde
 from torch import Tensor, nn
 
-from hippo.nn.cells.cell import Cell, intervals
+from hippo.nn.cells.cell import Cell
+from hippo.nn.cells.times import intervals
+from hippo.nn.engine.tracing import refuse_tracing
 from hippo_baselines.flows.equation import RELU, TANH, Equation, Inputs, Weights
 from hippo_baselines.flows.node import solve_flow
 from hippo_baselines.flows.runge_kutta import Tableau, fixed_grid, stage_times
@@ -85,6 +87,7 @@ class NCDECell(Cell):
         Diverged
             If the solver fails.
         """
+        refuse_tracing(type(self).__name__)
         # The adjoint of the fixed-step form is that of this vector field only.
         if self.solver.tableau is None or type(self.field) is not VectorField:
             return self._solve(inputs, times, lengths, every_step)
@@ -115,6 +118,13 @@ class NCDECell(Cell):
         points = range(steps + 1) if every_step else (0, steps)
         hidden = self.solver(cdeint, lambda t, y: self.field(y), z, points)  # (B, points, H)
         return hidden if every_step else hidden[:, -1]
+
+    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Raise NotImplementedError: the path between two inputs depends on both, and on the input before them."""
+        raise NotImplementedError(
+            "NCDECell has no state that a stream could carry from chunk to chunk: "
+            "call it with whole sequences (batch, length, channels)"
+        )
 
     def counters(self) -> dict[str, int]:
         """Return the evaluations of the vector field since the last call."""

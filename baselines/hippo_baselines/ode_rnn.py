@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from hippo.nn.cells.cell import Cell, intervals
+from hippo.nn.cells.cell import Cell
+from hippo.nn.cells.times import intervals, stream_times, unseen
 from hippo.nn.cells.unrolled import with_bias
+from hippo.nn.engine.tracing import refuse_tracing
 from hippo_baselines.flows.equation import IDENTITY, TANH, Equation, Inputs, Weights
 from hippo_baselines.flows.node import solve_flow
 from hippo_baselines.flows.runge_kutta import fixed_grid
@@ -65,21 +67,25 @@ class ODERNNCell(Cell):
         Diverged
             If the solver fails.
         """
+        elapsed = self.elapsed(inputs, times, lengths)  # (B, L)
+        return self._solve(inputs, inputs.new_zeros(len(inputs), self.hidden_size), elapsed, every_step)
+
+    def _solve(self, inputs: Tensor, h: Tensor, elapsed: Tensor, every_step: bool) -> Tensor:
+        """Hidden states for the state h (B, H) just before the first input; elapsed (B, L) is not used there."""
+        refuse_tracing(type(self).__name__)
         # The adjoint of the fixed-step form is that of this vector field only.
         if self.solver.tableau is None or type(self.field) is not VectorField:
-            hidden = self.reference(inputs, times, lengths)  # (B, L, H)
+            hidden = self._unroll(inputs, h, elapsed)  # (B, L, H)
             return hidden if every_step else hidden[:, -1]
         self.solver.begin()
         equation = Equation("ode_rnn", TANH, IDENTITY, self.solver.tableau, self.solver.steps)
         sizes = fixed_grid(0, 1, self.solver.steps, like=inputs).diff()  # (substeps,)
-        elapsed = self.elapsed(inputs, times, lengths)[:, 1:].t()  # (L - 1, B)
-        controls = elapsed.unsqueeze(1) * sizes.unsqueeze(1)  # (L - 1, substeps, B)
+        controls = elapsed[:, 1:].t().unsqueeze(1) * sizes.unsqueeze(1)  # (L - 1, substeps, B)
         controls = controls.flatten(0, 1).repeat_interleave(equation.stages, dim=0).unsqueeze(2)  # (E, B, 1)
         self.solver.count(len(controls))
         ones = torch.ones_like(inputs[:, :, :1])  # the input of the biases
         x = torch.cat([inputs, ones], dim=2).transpose(0, 1).contiguous()  # (L, B, C + 1)
-        state = inputs.new_zeros(len(inputs), self.hidden_size)
-        hidden = solve_flow(equation, Inputs(state, controls, x), self.weights(), every_step)
+        hidden = solve_flow(equation, Inputs(h, controls, x), self.weights(), every_step)
         return hidden.transpose(0, 1) if every_step else hidden  # (B, L, H) or (B, H)
 
     def weights(self) -> Weights:
@@ -96,15 +102,54 @@ class ODERNNCell(Cell):
 
     def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Solve the equation with torchdiffeq under autograd; arguments and result as in `Cell.reference`."""
+        h = inputs.new_zeros(len(inputs), self.hidden_size)
+        return self._unroll(inputs, h, self.elapsed(inputs, times, lengths))
+
+    def _unroll(self, inputs: Tensor, h: Tensor, elapsed: Tensor) -> Tensor:
+        """`_solve` with torchdiffeq, at every step."""
         self.solver.begin()
-        elapsed = self.elapsed(inputs, times, lengths)
-        h, hidden = inputs.new_zeros(len(inputs), self.hidden_size), []
+        hidden = []
         for k, x in enumerate(inputs.unbind(1)):  # x (B, C)
             if k:
                 h = self.flow(h, elapsed[:, k : k + 1])
             h = self.update(x, h)
             hidden.append(h)
         return torch.stack(hidden, dim=1)  # (B, L, H)
+
+    # -- chunks of a stream -------------------------------------------------------------------------------------
+
+    def initial_state(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the state with which `run` begins, that of `start`."""
+        return self.start(inputs)
+
+    def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return (h, t): hidden state (B, H) of zeros, and the time of the last input (B,), -1."""
+        return *super().start(inputs), unseen(inputs)
+
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return (h, t) after the input x (B, C), one unit of time after the input before."""
+        self.solver.begin()
+        h, time = state
+        return self.update(x, self._flow_to(h, time, time + 1)), time + 1
+
+    def resume(
+        self, inputs: Tensor, state: tuple[Tensor, ...], times: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Solve the equation from a state; arguments and result as in `Cell.resume`."""
+        self.solver.begin()
+        h, time = state
+        now = stream_times(time, times, inputs.shape[1])  # (B, L)
+        h = self._flow_to(h, time, now[:, 0].double())
+        elapsed = self.elapsed(inputs, now, None)
+        hidden = self._solve(inputs, h, elapsed, every_step=True)
+        return hidden, (hidden[:, -1], now[:, -1].double())
+
+    def _flow_to(self, h: Tensor, time: Tensor, now: Tensor) -> Tensor:
+        """The hidden state (B, H) at the times `now` (B,); it stays zero before the first input."""
+        elapsed = torch.where(time < 0, 0, now - time).to(h.dtype) / self.time_unit
+        return self.flow(h, elapsed.unsqueeze(1)) if elapsed.any() else h
 
     def elapsed(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Return the time since the previous input (batch, length), in units of the equation."""

@@ -83,7 +83,9 @@ class RNNCell(GateWeights):
         """Return the engine's form of this cell."""
         return RNNRecurrence
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Return (h,) after the input x (B, C): the reference form."""
         (h,) = state
         return (torch.tanh(x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh),)

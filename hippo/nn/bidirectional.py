@@ -45,9 +45,10 @@ class Bidirectional(nn.Module):
         -------
         Tensor, shape (batch, output_size), or (batch, length, output_size) if `sequence`
         """
-        forward = self.forward_layer(inputs, times, lengths, sequence=True)  # (B, L, H)
+        forward = self.forward_layer(inputs, times=times, lengths=lengths, sequence=True)  # (B, L, H)
         times = None if times is None else reverse_times(times, lengths)
-        backward = self.backward_layer(reverse(inputs, lengths), times, lengths, sequence=True)  # (B, L, H)
+        mirrored = reverse(inputs, lengths)
+        backward = self.backward_layer(mirrored, times=times, lengths=lengths, sequence=True)  # (B, L, H)
         outputs = torch.cat([forward, reverse(backward, lengths)], dim=2)  # (B, L, 2 H)
         return outputs if sequence else last(outputs, lengths)
 

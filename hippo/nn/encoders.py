@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from hippo.nn.engine.tracing import is_traced
+
 
 class TokenEncoder(nn.Embedding):
     """Embedding of token ids, with the initial values of `torch.nn.Embedding`.
@@ -76,7 +78,7 @@ class LinearEncoder(nn.Linear):
         """
         if inputs.dtype != self.weight.dtype:
             raise ValueError(f"inputs are {inputs.dtype}, the weights {self.weight.dtype}; expected the same type")
-        if bool(inputs.isnan().any()):
+        if not is_traced() and bool(inputs.isnan().any()):
             raise ValueError(
                 "inputs contain NaN, which a linear encoder cannot map: fill missing values, or leave "
                 "embedding_size at null in a model that needs no encoder"

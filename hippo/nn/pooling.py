@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hippo.nn.cells.cell import last
+from hippo.nn.cells.padding import last
 
 __all__ = ["last", "mean", "pool", "true_steps"]
 

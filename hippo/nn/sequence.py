@@ -1,11 +1,14 @@
 """The model of every table: encoder -> backbone -> pooling -> decoder."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from hippo.config import ConfigError
 from hippo.nn.backbone import engine_options, set_engine, sum_counters
-from hippo.nn.cells.cell import intervals
+from hippo.nn.cells.padding import as_lengths, check_lengths
+from hippo.nn.cells.times import intervals
 from hippo.nn.decoders import PairDecoder
 from hippo.nn.encoders import build_encoder
 from hippo.nn.engine.options import EngineOptions
@@ -91,7 +94,9 @@ class SequenceModel(nn.Module):
         decoder = PairDecoder if documents == 2 else nn.Linear
         self.decoder = decoder(self.backbone.output_size, output_size)
 
-    def forward(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | Sequence[int] | None = None
+    ) -> Tensor:
         """Compute the answers.
 
         Parameters
@@ -100,7 +105,7 @@ class SequenceModel(nn.Module):
             Input sequences. With two documents per sample, this and the following have a second axis of size 2.
         times : Tensor, shape (batch, length), optional
             Timestamps, not negative and not decreasing along each sample; required if the model has `timestamps`.
-        lengths : Tensor of any integer type, shape (batch,), optional
+        lengths : Tensor of any integer type or sequence of int, shape (batch,), optional
             True lengths of samples that are padded at their end. Values in the padding are not used.
 
         Returns
@@ -115,8 +120,10 @@ class SequenceModel(nn.Module):
         if self.documents == 2:
             inputs = _flatten("inputs", inputs)
             times = None if times is None else _flatten("times", times)
-            lengths = None if lengths is None else _flatten("lengths", lengths)
-        self._check(inputs, times, lengths)
+            lengths = None if lengths is None else _flatten("lengths", as_lengths(lengths, inputs.device))
+        self._check(inputs, times)
+        if lengths is not None:
+            lengths = check_lengths(lengths, inputs)
         if not (self.mixed_precision and uses_autocast(inputs.device)):
             return self._answer(inputs, times, lengths)
         with torch.autocast(inputs.device.type, torch.bfloat16):
@@ -126,12 +133,11 @@ class SequenceModel(nn.Module):
         """The answers to inputs that have been checked."""
         inside = None
         if lengths is not None:
-            lengths = lengths.long()
             inside = true_steps(lengths, inputs.shape[1])  # (B, L)
         inputs = self._encode(inputs, times, lengths, inside)  # (B, L, C)
         times = None if self.times_as_channel else times
         every_step = self.return_sequence or self.pooling != "last"
-        outputs = self.backbone(inputs, times, lengths, sequence=every_step)  # (B, L, H) or (B, H)
+        outputs = self.backbone(inputs, times=times, lengths=lengths, sequence=every_step)  # (B, L, H) or (B, H)
         if every_step and not self.return_sequence:
             outputs = pool(outputs, lengths, self.pooling)  # (B, H)
         return self.decoder(self.dropout(outputs))
@@ -151,7 +157,7 @@ class SequenceModel(nn.Module):
             inputs = inputs.where(inside.unsqueeze(2), 0)
         return self.encoder(inputs) if self.encoder is not None and self.vocabulary is None else inputs
 
-    def _check(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None) -> None:
+    def _check(self, inputs: Tensor, times: Tensor | None) -> None:
         channels = () if self.vocabulary is not None else (self.input_size,)
         if inputs.shape[2:] != channels or inputs.ndim < 2 or inputs.shape[1] == 0:
             expected = ", ".join(["batch", "length", *map(str, channels)])
@@ -165,8 +171,6 @@ class SequenceModel(nn.Module):
             raise ValueError(f"times have shape {tuple(times.shape)}; expected {tuple(inputs.shape[:2])}")
         if times is not None and times.requires_grad and torch.is_grad_enabled():
             raise ValueError("times require a gradient, which cells do not compute: pass times.detach()")
-        if lengths is not None:
-            _check_lengths(lengths, *inputs.shape[:2])
 
 
 def _flatten(name: str, value: Tensor) -> Tensor:
@@ -174,16 +178,3 @@ def _flatten(name: str, value: Tensor) -> Tensor:
     if value.ndim < 2 or value.shape[1] != 2:
         raise ValueError(f"{name} have shape {tuple(value.shape)}; expected two documents per sample: (batch, 2, ...)")
     return value.flatten(0, 1)
-
-
-def _check_lengths(lengths: Tensor, samples: int, steps: int) -> None:
-    """ValueError unless `lengths` are `samples` integers between 1 and `steps`."""
-    if lengths.is_floating_point() or lengths.dtype == torch.bool:
-        raise ValueError(f"lengths are {lengths.dtype}; expected integers")
-    if lengths.shape != (samples,):
-        raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({samples},)")
-    if not samples:
-        return
-    low, high = int(lengths.min()), int(lengths.max())
-    if not 1 <= low <= high <= steps:
-        raise ValueError(f"lengths span {low} to {high}; expected 1 to {steps}")

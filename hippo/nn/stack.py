@@ -139,7 +139,7 @@ class Block(nn.Module):
         Tensor, shape (batch, length, output_size)
         """
         normalized = inputs if self.norm_before is None else self.norm_before(inputs, inside)
-        outputs = self.dropout(self.layer(normalized, times, lengths, sequence=True))  # (B, L, H)
+        outputs = self.dropout(self.layer(normalized, times=times, lengths=lengths, sequence=True))  # (B, L, H)
         if self.residual:
             if self.raw_inputs:
                 inputs = inputs.where(~inputs.isnan(), 0)

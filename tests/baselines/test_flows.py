@@ -7,7 +7,7 @@ import torch
 
 from hippo import kernels
 from hippo.nn import build_model
-from hippo.nn.cells.cell import last
+from hippo.nn.cells.padding import last
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine import tape
 from hippo_baselines.flows import compiled_form
@@ -60,7 +60,7 @@ def test_float64_is_the_reference_form(name, solver, steps):
         evaluations = cell.counters()
         for every_step in (True, False):
             want = expected if every_step else last(expected, true_lengths)
-            got = cell(inputs, times, true_lengths, sequence=every_step)
+            got = cell(inputs, times=times, lengths=true_lengths, sequence=every_step)
             assert cell.counters() == evaluations
             close(got, want)
             for g, w in zip(gradients(got, variables), gradients(want, variables), strict=True):
@@ -89,7 +89,7 @@ def test_gradcheck_of_every_entry(name):
 
     def run(inputs, times, *values):
         return torch.func.functional_call(
-            cell, dict(zip(names, values, strict=True)), (inputs, times), {"sequence": True}
+            cell, dict(zip(names, values, strict=True)), (inputs,), {"times": times, "sequence": True}
         )
 
     assert torch.autograd.gradcheck(run, (inputs, times, *parameters))
@@ -120,7 +120,7 @@ def test_compiled_float32_rounds_as_the_reference_form_does(name, solver, sizes,
         reference = values_and_gradients(build(name, torch.float32, **options), lambda cell: cell.reference, *inputs)
         with kernels.use(kernel):
             cell = build(name, torch.float32, **options)
-            got = values_and_gradients(cell, lambda cell: lambda x, t: cell(x, t, sequence=True), *inputs)
+            got = values_and_gradients(cell, lambda cell: lambda x, t: cell(x, times=t, sequence=True), *inputs)
         for g, r, w in zip(got, reference, want, strict=True):
             assert distance(g, w) < 3 * distance(r, w) + 2 * torch.finfo(torch.float32).eps
 
@@ -135,7 +135,7 @@ def test_threads_divide_the_batch(name):
     try:
         for count in (1, 2, 8):
             torch.set_num_threads(count)
-            hidden = cell(inputs, times)
+            hidden = cell(inputs, times=times)
             found.append([hidden, *gradients(hidden, variables)])
     finally:
         torch.set_num_threads(threads)
@@ -149,9 +149,9 @@ def test_threads_divide_the_batch(name):
 def test_a_second_backward_pass_gives_the_same(name, dtype):
     """Its tape has gone to another sequence in between."""
     cell, (inputs, times, _) = build(name, dtype), sequences(dtype=dtype)
-    variables, hidden = [inputs, times, *cell.parameters()], cell(inputs, times)
+    variables, hidden = [inputs, times, *cell.parameters()], cell(inputs, times=times)
     first = torch.autograd.grad(hidden.sum(), variables, retain_graph=True)
-    cell(2 * inputs, times).sum().backward()
+    cell(2 * inputs, times=times).sum().backward()
     for g, w in zip(torch.autograd.grad(hidden.sum(), variables), first, strict=True):
         assert torch.equal(g, w)
 
@@ -168,8 +168,8 @@ def test_evaluation_keeps_one_step_of_the_tape(name, monkeypatch):
     monkeypatch.setattr(compiled_form, "acquire", acquire)
     cell, (inputs, times, _) = build(name, torch.float32), sequences(dtype=torch.float32)
     with torch.no_grad():
-        without = cell(inputs, times, sequence=True)
-    assert torch.equal(without, cell(inputs, times, sequence=True))
+        without = cell(inputs, times=times, sequence=True)
+    assert torch.equal(without, cell(inputs, times=times, sequence=True))
     assert kept == [1, 6 * {"ode_rnn": 1, "ncde": 4}[name]]
     assert len(tape.spare_tapes) <= tape.TAPES_KEPT
 
@@ -177,7 +177,7 @@ def test_evaluation_keeps_one_step_of_the_tape(name, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_weight_changed_before_the_backward_pass_is_an_error(name):
     cell, (inputs, times, _) = build(name, torch.float32), sequences(dtype=torch.float32)
-    hidden = cell(inputs, times)
+    hidden = cell(inputs, times=times)
     with torch.no_grad():
         next(cell.field.parameters()).add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):

@@ -33,7 +33,7 @@ def test_equals_the_reference_form_with_gaps(cell, timestamps):
     inputs, times = irregular()
     times = times if timestamps else None
     weights = torch.randn(4, 12, 5, dtype=double)
-    hidden, expected = cell(inputs, times, sequence=True), cell.reference(inputs, times)
+    hidden, expected = cell(inputs, times=times, sequence=True), cell.reference(inputs, times)
     torch.testing.assert_close(hidden, expected, atol=1e-13, rtol=1e-12)
     parameters = list(cell.parameters())
     got, wanted = (torch.autograd.grad((h * weights).sum(), parameters) for h in (hidden, expected))
@@ -68,9 +68,8 @@ def test_three_steps_by_hand():
     first = step(0.0, 0.5, 1, 0)
     second = step(first, exp(-(0.4 * 2 - 0.3)) * 0.5, 0, 2)
     third = step(second, -1.0, 1, 5)
-    hidden = cell(
-        torch.tensor([[[0.5], [nan], [-1.0]]], dtype=double), torch.tensor([[0.0, 2, 5]], dtype=double), sequence=True
-    )
+    inputs, times = torch.tensor([[[0.5], [nan], [-1.0]]], dtype=double), torch.tensor([[0.0, 2, 5]], dtype=double)
+    hidden = cell(inputs, times=times, sequence=True)
     assert hidden.flatten().tolist() == pytest.approx([first, second, third], abs=1e-14)
 
 
@@ -98,6 +97,6 @@ def test_gradcheck_with_gaps(cell):
 
     def run(seen, *values):
         given = torch.where(gaps, nan, seen)
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (given, times))
+        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (given,), {"times": times})
 
     assert torch.autograd.gradcheck(run, (inputs.nan_to_num().requires_grad_(), *parameters), fast_mode=True)

@@ -44,7 +44,7 @@ def test_converges_to_the_closed_form_at_the_solver_s_order(solver):
 
     def error(steps):
         cell = growing(rates, solver=solver, steps=steps)
-        return (cell(inputs, times) - exact(cell, inputs, times, -1)).abs().max().item()
+        return (cell(inputs, times=times) - exact(cell, inputs, times, -1)).abs().max().item()
 
     errors = [error(steps) for steps in (32, 64, 128)]
     for coarse, fine in zip(errors, errors[1:], strict=False):
@@ -56,10 +56,10 @@ def test_every_step_and_every_length_have_the_closed_form():
     cell = growing([-0.3, 0.4, 0.2], steps=30)
     wanted = torch.stack([exact(cell, inputs, times, k) for k in range(7)], 1)
     tolerance = {"atol": 1e-6, "rtol": 0}  # rk4 over thirtieths of an interval
-    torch.testing.assert_close(cell(inputs, times, sequence=True), wanted, **tolerance)
+    torch.testing.assert_close(cell(inputs, times=times, sequence=True), wanted, **tolerance)
     padded, ends = inputs.clone(), lengths - 1
     padded[torch.arange(7) > ends[:, None]] = torch.inf
-    torch.testing.assert_close(cell(padded, times, lengths), wanted[torch.arange(4), ends], **tolerance)
+    torch.testing.assert_close(cell(padded, times=times, lengths=lengths), wanted[torch.arange(4), ends], **tolerance)
 
 
 def test_the_adaptive_solver_keeps_its_tolerance():
@@ -67,7 +67,9 @@ def test_the_adaptive_solver_keeps_its_tolerance():
     for tolerance in (1e-5, 1e-7, 1e-9):
         cell = growing([-0.3, 0.4, 0.2], solver="dopri5", tolerance=tolerance)
         # The tolerance is per step. There are dozens: the second derivative of the spline jumps at every observation.
-        torch.testing.assert_close(cell(inputs, times), exact(cell, inputs, times, -1), atol=1000 * tolerance, rtol=0)
+        torch.testing.assert_close(
+            cell(inputs, times=times), exact(cell, inputs, times, -1), atol=1000 * tolerance, rtol=0
+        )
 
 
 def test_points_on_a_line_change_nothing():
@@ -78,7 +80,7 @@ def test_points_on_a_line_change_nothing():
 
     def answer(times):
         times = torch.tensor([times], dtype=double)
-        return cell(times.unsqueeze(2) * slope, times)
+        return cell(times.unsqueeze(2) * slope, times=times)
 
     few, many = answer([0.0, 2.0]), answer([0.0, 0.1, 0.5, 0.6, 1.2, 2.0])
     torch.testing.assert_close(few, many, atol=1e-5, rtol=0)  # kinks of ReLU reduce the order of rk4
@@ -89,7 +91,7 @@ def test_timestamps_that_count_inputs_change_nothing():
     torch.manual_seed(0)
     cell = build_model("ncde", 2, 2, hidden_size=4).double().backbone
     inputs = torch.randn(3, 6, 2, dtype=double)
-    assert torch.equal(cell(inputs), cell(inputs, torch.arange(6.0, dtype=double).expand(3, 6)))
+    assert torch.equal(cell(inputs), cell(inputs, times=torch.arange(6.0, dtype=double).expand(3, 6)))
 
 
 def test_evaluations_are_counted_and_capped():
@@ -110,7 +112,7 @@ def test_gradcheck():
     times = torch.rand(2, 4, dtype=double).cumsum(1)
 
     def run(inputs, *values):
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs, times))
+        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs,), {"times": times})
 
     inputs = torch.randn(2, 4, 2, dtype=double, requires_grad=True)
     assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)

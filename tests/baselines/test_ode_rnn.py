@@ -67,14 +67,14 @@ def test_integrates_between_inputs_and_updates_at_each(matrix):
         h = cell.update(inputs[:, k], h)
         wanted.append(h)
     # rk4 over steps of 1/30: below (1/30)^4 / 120 per unit of time.
-    torch.testing.assert_close(cell(inputs, times, sequence=True), torch.stack(wanted, 1), atol=1e-7, rtol=0)
+    torch.testing.assert_close(cell(inputs, times=times, sequence=True), torch.stack(wanted, 1), atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["ode_rnn", "ncde"])
 def test_the_unit_of_time_divides_the_timestamps(name):
     def answer(times, **options):
         torch.manual_seed(0)
-        return build_model(name, 2, 2, hidden_size=3, **options).double().backbone(inputs, times)
+        return build_model(name, 2, 2, hidden_size=3, **options).double().backbone(inputs, times=times)
 
     torch.manual_seed(1)
     inputs, times = torch.randn(3, 6, 2, dtype=double), torch.rand(3, 6, dtype=double).cumsum(1)
@@ -119,7 +119,20 @@ def test_gradcheck():
     times = torch.rand(2, 4, dtype=double).cumsum(1)
 
     def run(inputs, *values):
-        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs, times))
+        return torch.func.functional_call(cell, dict(zip(names, values, strict=True)), (inputs,), {"times": times})
 
     inputs = torch.randn(2, 4, 2, dtype=double, requires_grad=True)
     assert torch.autograd.gradcheck(run, (inputs, *parameters), fast_mode=True)
+
+
+def test_gradcheck_of_the_state():
+    torch.manual_seed(0)
+    cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver="midpoint").double().backbone
+    inputs = torch.randn(2, 3, 2, dtype=double, requires_grad=True)
+    h, time = torch.randn(2, 3, dtype=double, requires_grad=True), torch.tensor([2.0, 5.0], dtype=double)
+
+    def run(inputs, h):
+        hidden, state = cell.run(inputs, (h, time))
+        return hidden, state[0]
+
+    assert torch.autograd.gradcheck(run, (inputs, h))

@@ -99,7 +99,7 @@ def test_equals_its_reference_form(name, timestamps):
     except NotImplementedError as error:
         assert type(cell).__name__ in str(error)
         pytest.skip(str(error))
-    hidden = cell(inputs, times, sequence=True)
+    hidden = cell(inputs, times=times, sequence=True)
     # Rounding only: eleven steps of numbers of order one in float64.
     torch.testing.assert_close(hidden, expected, atol=1e-12, rtol=1e-12)
     weights = torch.randn_like(hidden)
@@ -125,9 +125,29 @@ def test_an_initial_state_is_not_taken_for_timestamps(name):
     cell, (inputs, _) = build(name).backbone, batch(False)
     if not isinstance(cell, Cell):
         pytest.skip("not a recurrent cell")
-    for state in (torch.zeros(1, 4, cell.hidden_size), torch.zeros(4, cell.hidden_size)):
-        with pytest.raises(ValueError, match="expected \\(batch, length\\) = \\(4, 11\\).*no initial hidden state"):
+    for state in (torch.zeros(1, 4, cell.hidden_size), torch.zeros(4, 11)):  # the second has the shape of times
+        with pytest.raises(TypeError, match="takes the inputs alone by position.*run\\(inputs, state\\)"):
             cell(inputs, state)
+
+
+def test_chunks_of_a_stream_equal_one_call(name, timestamps):
+    """A cell that carries a state gives the same hidden states wherever the sequence is cut, and step by step."""
+    cell, (inputs, times) = build(name).double().backbone, batch(timestamps)
+    if not isinstance(cell, Cell):
+        pytest.skip("not a recurrent cell")
+    disturb(cell)
+    inputs, times = inputs.double(), times if times is None else times.double()
+    try:
+        state = cell.initial_state(inputs)
+    except NotImplementedError as error:
+        assert type(cell).__name__ in str(error)
+        pytest.skip(str(error))
+    expected, hidden = cell(inputs, times=times, sequence=True), []
+    for part in (slice(0, 1), slice(1, 7), slice(7, 11)):
+        found, state = cell.run(inputs[:, part], state, times=times if times is None else times[:, part])
+        hidden.append(found)
+    # Rounding only: eleven steps of numbers of order one in float64.
+    torch.testing.assert_close(torch.cat(hidden, 1), expected, atol=1e-12, rtol=1e-12)
 
 
 def test_samples_are_independent(name, timestamps):

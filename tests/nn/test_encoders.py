@@ -48,7 +48,7 @@ def test_times_as_a_channel_are_encoded_with_real_channels_and_appended_to_embed
 def test_a_model_that_uses_times_gets_them_beside_the_encoding():
     times = torch.tensor([[0.0, 0.5, 2.0], [1.0, 1.0, 3.0]])
     model = build_model("legs", output_size=2, vocabulary=11, hidden_size=4, timestamps=True)
-    expected = model.decoder(model.backbone(model.encoder.weight[TOKENS], times))
+    expected = model.decoder(model.backbone(model.encoder.weight[TOKENS], times=times))
     assert torch.equal(model(TOKENS, times), expected)
 
 

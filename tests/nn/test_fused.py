@@ -71,7 +71,7 @@ def run(case, batch=19, precision="float32", dtype=torch.float32, sequence=True,
     cell = prepare(build_model(name, 2, 3, engine=engine, **options).backbone, name, kinks).to(dtype)
     inputs = torch.randn(batch, STEPS, 2).to(dtype).requires_grad_()
     times = torch.rand(batch, STEPS).sort(1).values.to(dtype) if options.get("timestamps") else None
-    hidden = cell(inputs, times, sequence=sequence)
+    hidden = cell(inputs, times=times, sequence=sequence)
     weights = torch.randn(batch, STEPS, options["hidden_size"]).to(dtype)
     grads = torch.autograd.grad(
         (hidden * (weights if sequence else weights[:, -1])).sum(), [inputs, *cell.parameters()]

@@ -22,16 +22,17 @@ def build(name, **options):
 
 @pytest.fixture
 def graphed(monkeypatch):
-    """A function (cell, inputs, sequence) that runs a cell through `Graphed`, as it runs on a CUDA device."""
+    """A function (cell, inputs, sequence, state) that runs a cell through `Graphed`, as it runs on a CUDA device."""
     monkeypatch.setattr(graph, "record", lambda runs: runs)
 
-    def hidden(cell, inputs, sequence):
-        def unroll(make, steps, weights, every_step, checkpoint):
-            return graph.Graphed.apply(cell, make, every_step, True, steps, *weights)
+    def hidden(cell, inputs, sequence=False, state=None):
+        def unroll(make, steps, weights, every_step, checkpoint, state, first):
+            assert first == 0
+            return graph.Graphed.apply(cell, make, every_step, True, len(state), steps, *state, *weights)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(unrolled, "unroll", unroll)
-            return cell(inputs, sequence=sequence)
+            return cell(inputs, sequence=sequence) if state is None else cell.run(inputs, state)
 
     return hidden
 
@@ -54,6 +55,24 @@ def test_buffers_carry_values_in_and_gradients_out(name, sequence, graphed):
             for a, b in zip(found, expected, strict=True):
                 torch.testing.assert_close(a, b, atol=1e-11, rtol=1e-11)
         assert len(graph.spare_graphs[cell]) == 1
+
+
+@pytest.mark.parametrize("name", engine_models())
+def test_buffers_carry_states_in_and_out(name, graphed):
+    cell = build(name, hidden_size=6).double().backbone
+    inputs = torch.randn(3, 7, 2, dtype=double, requires_grad=True)
+    initial = tuple(s if s.dtype != double or s.ndim == 1 else torch.randn_like(s) for s in cell.initial_state(inputs))
+    variables = [entry.requires_grad_() for entry in initial if entry.ndim > 1]
+    (got, got_state), (want, want_state) = graphed(cell, inputs, state=initial), cell.run(inputs, initial)
+    weights = [torch.randn_like(entry) for entry in (want, *want_state)]
+    gradients = []
+    for outputs, tolerance in (((got, *got_state), 1e-13), ((want, *want_state), 0)):
+        for a, b in zip(outputs, (want, *want_state), strict=True):
+            torch.testing.assert_close(a, b, atol=tolerance, rtol=tolerance)
+        loss = sum((a * w).sum() for a, w in zip(outputs, weights, strict=True))
+        gradients.append(torch.autograd.grad(loss, [inputs, *variables], allow_unused=True, materialize_grads=True))
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-11, rtol=1e-11)
 
 
 def test_graphs_are_deleted_with_their_cell(graphed):

@@ -190,10 +190,12 @@ def test_the_reversed_copy_of_legs_reads_reversed_times():
     times = torch.rand(3, 7, dtype=torch.float64).cumsum(1)
     forward, backward = cells(model)
     ages = times[:, -1:] - times
-    expected = torch.cat(
-        [forward(inputs, times, sequence=True), backward(inputs.flip(1), ages.flip(1), sequence=True).flip(1)], dim=2
+    both = (
+        forward(inputs, times=times, sequence=True),
+        backward(inputs.flip(1), times=ages.flip(1), sequence=True).flip(1),
     )
-    torch.testing.assert_close(model.backbone(inputs, times, sequence=True), expected)
+    expected = torch.cat(both, dim=2)
+    torch.testing.assert_close(model.backbone(inputs, times=times, sequence=True), expected)
 
 
 def test_decreasing_times_are_refused_in_both_directions():

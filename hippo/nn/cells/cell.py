@@ -1,20 +1,25 @@
-"""Base class of recurrent cells, and the time arithmetic that cells have in common.
+"""Base class of recurrent cells: whole sequences, and chunks of a stream with their state.
 
 Letters in shape comments: B samples, L steps of a sequence, C input channels, H hidden units.
 """
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from hippo.nn.cells.padding import as_lengths, check_lengths, last, run_padded
+from hippo.nn.cells.states import check_state
+from hippo.nn.cells.times import step_ratios_of, stream_ratios, unseen
+from hippo.nn.engine.tracing import NotScriptable, call_directly
 
-class Cell(nn.Module):
+
+class Cell(NotScriptable, nn.Module):
     """A recurrence over whole sequences: (batch, length, channels) -> (batch, length, hidden).
 
     A plain cell defines `step`, and `start` if it has other states than a hidden state that begins at zero; this class
-    unrolls it under autograd. A cell that computes whole sequences in another way overrides `hidden_states`, and its
-    `start` and `step` are the reference form that it is tested against (`reference`).
+    unrolls it under autograd. A cell that computes whole sequences in another way overrides `hidden_states` and
+    `resume`, and its `start` and `step` are the reference form that it is tested against (`reference`).
 
     Parameters
     ----------
@@ -43,9 +48,11 @@ class Cell(nn.Module):
         tuple of Tensor
             The first entry is the hidden state (batch, hidden).
         """
-        return (inputs.new_zeros(len(inputs), self.hidden_size),)
+        return (inputs.new_zeros(inputs.shape[0], self.hidden_size),)
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Return the state after one more input.
 
         Parameters
@@ -56,7 +63,8 @@ class Cell(nn.Module):
             State before this step, as `start` or `step` returned it.
         step_ratio : float, or Tensor of shape (batch,)
             Δt/t of this step: the time since the previous input as a fraction of the time since the start, one number
-            for the batch or one per sample. Without timestamps 1 / max(k, 1) at step k = 0, 1, ...
+            for the batch or one per sample. Without timestamps 1 / max(k, 1) at step k = 0, 1, ... The cells of this
+            project need none if inputs are one unit of time apart: their state counts the inputs.
 
         Returns
         -------
@@ -76,11 +84,14 @@ class Cell(nn.Module):
         """Return counts since the last call by name, and reset them. Each is a column of a trial's history."""
         return {}
 
+    # -- whole sequences ----------------------------------------------------------------------------------------
+
     def forward(
         self,
         inputs: Tensor,
+        *misplaced: object,
         times: Tensor | None = None,
-        lengths: Tensor | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
         sequence: bool = False,
     ) -> Tensor:
         """Compute the hidden states of whole sequences.
@@ -89,10 +100,12 @@ class Cell(nn.Module):
         ----------
         inputs : Tensor, shape (batch, length, channels)
             Input sequences.
+        *misplaced
+            Refused: other arguments have names, so that `cell(inputs, h0)` does not take a state for timestamps.
         times : Tensor, shape (batch, length), optional
             Timestamps, not negative and not decreasing along each sample. Without them inputs are one unit of time
             apart.
-        lengths : Tensor of int, shape (batch,), optional
+        lengths : Tensor or sequence of int, shape (batch,), optional
             True lengths of samples that are padded at their end.
         sequence : bool, default False
             Return the hidden state after every input.
@@ -104,10 +117,21 @@ class Cell(nn.Module):
 
         Raises
         ------
+        TypeError
+            If another argument than the inputs has no name.
         ValueError
             If a shape or dtype is wrong, or if times decrease.
         """
+        if misplaced:
+            raise TypeError(
+                f"{type(self).__name__} takes the inputs alone by position: name times=... and lengths=...; "
+                "run(inputs, state) takes an initial state and also returns the final one"
+            )
+        if self._leaves_graph(inputs):
+            return call_directly(self.forward, inputs, times=times, lengths=lengths, sequence=sequence)
         self._check_shapes(inputs, times)
+        if lengths is not None:
+            lengths = as_lengths(lengths, inputs.device)
         every_step = sequence or lengths is not None
         hidden = self.hidden_states(inputs, times, lengths, every_step)  # (B, L, H) or (B, H)
         return last(hidden, lengths) if every_step and not sequence else hidden
@@ -141,6 +165,88 @@ class Cell(nn.Module):
             hidden.append(state[0])
         return torch.stack(hidden, dim=1)  # (B, L, H)
 
+    # -- chunks of a stream -------------------------------------------------------------------------------------
+
+    def initial_state(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the state with which `run` begins: that of `start`, and the time of the last input.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, channels)
+            Define batch size, dtype and device.
+
+        Returns
+        -------
+        tuple of Tensor
+            The first entry is the hidden state (batch, hidden). Where a cell depends on time, the last one is the time
+            of the last input (batch,), -1 before the first. Inputs without timestamps are at times 0, 1, 2, ..., so
+            that it is the number of inputs seen, minus 1.
+        """
+        return (*self.start(inputs), unseen(inputs))
+
+    def run(
+        self,
+        inputs: Tensor,
+        state: Sequence[Tensor] | None = None,
+        *,
+        times: Tensor | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute the hidden states of a chunk of a stream, and the state from which the next chunk resumes.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (batch, length, channels)
+            Inputs of the chunk.
+        state : sequence of Tensor, optional
+            State after the inputs before these, as `run` or `initial_state` returned it. Default: `initial_state`.
+        times : Tensor, shape (batch, length), optional
+            Timestamps since the start of the stream, in all chunks or in none.
+        lengths : Tensor or sequence of int, shape (batch,), optional
+            True lengths of samples that are padded at their end. Outputs in the padding are zero.
+
+        Returns
+        -------
+        hidden : Tensor, shape (batch, length, hidden)
+            Hidden states after every input.
+        state : tuple of Tensor
+            State after the last true input of each sample. Gradients flow through it; `detach` its entries for
+            truncated backpropagation through time.
+
+        Raises
+        ------
+        ValueError
+            If a shape or dtype is wrong, or if times decrease.
+        NotImplementedError
+            If the cell computes whole sequences only.
+        """
+        if self._leaves_graph(inputs, state):
+            return call_directly(self.run, inputs, state, times=times, lengths=lengths)
+        self._check_shapes(inputs, times)
+        initial = self.initial_state(inputs)
+        state = initial if state is None else check_state(state, initial, type(self).__name__)
+        if lengths is None:
+            return self.resume(inputs, state, times)
+        lengths = check_lengths(lengths, inputs)
+        return run_padded(self.resume, inputs, state, times, lengths)
+
+    def resume(
+        self, inputs: Tensor, state: tuple[Tensor, ...], times: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute `run` for samples without padding and arguments that have been checked; by default with `step`."""
+        *own, time = state
+        current, hidden = tuple(own), []
+        even = times is None and bool((time == time[:1]).all())
+        step_ratios, time_after = stream_ratios(time, times, inputs.shape[1])
+        for k, x in enumerate(inputs.unbind(1)):  # x (B, C)
+            current = self.step(x, current, float(step_ratios[0, k]) if even and len(x) else step_ratios[:, k])
+            hidden.append(current[0])
+        return torch.stack(hidden, dim=1), (*current, time_after)
+
+    def _leaves_graph(self, inputs: Tensor, state: Sequence[Tensor] | None = None) -> bool:
+        """Whether a call is faster outside of the program that `torch.compile` reads; a plain cell is part of it."""
+        return False
+
     def _check_shapes(self, inputs: Tensor, times: Tensor | None) -> None:
         if inputs.ndim != 3 or inputs.shape[1] == 0 or inputs.shape[2] != self.input_size:
             raise ValueError(
@@ -149,83 +255,5 @@ class Cell(nn.Module):
             )
         if times is not None and times.shape != inputs.shape[:2]:
             raise ValueError(
-                f"times have shape {tuple(times.shape)}; expected (batch, length) = {tuple(inputs.shape[:2])}. "
-                "The second argument of a cell is the timestamps; a cell takes no initial hidden state"
+                f"times have shape {tuple(times.shape)}; expected (batch, length) = {tuple(inputs.shape[:2])}"
             )
-
-
-def last(hidden: Tensor, lengths: Tensor | None) -> Tensor:
-    """Select the last step of each sample.
-
-    Parameters
-    ----------
-    hidden : Tensor, shape (batch, length, channels)
-    lengths : Tensor of int, shape (batch,), or None
-        True lengths; None if no sample is padded.
-
-    Returns
-    -------
-    Tensor, shape (batch, channels)
-    """
-    if lengths is None:
-        return hidden[:, -1]
-    return hidden[torch.arange(len(hidden), device=hidden.device), lengths.long() - 1]
-
-
-def step_ratios_of(times: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Compute (t_k - t_{k-1}) / t_k, the steps of a scale-invariant memory.
-
-    The first entry of each sample is 1: the signal before the first input is taken to equal that input. Where no time
-    has passed (a zero or repeated timestamp, padding) the entry is 0 and the memory of that sample does not change.
-
-    Parameters
-    ----------
-    times : Tensor, shape (batch, length)
-        Timestamps.
-    lengths : Tensor of int, shape (batch,), optional
-        True lengths of padded samples.
-
-    Returns
-    -------
-    Tensor, shape (batch, length)
-
-    Raises
-    ------
-    ValueError
-        If times are negative, decrease or are not finite.
-    """
-    elapsed = intervals(times, lengths)
-    step_ratios = torch.where(elapsed > 0, elapsed / torch.where(times > 0, times, 1), 0)
-    return torch.cat([torch.ones_like(times[:, :1]), step_ratios[:, 1:]], dim=1)
-
-
-def intervals(times: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Compute t_k - t_{k-1}; 0 at the first step of each sample and in its padding.
-
-    Parameters
-    ----------
-    times : Tensor, shape (batch, length)
-        Timestamps.
-    lengths : Tensor of int, shape (batch,), optional
-        True lengths of padded samples.
-
-    Returns
-    -------
-    Tensor, shape (batch, length)
-        In the floating-point dtype of `times`, or float64 for integer times.
-
-    Raises
-    ------
-    ValueError
-        If times are negative, decrease or are not finite.
-    """
-    times = times if times.is_floating_point() else times.double()  # differences of unsigned integers would wrap
-    elapsed = times.diff(dim=1)  # (B, L - 1)
-    if lengths is not None:
-        inside = torch.arange(1, times.shape[1], device=times.device) < lengths.unsqueeze(1)
-        elapsed = torch.where(inside, elapsed, 0)
-    if not bool(
-        ((times[:, 0] >= 0) & (times[:, 0] < math.inf)).all() and ((elapsed >= 0) & (elapsed < math.inf)).all()
-    ):
-        raise ValueError("times are negative, decrease or are not finite; sort each sample's timestamps")
-    return torch.cat([torch.zeros_like(times[:, :1]), elapsed], dim=1)  # (B, L)

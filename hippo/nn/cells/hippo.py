@@ -9,8 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from hippo.nn.cells.memories import MemoryUpdate
+from hippo.nn.cells.memories import DenseMemory, MemoryUpdate
 from hippo.nn.cells.memory_recurrence import MemoryRecurrence
+from hippo.nn.cells.times import unseen
 from hippo.nn.cells.unrolled import UnrolledCell, with_bias
 from hippo.nn.engine.recurrence import Buffers
 
@@ -147,23 +148,42 @@ class HiPPOCell(UnrolledCell):
         """Return the engine's form of this cell."""
         return partial(HiPPORecurrence, memory=self.memory, step_ratios=step_ratios)
 
+    @property
+    def timed(self) -> bool:
+        """Whether the memory depends on the number of the input, or on its timestamp."""
+        return not isinstance(self.memory, DenseMemory)
+
     # -- reference form -----------------------------------------------------------------------------------------
 
     def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return (h, m, k): hidden state (B, H) and memory (B, M, N) of zeros, and the number of inputs seen, 0."""
+        """Return (h, m), hidden state (B, H) and memory (B, M, N) of zeros; if `timed` also the time (B,), -1."""
         (h,) = super().start(inputs)
-        m = inputs.new_zeros(len(inputs), self.memory_size, self.memory.order)
-        return h, m, torch.zeros((), dtype=torch.int64)
+        m = inputs.new_zeros(inputs.shape[0], self.memory_size, self.memory.order)
+        return (h, m, unseen(inputs)) if self.timed else (h, m)
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
-        """Return (h, m, k) after the input x (B, C), by dense matrices."""
-        h, m, k = state
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """Return the state after the input x (B, C), by dense matrices. The time of the input is one more."""
+        h, m, *time = state
         u = _linear(torch.cat([x, h], 1), self.write)  # (B, M)
-        m = self.memory.reference(m, u, step_ratio, first=k.item() == 0)  # (B, M, N)
+        m = self._remember(m, u, step_ratio, *time)  # (B, M, N)
         features = torch.cat([x, m.flatten(1)], 1)  # (B, C + M*N)
         candidate = torch.tanh(_linear(features, self.candidate))
         g = 1 if self.gate is None else torch.sigmoid(_linear(features, self.gate))
-        return (1 - g) * h + g * candidate, m, k + 1
+        return ((1 - g) * h + g * candidate, m, *(t + 1 for t in time))
+
+    def _remember(self, m: Tensor, u: Tensor, step_ratio: float | Tensor | None, time: Tensor | None = None) -> Tensor:
+        """The memory after u (B, M); `time` (B,) is that of the last input."""
+        if time is None:
+            return self.memory.reference(m, u, 0.0, first=False)
+        first = time < 0
+        if step_ratio is None:
+            step_ratio = 1 / (time + 1).clamp(min=1)
+            if len(time) and bool((time == time[0]).all()):
+                step_ratio = float(step_ratio[0])
+        updated = self.memory.reference(m, u, step_ratio, first=False)
+        return torch.where(first.view(-1, 1, 1), self.memory.reference(m, u, step_ratio, first=True), updated)
 
 
 def _linear(x: Tensor, layer: nn.Linear) -> Tensor:

@@ -138,12 +138,14 @@ class LMUCell(UnrolledCell):
     def start(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return (h, m): hidden state (B, H) and memory (B, M, N) of zeros."""
         (h,) = super().start(inputs)
-        return h, inputs.new_zeros(len(inputs), self.memory_size, self.memory.order)
+        return h, inputs.new_zeros(inputs.shape[0], self.memory_size, self.memory.order)
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor) -> tuple[Tensor, ...]:
+    def step(
+        self, x: Tensor, state: tuple[Tensor, ...], step_ratio: float | Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Return (h, m) after the input x (B, C)."""
         h, m = state
         u = x @ self.encode_input.T + h @ self.encode_hidden.T + m.flatten(1) @ self.encode_memory.T  # (B, M)
-        m = self.memory.reference(m, u, step_ratio, first=False)  # (B, M, N)
+        m = self.memory.reference(m, u, 0.0, first=False)  # (B, M, N)
         z = x @ self.weight_input.T + h @ self.weight_hidden.T + m.flatten(1) @ self.weight_memory.T  # (B, H)
         return torch.tanh(z), m

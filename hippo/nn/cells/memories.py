@@ -64,7 +64,11 @@ class LegSMemory:
         alpha = discretization_alpha(discretization)
         if alpha is None:
             raise ValueError(f"discretization {discretization!r}: LegSMemory takes 'bilinear' or 'backward'")
-        self.alpha = alpha
+        self.alpha, self.discretization = alpha, discretization
+
+    def settings(self) -> dict[str, object]:
+        """Return the arguments of the constructor."""
+        return {"order": self.order, "discretization": self.discretization}
 
     def update(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
         """Return the state (rows, order) after the inputs u (rows,); O(order) per row."""
@@ -124,8 +128,13 @@ class DenseMemory:
 
     def __init__(self, system: TimeInvariant, step: float = 1.0, discretization: str = "zoh"):
         self.order = system.order
+        self.system, self.step, self.discretization = system, step, discretization
         self._exact = system.discretize(step, discretization)  # float64 arrays
         self._converted: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
+
+    def settings(self) -> dict[str, object]:
+        """Return the arguments of the constructor."""
+        return {"system": self.system, "step": self.step, "discretization": self.discretization}
 
     def matrices(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return the discretized A (order, order) and B (order,) with dtype and device of `like`."""

@@ -5,7 +5,7 @@ biases), H hidden units, Z rows of W_in, R rows of W_rec (the first R of the Z p
 product), K columns of W_rec (the size of the operand).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -131,15 +131,23 @@ class Recurrence:
         z, hidden = (steps, batch, len(self.w_in)), (steps + 1, batch, self.hidden_size)
         return {"z": (z, self.compute), "hidden": (hidden, self.compute), **self.buffers(steps, batch)}
 
-    def start(self, batch: int) -> None:
-        """Set the states before the first step to zero."""
-        shapes = {"h": (batch, self.hidden_size), **self.states(batch)}
-        self.state = {name: self.w_in.new_zeros(shape) for name, shape in shapes.items()}
+    def start(self, batch: int, initial: Sequence[Tensor] = ()) -> None:
+        """Set the states before the first step: `h` and those of `states` to copies of `initial`, or to zero."""
+        self.state = self._filled(batch, initial)
 
-    def start_adjoint(self, batch: int) -> None:
-        """Set the gradients of the states after the last step to zero."""
+    def start_adjoint(self, batch: int, final: Sequence[Tensor] = ()) -> None:
+        """Set the gradients of the states after the last step to copies of `final`, or to zero."""
+        self.grad = self._filled(batch, final)
+
+    def _filled(self, batch: int, values: Sequence[Tensor]) -> dict[str, Tensor]:
+        """New contiguous tensors, because the steps update states in place."""
         shapes = {"h": (batch, self.hidden_size), **self.states(batch)}
-        self.grad = {name: self.w_in.new_zeros(shape) for name, shape in shapes.items()}
+        if not values:
+            return {name: self.w_in.new_zeros(shape) for name, shape in shapes.items()}
+        if len(values) != len(shapes):
+            raise ValueError(f"{len(values)} states are given; expected {len(shapes)}: {', '.join(shapes)}")
+        pairs = zip(shapes.items(), values, strict=True)
+        return {name: self.w_in.new_empty(shape).copy_(value.reshape(shape)) for (name, shape), value in pairs}
 
     # -- a chunk of consecutive steps ---------------------------------------------------------------------------
 

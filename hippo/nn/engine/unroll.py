@@ -4,7 +4,7 @@ Letters in shape comments are those of `hippo.nn.engine.recurrence`; L is the le
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -23,8 +23,10 @@ def unroll(
     weights: tuple[Tensor, ...],
     sequence: bool,
     checkpoint: bool,
-) -> Tensor:
-    """Run a recurrence over whole sequences.
+    initial: Sequence[Tensor] = (),
+    first: int = 0,
+) -> tuple[Tensor, ...]:
+    """Run a recurrence over whole sequences, or over chunks of them.
 
     Parameters
     ----------
@@ -38,68 +40,156 @@ def unroll(
         Return the hidden state of every step, not only that of the last.
     checkpoint : bool
         Store the states of about sqrt(length) steps instead of all activations, and run each chunk twice.
+    initial : sequence of Tensor, optional
+        States before these inputs: the hidden state, and those of `Recurrence.states` in their order; each of any shape
+        with as many numbers. Without it they are zero.
+    first : int, default 0
+        Index of the first of these inputs in its sequence.
 
     Returns
     -------
-    Tensor, shape (batch, hidden), or (length, batch, hidden) if `sequence`
+    hidden : Tensor, shape (batch, hidden), or (length, batch, hidden) if `sequence`
+    *final : Tensor
+        States after the last input, in the order and shapes of `initial`; none without it.
     """
     # Inside `_Unroll.forward` gradients are always disabled, and `needs_input_grad` is set even under `no_grad`.
-    return _Unroll.apply(make, sequence, checkpoint, torch.is_grad_enabled(), inputs, *weights)
+    settings = make, sequence, checkpoint, torch.is_grad_enabled(), first, len(initial)
+    return _Unroll.apply(*settings, inputs, *initial, *weights)
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, make, sequence, checkpoint, grad_enabled, inputs, *weights):
-        steps, batch, _ = inputs.shape
-        recurrence = make(*weights)
+    def forward(ctx, make, sequence, checkpoint, grad_enabled, first, states, inputs, *tensors):
+        recurrence = make(*tensors[states:])
         keep = grad_enabled and any(ctx.needs_input_grad) and not checkpoint
-        chunk = steps if keep else min(steps, math.isqrt(steps - 1) + 1 if checkpoint else EVALUATION_CHUNK)
-        tape = acquire(recurrence.layout(chunk, batch), inputs.device)
-        hidden = inputs.new_empty(steps, batch, recurrence.hidden_size) if sequence else None  # (L, B, H)
-        recurrence.start(batch)
-        ctx.snapshots = []
-        for first in range(0, steps, chunk):
-            ctx.snapshots.append({name: state.clone() for name, state in recurrence.state.items()})
-            x = inputs[first : first + chunk]  # (T, B, C)
-            recurrence.forward(x, _shorten(tape, len(x)), first)
-            if sequence:
-                hidden[first : first + chunk] = recurrence.hidden()
-        ctx.save_for_backward(inputs, *weights)
-        ctx.recurrence, ctx.sequence, ctx.chunk = recurrence, sequence, chunk
-        ctx.tape = tape if keep else None
-        if not keep:
-            release(tape)
-        return hidden if sequence else recurrence.state["h"].clone()
+        chunk = chunk_size(len(inputs), keep, checkpoint)
+        results, ctx.snapshots, ctx.tape = run_forward(
+            recurrence, inputs, tensors[:states], sequence, chunk, first, keep
+        )
+        ctx.save_for_backward(inputs, *tensors)
+        ctx.recurrence, ctx.sequence, ctx.chunk, ctx.first = recurrence, sequence, chunk, first
+        return results
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
-        inputs = ctx.saved_tensors[0]
-        steps, batch, _ = inputs.shape
-        recurrence, chunk = ctx.recurrence, ctx.chunk
-        # The adjoint overwrites the tape. A second backward pass therefore has no tape and, like a checkpointed one,
-        # computes it again from the states at the start of each chunk.
-        tape, ctx.tape = ctx.tape, None
-        recompute = tape is None
-        tape = acquire(recurrence.layout(chunk, batch), inputs.device) if recompute else tape
-        recurrence.start_adjoint(batch)
-        if not ctx.sequence:
-            recurrence.grad["h"].copy_(grad)
-        grad_inputs = torch.empty_like(inputs) if ctx.needs_input_grad[4] else None  # (L, B, C)
-        total = None
-        for first, snapshot in zip(reversed(range(0, steps, chunk)), reversed(ctx.snapshots), strict=True):
-            x = inputs[first : first + chunk]  # (T, B, C)
-            part = _shorten(tape, len(x))
-            if recompute:
-                recurrence.state = {name: state.clone() for name, state in snapshot.items()}
-                recurrence.forward(x, part, first)
-            recurrence.backward(x, grad[first : first + chunk] if ctx.sequence else None, part, first)
-            gradients = recurrence.gradients(x)
-            total = gradients if total is None else tuple(a + b for a, b in zip(total, gradients, strict=True))
-            if grad_inputs is not None:
-                grad_inputs[first : first + chunk] = recurrence.input_gradient(x)
+    def backward(ctx, grad, *grad_final):
+        inputs, tape, needs_inputs = ctx.saved_tensors[0], ctx.tape, ctx.needs_input_grad[6]
+        ctx.tape = None  # the adjoint overwrites the tape: a second backward pass computes it again
+        settings = ctx.sequence, ctx.chunk, ctx.first, ctx.snapshots, tape, needs_inputs
+        return *(None,) * 6, *run_backward(ctx.recurrence, inputs, grad, grad_final, *settings)
+
+
+def chunk_size(steps: int, keep: bool, checkpoint: bool) -> int:
+    """Return the steps per chunk: all of them if the tape is kept for the backward pass."""
+    return (
+        steps if keep and not checkpoint else min(steps, math.isqrt(steps - 1) + 1 if checkpoint else EVALUATION_CHUNK)
+    )
+
+
+def run_forward(
+    recurrence: Recurrence,
+    inputs: Tensor,
+    initial: Sequence[Tensor],
+    sequence: bool,
+    chunk: int,
+    first: int,
+    keep: bool,
+) -> tuple[tuple[Tensor, ...], list[dict[str, Tensor]], dict[str, Tensor] | None]:
+    """Run all chunks.
+
+    Parameters
+    ----------
+    recurrence : Recurrence
+        The recurrence.
+    inputs, initial, sequence, first
+        As in `unroll`.
+    chunk : int
+        Steps per chunk.
+    keep : bool
+        Return the tape; there is then one chunk.
+
+    Returns
+    -------
+    results : tuple of Tensor
+        What `unroll` returns.
+    snapshots : list of dict
+        States before each chunk.
+    tape : dict of Tensor, or None
+    """
+    steps, batch, _ = inputs.shape
+    tape = acquire(recurrence.layout(chunk, batch), inputs.device)
+    hidden = inputs.new_empty(steps, batch, recurrence.hidden_size) if sequence else None  # (L, B, H)
+    recurrence.start(batch, initial)
+    snapshots = []
+    for begin in range(0, steps, chunk):
+        snapshots.append({name: state.clone() for name, state in recurrence.state.items()})
+        x = inputs[begin : begin + chunk]  # (T, B, C)
+        recurrence.forward(x, _shorten(tape, len(x)), first + begin)
+        if hidden is not None:
+            hidden[begin : begin + chunk] = recurrence.hidden()
+    if not keep:
         release(tape)
-        return None, None, None, None, grad_inputs, *total
+    final = in_shapes_of(initial, recurrence.state)
+    results = (recurrence.state["h"].clone() if hidden is None else hidden, *final)
+    return results, snapshots, tape if keep else None
+
+
+def run_backward(
+    recurrence: Recurrence,
+    inputs: Tensor,
+    grad: Tensor,
+    grad_final: Sequence[Tensor],
+    sequence: bool,
+    chunk: int,
+    first: int,
+    snapshots: list[dict[str, Tensor]],
+    tape: dict[str, Tensor] | None,
+    needs_inputs: bool = True,
+) -> tuple[Tensor | None, ...]:
+    """Run the adjoint of all chunks, last one first.
+
+    Parameters
+    ----------
+    recurrence, inputs, sequence, chunk, first
+        As in `run_forward`.
+    grad, grad_final : Tensor, and sequence of Tensor
+        Gradients of the results.
+    snapshots, tape
+        What `run_forward` returned. Without a tape each chunk is computed again. A tape is overwritten.
+    needs_inputs : bool, default True
+        Compute the gradient of the inputs.
+
+    Returns
+    -------
+    tuple of Tensor
+        Gradients of inputs, initial states and weights.
+    """
+    steps, batch, _ = inputs.shape
+    recompute = tape is None
+    tape = acquire(recurrence.layout(chunk, batch), inputs.device) if tape is None else tape
+    recurrence.start_adjoint(batch, grad_final)
+    if not sequence:
+        recurrence.grad["h"].add_(grad)
+    grad_inputs = torch.empty_like(inputs) if needs_inputs else None  # (L, B, C)
+    total: tuple[Tensor, ...] = ()
+    for begin, snapshot in zip(reversed(range(0, steps, chunk)), reversed(snapshots), strict=True):
+        x = inputs[begin : begin + chunk]  # (T, B, C)
+        part = _shorten(tape, len(x))
+        if recompute:
+            recurrence.state = {name: state.clone() for name, state in snapshot.items()}
+            recurrence.forward(x, part, first + begin)
+        recurrence.backward(x, grad[begin : begin + chunk] if sequence else None, part, first + begin)
+        gradients = recurrence.gradients(x)
+        total = tuple(a + b for a, b in zip(total, gradients, strict=True)) if total else gradients
+        if grad_inputs is not None:
+            grad_inputs[begin : begin + chunk] = recurrence.input_gradient(x)
+    release(tape)
+    return grad_inputs, *in_shapes_of(grad_final, recurrence.grad), *total
+
+
+def in_shapes_of(others: Sequence[Tensor], states: dict[str, Tensor]) -> list[Tensor]:
+    """Return copies of `states` in the shapes of `others`; none if there are no others."""
+    return [state.clone().view(other.shape) for state, other in zip(states.values(), others, strict=False)]
 
 
 def _shorten(tape: dict[str, Tensor], steps: int) -> dict[str, Tensor]:

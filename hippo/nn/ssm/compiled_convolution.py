@@ -9,6 +9,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from hippo.kernels import backend
+from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.discretization import DiscreteSystem
 
 TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
@@ -17,7 +18,8 @@ TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
     """Return True if the compiled kernels compute the convolution of these inputs with this system."""
     return (
-        inputs.device.type == "cpu"
+        not is_traced()
+        and inputs.device.type == "cpu"
         and TYPES.get(inputs.dtype) == system.a.dtype
         and system.p.shape[1] <= 2
         and backend().compiled is not None

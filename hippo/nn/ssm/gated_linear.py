@@ -6,6 +6,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from hippo.kernels import backend
+from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.compiled_convolution import view
 
 
@@ -48,7 +49,7 @@ class GatedLinear(nn.Linear):
         """Whether the compiled form serves; PyTorch refuses inputs that fit neither."""
         fits = inputs.ndim > 0 and inputs.shape[-1] == self.in_features and inputs.numel() > 0
         float32 = inputs.dtype == self.weight.dtype == torch.float32
-        return fits and float32 and inputs.device.type == "cpu" and backend().compiled is not None
+        return fits and float32 and not is_traced() and inputs.device.type == "cpu" and backend().compiled is not None
 
 
 class _GatedLinear(Function):

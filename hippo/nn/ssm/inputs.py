@@ -1,10 +1,13 @@
 """Checks of the tensors that an S4 layer is called with."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from hippo.memory.arrays import check_allocation
 from hippo.nn.divergence import Diverged
+from hippo.nn.engine.tracing import is_traced
 
 
 class NonFiniteInputs(Diverged, ValueError):
@@ -50,7 +53,7 @@ def check_finite(inputs: Tensor) -> None:
     inputs : Tensor, shape (batch, length, channels) or (batch, channels)
         Inputs.
     """
-    if inputs.detach().sum().isfinite():  # one fast pass; the sum of finite numbers may overflow
+    if is_traced() or inputs.detach().sum().isfinite():  # one fast pass; the sum of finite numbers may overflow
         return
     finite = inputs.isfinite()
     if not finite.all():
@@ -63,13 +66,19 @@ def check_finite(inputs: Tensor) -> None:
         )
 
 
-def check_lengths(lengths: Tensor, batch: int, length: int, least: int = 0) -> None:
-    """Raise ValueError unless `lengths` (batch,) are integers from `least` to `length`."""
+def check_lengths(
+    lengths: Tensor | Sequence[int], batch: int, length: int, device: torch.device, least: int = 0
+) -> Tensor:
+    """Return `lengths` (batch,) as a tensor; ValueError unless they are integers from `least` to `length`."""
+    lengths = torch.as_tensor(lengths, device=device)
     if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (batch,):
         raise ValueError(f"lengths are {lengths.dtype} {tuple(lengths.shape)}; expected integers ({batch},)")
+    if is_traced():
+        return lengths
     low, high = (int(end) for end in lengths.aminmax()) if batch else (length, length)
     if not least <= low <= high <= length:
         raise ValueError(f"lengths span {low} to {high}; expected {least} to {length}, the steps of the inputs")
+    return lengths
 
 
 def check_memory(batch: int, length: int, features: int, itemsize: int) -> None:

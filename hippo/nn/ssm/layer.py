@@ -3,13 +3,14 @@
 Letters in shape comments: B samples, L steps, H features.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from hippo.nn.engine.tracing import NotScriptable, call_directly, leaves_graph
 from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
 from hippo.nn.ssm import compiled_scan, recurrence
@@ -21,7 +22,7 @@ from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.system import StateSpace
 
 
-class S4(nn.Module):
+class S4(NotScriptable, nn.Module):
     """A layer that convolves each channel with the response of its own linear system, then mixes the channels.
 
     outputs = GLU(W dropout(GELU(K * u + D u)) + w). Sequences that begin in a state, and single steps, are computed by
@@ -165,7 +166,7 @@ class S4(nn.Module):
     def forward(
         self,
         inputs: Tensor,
-        lengths: Tensor | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
         state: Tensor | None = None,
         return_state: bool = False,
         rate: float = 1.0,
@@ -176,7 +177,7 @@ class S4(nn.Module):
         ----------
         inputs : Tensor, shape (batch, length, hidden_size)
             Inputs.
-        lengths : Tensor of int64, shape (batch,), optional
+        lengths : Tensor or sequence of int, shape (batch,), optional
             True lengths of samples that are padded at their end. The padding is read as zeros.
         state : Tensor of complex, shape (batch, hidden_size, state_size / 2), optional
             State after the inputs before these. Default: zeros.
@@ -200,11 +201,13 @@ class S4(nn.Module):
         Diverged
             If a parameter of the system is not finite.
         """
+        if leaves_graph(self, inputs):
+            return call_directly(self.forward, inputs, lengths, state, return_state, rate)
         check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
         batch, length, features = inputs.shape
         check_memory(batch, length, features, inputs.element_size())
         if lengths is not None:
-            check_lengths(lengths, batch, length)
+            lengths = check_lengths(lengths, batch, length, inputs.device)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         if state is None and not return_state:
@@ -244,10 +247,12 @@ class S4(nn.Module):
         ValueError, MemoryError, Diverged
             As in `forward`.
         """
+        if leaves_graph(self, inputs):
+            return call_directly(self.last, inputs, lengths, rate, entry)
         channels = self.hidden_size if entry is None else entry.in_features
         check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
         if lengths is not None:
-            check_lengths(lengths, len(inputs), inputs.shape[1], least=1)
+            lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device, least=1)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         with torch.autocast(inputs.device.type, enabled=False):
@@ -278,6 +283,8 @@ class S4(nn.Module):
         ValueError
             If a shape or type is wrong, an input is not finite, or the layer is bidirectional.
         """
+        if leaves_graph(self, inputs):
+            return call_directly(self.step, inputs, state, rate)
         self._check_one_direction("step")
         check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
         check_finite(inputs)

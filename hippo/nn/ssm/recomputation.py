@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hippo.nn.engine.tracing import is_traced
+
 
 class _Recomputed(torch.autograd.Function):
     """A function of tensors that keeps its arguments only, and is called again in the backward pass."""
@@ -48,7 +50,7 @@ def recomputed(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     Tensor
         A value of the function, with a first derivative.
     """
-    return _Recomputed.apply(function, *tensors)
+    return function(*tensors) if is_traced() else _Recomputed.apply(function, *tensors)
 
 
 def over_features(function: Callable[..., Tensor], tensors: Sequence[Tensor], chunk: int) -> Tensor:

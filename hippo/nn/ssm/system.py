@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hippo.nn.divergence import Diverged
+from hippo.nn.engine.tracing import is_traced
 from hippo.nn.parameter_groups import ParameterOptions
 from hippo.nn.ssm.discretization import DiscreteSystem, bilinear, zero_order_hold
 from hippo.nn.ssm.settings import check_settings, split_measure
@@ -150,7 +151,7 @@ class StateSpace(nn.Module):
             If a parameter is not finite. The message names it.
         """
         rate = check_positive("rate", rate)
-        if self.training or torch.is_grad_enabled():
+        if self.training or torch.is_grad_enabled() or is_traced():
             return self._discretize(rate)
         tensors = [*self._parameters.values(), *self._buffers.values()]
         if any(tensor is None or tensor.is_inference() for tensor in tensors):  # these count no versions
@@ -194,7 +195,7 @@ class StateSpace(nn.Module):
         """Raise Diverged if a number that the system depends on is NaN or infinite."""
         checked = {**values, "log_step" if "log_step" in values else "step": step}
         checked["log_decay" if "log_decay" in values else "decay"] = decay
-        if torch.cat([tensor.detach().flatten() for tensor in checked.values()]).isfinite().all():
+        if is_traced() or torch.cat([tensor.detach().flatten() for tensor in checked.values()]).isfinite().all():
             return
         name = next(name for name, tensor in checked.items() if not tensor.isfinite().all())
         index = tuple(checked[name].isfinite().logical_not().nonzero()[0].tolist())

@@ -162,6 +162,7 @@ def test_padding_does_not_matter(options):
     for sample, length in enumerate(lengths.tolist()):
         padded[sample, length:] = torch.nan
     outputs = model(padded, lengths)
+    assert torch.equal(model(padded, lengths.tolist()), outputs)
     for sample, length in enumerate(lengths.tolist()):
         alone = model(u[sample : sample + 1, :length])
         torch.testing.assert_close(outputs[sample : sample + 1, :length], alone, atol=1e-11, rtol=0)
