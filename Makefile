@@ -2,7 +2,9 @@
 # make test     the tests, environment included
 # make bench    the benchmarks, each as a ratio against its reference in the same run, into results/bench/
 # make lint     style
-# make clean    remove the environment and the builds; results and tracked runs stay
+# make docs     the documentation site, into build/site; executes its tutorials
+# make wheel    the wheel and the source distribution, into dist/
+# make clean    remove the environment, the builds and dist/; results and tracked runs stay
 
 PYTHON ?= python3
 SCALE  ?= quick
@@ -13,7 +15,7 @@ CSRC   := $(wildcard csrc/*.?pp csrc/*/*.?pp)
 BUILT  := $(shell sed -n 's,^command = .* \(/.*\)/\.venv$$,\1,p' .venv/pyvenv.cfg 2>/dev/null)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: env tables test bench lint clean
+.PHONY: env tables test bench lint docs wheel clean
 
 env: .venv/installed
 
@@ -35,8 +37,20 @@ lint: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
+# A warning is an error. The variable leaves out the notice of Material for MkDocs about its successor.
+docs: env
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# One wheel for every x86-64 processor, and every Linux with at least the glibc in its name: that of the machine that
+# builds it may be newer. The C++ runtime stays outside: linked statically, GCC's needs a newer glibc than the kernels.
+wheel: env
+	rm -rf build/dist dist
+	$(BIN)/python -m build --no-isolation --sdist --wheel --outdir build/dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/dist/*.whl
+	mv build/dist/*.tar.gz dist
+
 clean:
-	rm -rf .venv build
+	rm -rf .venv build dist
 
 ifneq ($(filter-out $(CURDIR),$(BUILT)),)
 .PHONY: .venv/installed
@@ -49,7 +63,7 @@ endif
 		{ echo "this environment was built for $(BUILT): building it again"; rm -rf .venv build; }
 	$(PYTHON) -m venv .venv
 	$(PIP) cmake ninja pybind11 scikit-build-core setuptools  # setuptools for dependencies that come as source only
-	$(PIP) --no-build-isolation --editable '.[dev]'
+	$(PIP) --no-build-isolation --editable '.[dev,docs]'
 	@HIPPO_KERNELS= $(BIN)/python -W ignore -c 'import sys; from hippo.kernels import backend; sys.exit(not backend().compiled)' || \
 		! command -v "$${CXX:-c++}" > /dev/null || \
 		{ for folder in build/*/; do $(BIN)/cmake --build "$$folder"; done; \

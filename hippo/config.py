@@ -1,14 +1,13 @@
 """Blocks of options: every option is declared once, and an unknown key is an error that names the closest valid one."""
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from hippo.errors import ConfigError, closest
 
-class ConfigError(ValueError):
-    """A setting that cannot be used. The message names its place and what to write instead."""
+__all__ = ["ADDED_LATER", "ConfigError", "Options", "closest", "parse"]
 
 
 class _AddedLater:
@@ -54,28 +53,6 @@ class Options(BaseModel):
 
 
 OptionsType = TypeVar("OptionsType", bound=Options)
-
-
-def closest(name: object, valid: Iterable[object]) -> str:
-    """Return a clause that suggests a valid name.
-
-    Parameters
-    ----------
-    name : object
-        The name that was not found, as text.
-    valid : iterable
-        All valid names.
-
-    Returns
-    -------
-    str
-        The nearest valid name; all valid names if none is near; or that there are none.
-    """
-    valid = sorted(str(v) for v in valid)
-    if not valid:
-        return "there are no valid names"
-    match = get_close_matches(str(name), valid, n=1, cutoff=0.5)
-    return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
 
 
 def parse(cls: type[OptionsType], values: object, where: str) -> OptionsType:

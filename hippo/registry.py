@@ -7,9 +7,12 @@ instances of `hippo.lab.plan.task.Task` and `hippo.lab.reporting.figure.Figure`.
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from hippo.config import ConfigError, Options, closest
+from hippo.errors import ConfigError, closest
+
+if TYPE_CHECKING:
+    from hippo.config import Options
 
 GROUPS = ("models", "classifiers", "datasets", "tasks", "figures")
 
@@ -49,7 +52,7 @@ def names(group: str) -> list[str]:
 
 
 @overload
-def find(group: Literal["models", "classifiers", "datasets"], name: str, where: str) -> type[Options]: ...
+def find(group: Literal["models", "classifiers", "datasets"], name: str, where: str) -> "type[Options]": ...
 
 
 @overload

@@ -15,7 +15,7 @@ def pins(lines) -> dict[str, str]:
     return dict(line.strip().split("==") for line in lines if line.strip())
 
 
-# Packages of the extras `slurm` and `server`, with what they need: pinned, and in no environment that does not ask.
+# Packages of the extras `slurm` and `server`, which `all` does not include: pinned, and not in environment.yml.
 EXTRAS = {
     *("snakemake-executor-plugin-slurm", "snakemake-executor-plugin-slurm-jobstep"),
     *("psycopg2-binary", "Flask-WTF", "WTForms"),
@@ -39,6 +39,8 @@ def test_every_declared_dependency_is_locked():
         *project["build-system"]["requires"],
     ]
     for requirement in declared:
+        if requirement.startswith("hippo-lab["):  # another extra
+            continue
         assert re.match(r"[\w-]+", requirement)[0].replace("_", "-") in locked, requirement
 
 
@@ -48,7 +50,29 @@ def test_container_recipes_copy_what_a_build_needs(recipe):
     pattern = r"^COPY (.+) \S+$" if recipe == "Dockerfile" else r"^    (\S+) /opt/hippo-lab/\S+$"
     copied = {name for line in re.findall(pattern, text, re.MULTILINE) for name in line.split()}
     assert all((ROOT / name).exists() for name in copied)
-    assert {"pyproject.toml", "requirements.lock", "CMakeLists.txt", "README.md", "LICENSE", "csrc", "hippo"} <= copied
+    needed = {"pyproject.toml", "requirements.lock", "CMakeLists.txt", "README.md", "LICENSE", "csrc", "hippo"}
+    assert needed | {"baselines"} <= copied and "[lab,slurm,server]" in text
+
+
+def test_the_library_needs_numpy_and_scipy_alone_and_the_laboratory_all_of_its_packages():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert [re.match(r"\w+", requirement)[0] for requirement in project["dependencies"]] == ["numpy", "scipy"]
+    assert {"nn", "sklearn", "sktime", "river", "lab", "all", "dev", "slurm", "server"} <= extras.keys()
+    assert "hippo-lab[all]" in extras["dev"] and "lab" in re.findall(r"\w+", extras["all"][0])
+
+
+def test_only_tested_versions_of_python_are_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {c.rpartition(" ")[2] for c in project["classifiers"] if re.search(r"Python :: 3\.\d+$", c)}
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    (setup,) = (step for step in workflow["jobs"]["test"]["steps"] if "setup-python" in step.get("uses", ""))
+    assert declared == {setup["with"]["python-version"]} == {project["requires-python"].removeprefix(">=")}
+
+
+def test_no_package_has_a_name_that_others_use():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["scikit-build"]["wheel"]["packages"]
+    assert [Path(package).name for package in packages] == ["hippo", "hippo_baselines"]
 
 
 def test_versions_agree():

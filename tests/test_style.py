@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TEXT = {".py", ".md", ".hpp", ".cpp", ".smk", ".yaml", ".yml", ".toml", ".j2", ".rst", ".txt", ".cff", ".json", ""}
-CODE = {".py", ".hpp", ".cpp", ".smk", ".j2"}
+CODE = {".py", ".hpp", ".cpp", ".smk", ".j2", ".js", ".css"}
+TEXT = {*CODE, ".md", ".yaml", ".yml", ".toml", ".rst", ".txt", ".cff", ".json", ""}
 LONGEST_FILE = 400
 
 # Words of CONTRIBUTING.md's table that have no other meaning in this project, as regular expressions.

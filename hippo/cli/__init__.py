@@ -3,6 +3,7 @@
 import sys
 
 from hippo.cli import collector
+from hippo.errors import MissingExtraError, missing_extra
 
 
 def main() -> None:
@@ -15,3 +16,10 @@ def main() -> None:
         hippo(prog_name="hippo")
     except KeyboardInterrupt:
         sys.exit(130)
+    except MissingExtraError as error:
+        sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in ("", "hippo", "hippo_baselines"):
+            raise
+        sys.exit(missing_extra("the command hippo", module, "lab"))

@@ -5,12 +5,13 @@ import logging
 import click
 
 from hippo.cli.data import fetch, prepare
+from hippo.cli.demo import demo
 from hippo.cli.environment import doctor, schema
 from hippo.cli.figures import figure
 from hippo.cli.options import Commands
 from hippo.cli.runs import runs
-from hippo.cli.tables import compare, explain, report, results_page, show, sweep, table, times
-from hippo.cli.trials import train
+from hippo.cli.tables import claims, compare, explain, report, results_page, show, sweep, table, times
+from hippo.cli.trials import predict, train
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,9 +22,9 @@ def hippo():
 
 
 for command in (
-    *(fetch, prepare, train),
+    *(fetch, prepare, train, predict),
     *(table, sweep, figure, report, results_page),
-    *(show, explain, compare, times),
-    *(runs, doctor, schema),
+    *(show, claims, explain, compare, times),
+    *(runs, doctor, schema, demo),
 ):
     hippo.add_command(command)

@@ -26,10 +26,10 @@ def runs(context, scale):
 @results_option
 def list_(experiments, scale, results):
     """List the trials of EXPERIMENTS, names or files, or of all: status, epoch, time left."""
-    from hippo.lab.plan.experiments import FOLDER as CONFIG
+    from hippo.lab.plan.experiments import experiment_files
     from hippo.lab.reporting.listing import list_trials
 
-    names = experiments or sorted(path.stem for path in CONFIG.glob("*.yaml"))
+    names = experiments or [path.stem for path in experiment_files()]
     trials = results and results / "trials"
     click.echo(list_trials([collect(name, scale, trials) for name in names]))
 

@@ -135,6 +135,26 @@ def explain(table, model, scale):
 
 
 @click.command()
+@click.argument("experiments", nargs=-1)
+@click.option(
+    "--scale", "scales", multiple=True, default=("quick", "paper"), show_default=True, help="May be repeated."
+)
+def claims(experiments, scales):
+    """Print the papers' claims that the tables of EXPERIMENTS, names or files, check, with a verdict at each scale.
+
+    Without arguments, of all experiments.
+    """
+    from hippo.lab.plan.experiments import FOLDER as EXPERIMENTS
+    from hippo.lab.reporting.claims import format_claims
+
+    names = experiments or [str(path) for path in sorted(EXPERIMENTS.glob("*.yaml"))]
+    found = [[collect(name, scale, None) for scale in scales] for name in names]
+    if not any(results[0].claims for results in found):
+        raise ConfigError(f"no claim in {', '.join(experiments) or EXPERIMENTS}; state one under the key 'claims'")
+    click.echo(format_claims(found))
+
+
+@click.command()
 @click.argument("one", type=FOLDER)
 @click.argument("other", type=FOLDER)
 def compare(one, other):

@@ -1,4 +1,4 @@
-"""The command that runs one trial."""
+"""Commands for one trial: run it, and predict with the model that it kept."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from hippo.cli import allocator, collector
-from hippo.cli.options import FILE, FOLDER, experiment_argument
-from hippo.config import ConfigError
+from hippo.cli.options import FILE, FOLDER, experiment_argument, scale_option
+from hippo.config import ConfigError, closest
 
 
 @click.command()
@@ -66,3 +66,38 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
         sys.stdout.flush()
         # The interpreter takes a second to end, in which a signal would make a finished trial look interrupted.
         os._exit(0)
+
+
+@click.command()
+@click.argument("trial")
+@click.argument("data", type=FILE)
+@scale_option
+@click.option("--out", type=FILE, help="The predictions, as CSV; else they are printed.")
+def predict(trial, data, scale, out):
+    """Predict the sequences in the CSV file DATA with the model that TRIAL kept.
+
+    TRIAL is the folder of a trial, or its name, for example pmnist/bit-reversal/legs/seed0. A trial keeps its model if
+    its experiment file says `keep_model: best`. DATA has one step per line: a column per channel; `time`, if the model
+    reads timestamps; and `sample`, which names the sequence of the step, if there are several.
+    """
+    from hippo.files import write_text
+    from hippo.lab.prediction import predict, read_sequences
+    from hippo.nn import load_model
+
+    model, metadata = load_model(_trial_folder(trial, scale))
+    predictions = predict(model, metadata, read_sequences(data, metadata))
+    text = predictions.to_csv(index=False, float_format="%.6g")
+    if out:
+        write_text(out, text)
+    click.echo(out or text, nl=bool(out))
+
+
+def _trial_folder(trial: str, scale: str) -> Path:
+    """Folder of a trial that is given by its folder or its name."""
+    folder, trials = Path(trial), Path("results", scale, "trials")
+    if folder.exists():
+        return folder
+    if not (trials / trial).is_dir():
+        kept = [path.parent.relative_to(trials).as_posix() for path in trials.glob("*/*/*/*/model.pt")]
+        raise ConfigError(f"{trial}: no such folder, and no such trial in {trials}; {closest(trial, kept)}")
+    return trials / trial

@@ -1,8 +1,9 @@
 """The LegS kernels in O(N): one step of a batch of memories, its adjoint, and the projection of long signals.
 
-Every function runs compiled where that is possible, and as its PyTorch reference implementation elsewhere (`backend`).
-It takes NumPy arrays or torch tensors and shares their memory. No function passes a gradient by itself: a tensor that
-requires one is refused unless gradients are off, as they are inside an autograd function.
+Every function runs compiled where that is possible, and as its reference implementation elsewhere (`backend`): in
+PyTorch, or in NumPy where PyTorch is not installed. It takes NumPy arrays or torch tensors and shares their memory. No
+function passes a gradient by itself: a tensor that requires one is refused unless gradients are off, as they are inside
+an autograd function.
 
 References
 ----------

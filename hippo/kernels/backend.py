@@ -1,7 +1,8 @@
-"""Choice of the kernels: the compiled module for an instruction set, or the PyTorch reference implementation.
+"""Choice of the kernels: the compiled module for an instruction set, or the reference implementation.
 
-The environment variable `HIPPO_KERNELS` forces a choice: `torch`, an instruction set (`baseline`, `avx2`, `avx512`), or
-an instruction set with a policy for bfloat16 products (`avx512+amx`, `avx2+emulated`). The policies are
+The reference implementation is in PyTorch, and in NumPy where PyTorch is not installed. The environment variable
+`HIPPO_KERNELS` forces a choice: `torch`, `numpy`, an instruction set (`baseline`, `avx2`, `avx512`), or an instruction
+set with a policy for bfloat16 products (`avx512+amx`, `avx2+emulated`). The policies are
 
 - `amx`: Intel's matrix tiles,
 - `bf16`: the instructions of AVX512-BF16, for processors without tiles,
@@ -19,11 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
 EMULATED = "emulated"
+TORCH, NUMPY = "torch", "numpy"  # the reference implementations
 VARIABLE = "HIPPO_KERNELS"
 
 
@@ -34,11 +37,11 @@ class Backend:
     Attributes
     ----------
     name : str
-        `torch` or an instruction set, followed by `+` and the policy of bfloat16 products if there is one.
+        `torch`, `numpy` or an instruction set, followed by `+` and the policy of bfloat16 products if there is one.
     reason : str
         Why they were chosen.
     compiled : module or None
-        The compiled module; None for the PyTorch reference implementation.
+        The compiled module; None for the reference implementation.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Backend:
 
     @property
     def instruction_set(self) -> str:
-        """`torch`, `baseline`, `avx2` or `avx512`."""
+        """`torch`, `numpy`, `baseline`, `avx2` or `avx512`."""
         return self.name.partition("+")[0]
 
     @property
@@ -56,7 +59,7 @@ class Backend:
         return self.name.partition("+")[2] or None
 
     def require(self) -> ModuleType:
-        """Return the compiled module; RuntimeError if the PyTorch reference implementation is in use."""
+        """Return the compiled module; RuntimeError if the reference implementation is in use."""
         if self.compiled is None:
             raise RuntimeError(f"the kernels are not compiled: {self.reason}")
         return self.compiled
@@ -66,8 +69,8 @@ class Backend:
 def backend() -> Backend:
     """Return the kernels in use, which are chosen on the first call.
 
-    If the compiled module is absent, broken, or built from another version of the source, the PyTorch reference
-    implementation serves, and one `RuntimeWarning` names the cause.
+    If the compiled module is absent, broken, or built from another version of the source, the reference implementation
+    serves, and one `RuntimeWarning` names the cause.
 
     Returns
     -------
@@ -86,23 +89,27 @@ def backend() -> Backend:
     """
     forced = os.environ.get(VARIABLE, "")
     instruction_set, _, policy = forced.partition("+")
-    if forced and instruction_set not in ("torch", *INSTRUCTION_SETS):
-        choices = ", ".join(("torch", *INSTRUCTION_SETS))
+    if forced and instruction_set not in (TORCH, NUMPY, *INSTRUCTION_SETS):
+        choices = ", ".join((TORCH, NUMPY, *INSTRUCTION_SETS))
         raise ValueError(
             f"{VARIABLE}={forced}: expected one of {choices}, or one of them with a policy of bfloat16 products, "
             f"for example avx512+amx or avx2+{EMULATED}"
         )
-    if instruction_set == "torch":
-        if policy not in ("", EMULATED):
-            raise ValueError(f"{VARIABLE}={forced}: the torch kernels have no policy but torch+{EMULATED}")
+    if instruction_set == NUMPY and policy:
+        raise ValueError(f"{VARIABLE}={forced}: the numpy kernels have no policy")
+    if instruction_set == TORCH and policy not in ("", EMULATED):
+        raise ValueError(f"{VARIABLE}={forced}: the torch kernels have no policy but torch+{EMULATED}")
+    if instruction_set == TORCH and not _has_torch():
+        raise ValueError(f"{VARIABLE}={forced}: needs torch: pip install hippo-lab[nn], or take {VARIABLE}={NUMPY}")
+    if instruction_set in (TORCH, NUMPY):
         return Backend(forced, f"{VARIABLE}={forced} selects them")
     module, problem = _load()
     if module is None:
         _warn(problem)
-        return Backend("torch", problem)
+        return Backend(TORCH if _has_torch() else NUMPY, problem)
     names = module.supported()
     if forced and forced not in names:
-        raise ValueError(f"{VARIABLE}={forced}: this processor and build run only {', '.join(['torch', *names])}")
+        raise ValueError(f"{VARIABLE}={forced}: this processor and build run only {', '.join([TORCH, *names])}")
     name = forced or _fastest(module)
     module.choose(name)
     reason = f"{VARIABLE}={forced} selects them" if forced else "the fastest on this processor"
@@ -115,10 +122,12 @@ def runnable() -> list[str]:
     Returns
     -------
     list of str
-        PyTorch first, then the instruction sets from the slowest to the fastest, each before its policies.
+        The reference implementation first (`numpy` is listed only without PyTorch), then the instruction sets from the
+        slowest to the fastest, each before its policies.
     """
     module, _ = _load()
-    return ["torch", f"torch+{EMULATED}", *(module.supported() if module else [])]
+    reference = [TORCH, f"{TORCH}+{EMULATED}"] if _has_torch() else [NUMPY]
+    return [*reference, *(module.supported() if module else [])]
 
 
 @contextmanager
@@ -244,8 +253,9 @@ def _fastest(module: ModuleType) -> str:
 
 
 def _warn(problem: str) -> None:
+    language = "PyTorch" if _has_torch() else "NumPy"
     warnings.warn(
-        f"{problem}; the PyTorch reference implementation serves instead, which is slower. Reinstall with a C++ "
+        f"{problem}; the {language} reference implementation serves instead, which is slower. Reinstall with a C++ "
         "compiler to build the kernels.",
         RuntimeWarning,
         stacklevel=3,
@@ -260,8 +270,15 @@ def _auto_precision(kind: str) -> str:
     return "bfloat16" if has_unit else "float32"
 
 
+def _has_torch() -> bool:
+    """Return True if PyTorch is installed. Does not import it."""
+    return find_spec("torch") is not None
+
+
 def _torch_has_bfloat16_unit() -> bool:
     """Return True if PyTorch finds a bfloat16 unit in this processor."""
+    if not _has_torch():
+        return False
     import torch
 
     checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")

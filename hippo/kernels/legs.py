@@ -1,5 +1,6 @@
 """The LegS kernels for NumPy arrays and torch tensors, with their checks."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from hippo.kernels.arrays import (
     step_ratio_array,
     updatable,
 )
-from hippo.kernels.backend import backend
+from hippo.kernels.backend import NUMPY, backend
 from hippo.kernels.threads import threads_for
 
 # The least step ratio that a float32 state takes. With smaller ones its rounding would exceed the changes.
@@ -58,7 +59,7 @@ def legs_step(state, inputs, step_ratio, alpha: float = 0.5) -> None:
     """
     check_alpha(alpha)
     if is_on_other_device(state):
-        return _reference().legs_step(detached("state", state), inputs, step_ratio, alpha)
+        return _on_device().legs_step(detached("state", state), inputs, step_ratio, alpha)
     array = updatable("state", state, ndim=2)
     inputs = operand("inputs", inputs, array.dtype, array.shape[:1])
     step_ratios = step_ratio_array(step_ratio, array.dtype, len(array))
@@ -66,7 +67,7 @@ def legs_step(state, inputs, step_ratio, alpha: float = 0.5) -> None:
         return None
     if compiled := backend().compiled:
         return compiled.legs_step(array, inputs, step_ratios, alpha)
-    return _reference().legs_step(*_tensors(array, inputs, step_ratios), alpha)
+    return _reference("legs_step")(array, inputs, step_ratios, alpha)
 
 
 def legs_step_adjoint(grad, step_ratio, alpha: float = 0.5):
@@ -91,7 +92,7 @@ def legs_step_adjoint(grad, step_ratio, alpha: float = 0.5):
     """
     check_alpha(alpha)
     if is_on_other_device(grad):
-        return _reference().legs_step_adjoint(detached("grad", grad), step_ratio, alpha)
+        return _on_device().legs_step_adjoint(detached("grad", grad), step_ratio, alpha)
     array = updatable("grad", grad, ndim=2)
     step_ratios = step_ratio_array(step_ratio, array.dtype, len(array))
     inputs = np.zeros(len(array), dtype=array.dtype)
@@ -99,8 +100,8 @@ def legs_step_adjoint(grad, step_ratio, alpha: float = 0.5):
         if compiled := backend().compiled:
             compiled.legs_step_adjoint(array, inputs, step_ratios, alpha)
         else:
-            inputs[:] = _reference().legs_step_adjoint(*_tensors(array, step_ratios), alpha).numpy()
-    return _tensors(inputs)[0] if is_tensor(grad) else inputs
+            inputs[:] = _reference("legs_step_adjoint")(array, step_ratios, alpha)
+    return _tensor(inputs) if is_tensor(grad) else inputs
 
 
 def legs_project(state, inputs, first: int = 0, *, step_ratios=None, alpha: float = 0.5, stride: int = 0):
@@ -204,8 +205,7 @@ def _project_chunk(state, inputs, first, step_ratios, alpha, stride, seen):
             threads = threads_for(batch, work=batch * length * order)
             compiled.legs_project(state, inputs, step_ratios, first, alpha, stride, seen, snapshots, threads)
         else:
-            tensors = _tensors(state, inputs, step_ratios)
-            _reference().legs_project(*tensors, first, alpha, stride, seen, *_tensors(snapshots))
+            _reference("legs_project")(state, inputs, step_ratios, first, alpha, stride, seen, snapshots)
     return snapshots if stride else None
 
 
@@ -244,14 +244,30 @@ def _first_small(first: int, step_ratios: np.ndarray | None, length: int) -> int
     return int(small.argmax()) if small.any() else length
 
 
-def _reference():
-    from hippo.kernels import reference  # imports torch, which users of the compiled kernels may not have
+def _on_device():
+    """The reference implementation for tensors on any device."""
+    from hippo.kernels import reference
 
     return reference
 
 
-def _tensors(*arrays: np.ndarray):
+def _reference(name: str) -> Callable:
+    """A function of the reference implementation, for arrays: in NumPy if PyTorch is not in use."""
+    if backend().instruction_set == NUMPY:
+        from hippo.kernels import numpy_reference
+
+        return getattr(numpy_reference, name)
+
+    def call(*arguments):
+        tensors = [_tensor(value) if isinstance(value, np.ndarray) else value for value in arguments]
+        result = getattr(_on_device(), name)(*tensors)
+        return None if result is None else result.numpy()
+
+    return call
+
+
+def _tensor(array: np.ndarray):
     import torch
 
     # torch warns of read-only arrays, so it gets copies of them. They are not updated.
-    return [torch.from_numpy(a if a.flags.writeable else a.copy()) for a in arrays]
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -142,7 +142,7 @@ def _kernels() -> tuple[str, str]:
         chosen = backend()
     if chosen.compiled:
         return "ok", f"{chosen.name}: {chosen.reason}"
-    return "warning", f"the slow PyTorch reference implementation: {chosen.reason}; reinstall with a C++ compiler"
+    return "warning", f"the slow reference implementation: {chosen.reason}; reinstall with a C++ compiler"
 
 
 def _threads() -> tuple[str, str]:
@@ -169,9 +169,23 @@ def _versions(lock: Path) -> tuple[str, str]:
 
 
 def _required() -> list[str]:
-    """Names of the packages that the project requires."""
-    stated = [line for line in requires("hippo-lab") or [] if "extra ==" not in line]
-    return [re.match(r"[A-Za-z0-9_.-]+", line)[0] for line in stated]
+    """Names of the packages that the laboratory requires: those of the library and of the extra `lab`."""
+    return sorted(_required_by("") | _required_by("lab"))
+
+
+def _required_by(extra: str) -> set[str]:
+    """Names of the packages of an extra, and of the extras that it includes; "" is the library."""
+    found: set[str] = set()
+    for line in requires("hippo-lab") or []:
+        stated = re.search(r"extra == [\"'](\w+)", line)
+        if (stated[1] if stated else "") != extra:
+            continue
+        name, included = re.match(r"([A-Za-z0-9_.-]+)(?:\[([^]]*)\])?", line).groups()
+        if included:
+            found |= {package for part in included.split(",") for package in _required_by(part.strip())}
+        else:
+            found.add(name)
+    return found
 
 
 def _imports() -> tuple[str, str]:

@@ -6,18 +6,25 @@ The names below are imported on first use, so that `import hippo.nn` does not im
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hippo.errors import require_extra
+
 if TYPE_CHECKING:
     from hippo.nn.build import available_models, build_model
     from hippo.nn.hippo_layer import HiPPOLayer
+    from hippo.nn.model_file import load_model, save_model
     from hippo.nn.sequence import SequenceModel
     from hippo.nn.ssm.layer import S4, S4D
 
-__all__ = ["S4", "S4D", "HiPPOLayer", "SequenceModel", "available_models", "build_model"]
+require_extra("nn", "torch", "pydantic", needed_by="hippo.nn")
+
+__all__ = ["S4", "S4D", "HiPPOLayer", "SequenceModel", "available_models", "build_model", "load_model", "save_model"]
 
 _MODULES = {
     "available_models": "hippo.nn.build",
     "build_model": "hippo.nn.build",
     "HiPPOLayer": "hippo.nn.hippo_layer",
+    "load_model": "hippo.nn.model_file",
+    "save_model": "hippo.nn.model_file",
     "SequenceModel": "hippo.nn.sequence",
     "S4": "hippo.nn.ssm.layer",
     "S4D": "hippo.nn.ssm.layer",

@@ -75,7 +75,8 @@ class SequenceModel(nn.Module):
         default = type(options).model_fields["pooling"].default
         if return_sequence and options.pooling not in ("last", default):
             raise ConfigError(f"pooling = {options.pooling!r}: a model with one answer per step does not pool")
-        self.input_size, self.vocabulary = input_size, vocabulary
+        self.options, self.engine = options, engine or EngineOptions()
+        self.input_size, self.output_size, self.vocabulary = input_size, output_size, vocabulary
         self.timestamps, self.return_sequence, self.documents = timestamps, return_sequence, documents
         self.times_as_channel = timestamps and not options.uses_times
         self.pooling = options.pooling
@@ -87,9 +88,8 @@ class SequenceModel(nn.Module):
         if vocabulary is not None:
             channels += self.times_as_channel
         self.backbone = build_backbone(options, channels, encoded=self.encoder is not None)
-        engine = engine or EngineOptions()
-        set_engine(self.backbone, engine, type(options).__name__)
-        self.mixed_precision = engine.precision == "auto" and not engine_options(self.backbone)
+        set_engine(self.backbone, self.engine, type(options).__name__)
+        self.mixed_precision = self.engine.precision == "auto" and not engine_options(self.backbone)
         self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
         decoder = PairDecoder if documents == 2 else nn.Linear
         self.decoder = decoder(self.backbone.output_size, output_size)

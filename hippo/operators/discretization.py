@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 
-from hippo.config import closest
+from hippo.errors import closest
 from hippo.operators.checks import check_pair, check_positive
 
 ALPHAS = {"euler": 0.0, "bilinear": 0.5, "backward": 1.0}

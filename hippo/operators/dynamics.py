@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hippo.config import closest
+from hippo.errors import closest
 from hippo.operators.checks import check_integer, check_positive
 from hippo.operators.discretization import discretization_alpha, discretize
 from hippo.operators.measures import check_order, find_measure, time_scale, transition

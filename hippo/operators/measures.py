@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from hippo.config import closest
+from hippo.errors import closest
 from hippo.operators.checks import check_even, check_integer, check_positive
 from hippo.operators.diagonal import DIAGONAL, diagonal_matrices
 

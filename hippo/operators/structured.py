@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hippo.config import closest
+from hippo.errors import closest
 from hippo.operators.checks import check_even
 from hippo.operators.diagonal import DIAGONAL, diagonal_eigenvalues
 from hippo.operators.normal_low_rank import NORMAL_LOW_RANK, conjugate_pairs

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from baselines.flows import compiled_form
 from hippo import kernels
 from hippo.nn import build_model
 from hippo.nn.cells.padding import last
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine import tape
+from hippo_baselines.flows import compiled_form
 
 double = torch.float64
 NAMES = ["ode_rnn", "ncde"]

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from baselines.minirocket import MiniRocketFeatures
+from hippo_baselines.minirocket import MiniRocketFeatures
 
 
 def by_hand(sequence, channels_per_kernel, channels, dilations, features_per_dilation, biases):

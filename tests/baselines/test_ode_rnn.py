@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torchdiffeq import odeint
 
-from baselines.solver import Solver
 from hippo.nn import build_model
 from hippo.nn.divergence import Diverged
+from hippo_baselines.solver import Solver
 
 double = torch.float64
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import gelu
 
-from baselines.transformer import TransformerBackbone, sinusoids
 from hippo.config import ConfigError
 from hippo.nn import build_model
+from hippo_baselines.transformer import TransformerBackbone, sinusoids
 
 HEADS = 2
 

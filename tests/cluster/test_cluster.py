@@ -1,8 +1,13 @@
-"""Trials as Slurm jobs that are warned, requeued, limited, and lose their node and their tracking server."""
+"""Trials as Slurm jobs that are warned, requeued, limited, and lose their node and their tracking server.
 
+Each trial is stopped after some epochs and goes on when it is disturbed, so that none can end before.
+"""
+
+import contextlib
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from tests.cluster.laboratory import ClusterLaboratory
@@ -10,7 +15,7 @@ from tests.reliability.laboratory import wait_for
 
 pytestmark = pytest.mark.cluster
 SEEDS, EPOCHS = 6, 120
-EARLY = 3  # epochs after which a trial is disturbed
+EARLY = 3  # epochs after which a trial is stopped
 
 
 class Disturbances:
@@ -19,7 +24,8 @@ class Disturbances:
     def __init__(self, laboratory, slurm, server):
         self.laboratory, self.slurm, self.server = laboratory, slurm, server
         self.done: dict[str, float] = {}
-        self.state: dict[str, str] = {}
+        self.stopped: dict[int, psutil.Process] = {}
+        self.node = ""
         self.connections, self.sampled = 0, 0.0
 
     def job(self, seed: int) -> str:
@@ -27,51 +33,70 @@ class Disturbances:
         jobs = self.slurm.jobs("all")
         return next(job for job, (_, comment) in jobs.items() if comment.endswith(f"_gru_{seed}"))
 
-    def is_training(self, seed: int, rows: int = EARLY) -> bool:
-        """Whether a trial has trained some epochs, and has not ended."""
-        return self.laboratory.rows(seed) >= rows and not self.laboratory.has_outcome(seed)
+    def process(self, seed: int) -> psutil.Process | None:
+        """The process that trains a trial now; None if there is none."""
+        folder = str(self.laboratory.place(seed).relative_to(self.laboratory.folder))
+        for process in psutil.process_iter(["cmdline"]):
+            with contextlib.suppress(psutil.Error):
+                if folder in (process.info["cmdline"] or ()) and process.cwd() == str(self.laboratory.folder):
+                    return process
+        return None
 
-    def is_pending(self, seed: int) -> bool:
-        return self.slurm.jobs().get(self.job(seed), ("", ""))[0] == "PENDING"
+    def stop(self) -> None:
+        """Stop every trial that has trained some epochs and was not stopped before."""
+        for seed in set(range(SEEDS)) - set(self.stopped):
+            if self.laboratory.rows(seed) >= EARLY and (process := self.process(seed)):
+                process.suspend()
+                self.stopped[seed] = process
+
+    def signal(self, name: str, seed: int) -> None:
+        """Send a signal to the steps of a trial's job."""
+        self.slurm.run("scancel", f"--signal={name}", self.job(seed))
+
+    def limit(self, seed: int, minutes: str) -> None:
+        self.slurm.run("scontrol", "update", f"JobId={self.job(seed)}", f"TimeLimit={minutes}")
+
+    def starts_again(self, seed: int) -> bool:
+        """Stop the second process of a trial; False while there is none."""
+        process = self.process(seed)
+        if process is None or process == self.stopped[seed]:
+            return False
+        process.suspend()
+        self.stopped[seed] = process
+        return True
+
+    def kill_node(self, seed: int) -> None:
+        self.node = self.slurm.node_of(self.job(seed))
+        self.slurm.kill_node(self.node)
 
     def since(self, name: str) -> float:
         """Seconds since an action; -1 before it."""
         return time.monotonic() - self.done[name] if name in self.done else -1
 
-    def plan(self) -> dict[str, tuple[Callable[[], bool], Callable[[], object]]]:
-        """Conditions and actions by name, in no particular order."""
-        run = self.slurm.run
+    def plan(self) -> dict[str, tuple[int | None, Callable[[], bool], Callable[[], object]]]:
+        """By name: the trial that goes on afterwards, the condition, and the action; in no particular order."""
+        done = self.done
         return {
-            "warn": (lambda: self.is_training(0), lambda: run("scancel", "--signal=USR1", self.job(0))),
-            "requeue": (lambda: self.is_training(1), lambda: run("scontrol", "requeue", self.job(1))),
+            "warn": (0, lambda: True, lambda: self.signal("USR1", 0)),
+            "requeue": (1, lambda: True, lambda: self.slurm.run("scontrol", "requeue", self.job(1))),
             # Slurm warns a job that has less than two minutes left; a new limit lets its second start train to the end.
-            "limit": (lambda: self.is_training(2), lambda: self.limit(2, "1")),
-            "extend": (lambda: "limit" in self.done and self.is_pending(2), lambda: self.limit(2, "60")),
-            "stop database": (lambda: self.is_training(3), self.server.stop_database),
-            "warn without a server": (
-                lambda: "stop database" in self.done and self.is_training(4),
-                lambda: run("scancel", "--signal=USR1", self.job(4)),
-            ),
+            "limit": (2, lambda: True, lambda: self.limit(2, "1")),
+            "extend": (2, lambda: "limit" in done and self.starts_again(2), lambda: self.limit(2, "60")),
+            "stop database": (3, lambda: True, self.server.stop_database),
+            "warn without a server": (4, lambda: "stop database" in done, lambda: self.signal("USR1", 4)),
             "start database": (
+                None,
                 lambda: self.since("stop database") > 15 and self.since("warn without a server") > 5,
                 self.server.start_database,
             ),
-            "kill node": (lambda: "start database" in self.done and self.is_training(5), lambda: self.kill_node(5)),
-            "start node": (self.is_down, lambda: self.slurm.start_node(self.state["node"])),
+            "kill node": (5, lambda: "start database" in done, lambda: self.kill_node(5)),
+            # once Slurm has noticed that the node is gone
+            "start node": (
+                None,
+                lambda: "kill node" in done and "down" in self.slurm.state_of(self.node),
+                lambda: self.slurm.start_node(self.node),
+            ),
         }
-
-    def limit(self, seed: int, minutes: str) -> None:
-        self.slurm.run("scontrol", "update", f"JobId={self.job(seed)}", f"TimeLimit={minutes}")
-
-    def kill_node(self, seed: int) -> None:
-        self.state["node"] = self.slurm.node_of(self.job(seed))
-        self.slurm.kill_node(self.state["node"])
-
-    def is_down(self) -> bool:
-        """Whether Slurm has noticed that the killed node is gone."""
-        return "node" in self.state and "down" in self.slurm.run(
-            "sinfo", "-h", "-N", "-n", self.state["node"], "-o", "%t"
-        )
 
     def act(self) -> None:
         """Carry out every action whose condition holds."""
@@ -79,10 +104,14 @@ class Disturbances:
         if is_up and time.monotonic() - self.sampled > 2:
             self.sampled = time.monotonic()
             self.connections = max(self.connections, self.server.connections())
-        for name, (condition, action) in self.plan().items():
-            if name not in self.done and condition():
+        for name, (seed, condition, action) in self.plan().items():
+            self.stop()
+            if name not in self.done and (seed is None or seed in self.stopped) and condition():
                 action()
                 self.done[name] = time.monotonic()
+                if seed is not None:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        self.stopped[seed].resume()
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +138,8 @@ def test_trials_outlive_their_jobs_nodes_and_server(folder, slurm, server, local
 
         wait_for(ended, 5400)
     assert process.returncode == 0, laboratory.output
-    assert not set(disturbances.plan()) - set(disturbances.done), laboratory.output
+    left = set(disturbances.plan()) - set(disturbances.done)
+    assert not left, laboratory.output
     laboratory.assert_equal_to(local)
     laboratory.assert_tracked_once(server.uri)
     # No trial was submitted twice: an announced end is no failure, and costs no retry.

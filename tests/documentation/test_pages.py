@@ -29,5 +29,13 @@ def test_links_lead_to_files_of_the_project(page):
     assert not missing, f"{page.name}: {missing}"
 
 
+def test_every_page_is_in_the_navigation_of_the_site():
+    """A page that `nav` in mkdocs.yml does not name is a warning of `make docs`, and so an error."""
+    listed = set(re.findall(r"^ +- [^:]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    written = {page.name for page in (ROOT / "docs").glob("*.md")}
+    written |= {f"tutorials/{script.stem}.md" for script in (ROOT / "docs/tutorials").glob("*.py")}
+    assert not written - listed, "add a line to `nav` in mkdocs.yml"
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120

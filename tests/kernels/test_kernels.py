@@ -1,4 +1,6 @@
-"""The kernels in use and the PyTorch reference implementation against the dense float64 recurrence."""
+"""The kernels in use, and the NumPy and PyTorch reference implementations against the dense float64 recurrence."""
+
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ def step_ratios_of(kind, batch):
     return {"one": 1 / 7, "first": 1.0, "many": np.random.default_rng(1).uniform(0.01, 1, batch)}[kind]
 
 
-@pytest.mark.parametrize("backend", ["kernel", "reference"])
+@pytest.mark.parametrize("backend", ["kernel", "numpy", "reference"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["one", "first", "many"])
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
@@ -53,9 +55,10 @@ def test_step_and_adjoint_match_the_dense_recurrence(order, alpha, kind, dtype, 
     old_grad = np.stack([A.T @ g for (A, _), g in zip(pairs, grad, strict=True)])
     input_grad = np.array([B @ g for (_, B), g in zip(pairs, grad, strict=True)])
     bounds = [rounding_bound(order, alpha, step_ratio, c, inputs, dtype) for c in (state, grad)]
-    if backend == "kernel":
-        kernels.legs_step(state, inputs, step_ratio, alpha)
-        result = kernels.legs_step_adjoint(grad, step_ratio, alpha)
+    if backend != "reference":
+        with kernels.use("numpy") if backend == "numpy" else nullcontext():
+            kernels.legs_step(state, inputs, step_ratio, alpha)
+            result = kernels.legs_step_adjoint(grad, step_ratio, alpha)
     else:
         tensors = [torch.from_numpy(a) for a in (state, inputs, grad)]
         ratios = torch.as_tensor(step_ratio, dtype=tensors[0].dtype)
@@ -81,6 +84,10 @@ def test_project_matches_single_steps(first, stride):
             expected = expected @ pair[0].T + np.outer(inputs[:, i], pair[1])
         rows.append(expected.copy())
     mirrored = torch.from_numpy(state.copy())
+    with kernels.use("numpy"):
+        numpy_state = state.copy()
+        numpy_snapshots = kernels.legs_project(numpy_state, inputs, first, stride=stride)
+    np.testing.assert_allclose(numpy_state, expected, rtol=0, atol=1e-12)
     snapshots = kernels.legs_project(state, inputs, first, stride=stride)
     np.testing.assert_allclose(state, expected, rtol=0, atol=1e-12)
     size = 40 // stride if stride else 0
@@ -90,6 +97,7 @@ def test_project_matches_single_steps(first, stride):
     if stride:
         np.testing.assert_allclose(snapshots, np.stack(rows[stride - 1 :: stride], axis=1), rtol=0, atol=1e-12)
         np.testing.assert_allclose(reference_rows.numpy(), snapshots, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(numpy_snapshots, snapshots, rtol=0, atol=1e-12)
 
 
 def test_tensors_are_shared_without_copies():

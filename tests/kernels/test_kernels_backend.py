@@ -85,9 +85,32 @@ def test_a_truncated_file_is_named(tmp_path):
 
 def test_unknown_or_impossible_backends_are_errors():
     result = run(PROJECT, HIPPO_KERNELS="avx1024")
-    assert result.returncode == 1 and "HIPPO_KERNELS=avx1024: expected one of torch, baseline" in result.stderr
+    assert result.returncode == 1 and "HIPPO_KERNELS=avx1024: expected one of torch, numpy, baseline" in result.stderr
     result = run(PROJECT, HIPPO_KERNELS="torch+amx")
     assert result.returncode == 1 and "HIPPO_KERNELS=torch+amx: the torch kernels have no policy" in result.stderr
+    result = run(PROJECT, HIPPO_KERNELS="numpy+emulated")
+    assert result.returncode == 1 and "HIPPO_KERNELS=numpy+emulated: the numpy kernels have no policy" in result.stderr
+
+
+ABSENT = "import sys; sys.modules['torch'] = None\n"
+
+
+def test_numpy_serves_without_torch_and_compiled_module():
+    result = run(f"{ABSENT}sys.modules['hippo._kernels'] = None\n{PROJECT}", HIPPO_KERNELS="")
+    name, values = coefficients(result)
+    assert name == "numpy" and result.stderr.count("the NumPy reference implementation serves instead") == 1
+    np.testing.assert_allclose(values, EXPECTED, rtol=1e-12)
+    shown = run(f"{ABSENT}from hippo import kernels; print(*kernels.runnable())")
+    assert shown.stdout.split()[0] == "numpy" and "torch" not in shown.stdout
+
+
+def test_numpy_can_be_forced_and_torch_cannot_where_it_is_not_installed():
+    forced, values = coefficients(run(PROJECT, HIPPO_KERNELS="numpy"))
+    assert forced == "numpy"
+    np.testing.assert_allclose(values, EXPECTED, rtol=1e-12)
+    result = run(ABSENT + PROJECT, HIPPO_KERNELS="torch")
+    message = "HIPPO_KERNELS=torch: needs torch: pip install hippo-lab[nn], or take HIPPO_KERNELS=numpy"
+    assert result.returncode == 1 and message in result.stderr
 
 
 @needs_compiled

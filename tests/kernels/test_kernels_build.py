@@ -22,9 +22,18 @@ def instruction_sets():
     return [(name, width, flags.split()) for name, width, flags in calls]
 
 
+def slow_but_the_first(parameters):
+    """The same code is compiled for every set; what would differ are the policies of the larger ones."""
+    return [parameters[0], *(pytest.param(*values, marks=pytest.mark.slow) for values in parameters[1:])]
+
+
 @pytest.mark.skipif(not (shutil.which("c++") and shutil.which("nm")), reason="needs a compiler and nm")
 @pytest.mark.skipif(kernels.backend().compiled is None, reason="this compiler does not build the kernels")
-@pytest.mark.parametrize(("name", "width", "flags"), instruction_sets(), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "width", "flags"),
+    slow_but_the_first(instruction_sets()),
+    ids=lambda v: v if isinstance(v, str) else "",
+)
 def test_instruction_sets_share_no_code(tmp_path, name, width, flags):
     """A weak symbol of one object may serve them all, on processors that do not run it; inlining only hides that."""
     built = tmp_path / "isa.o"

@@ -4,8 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.gru import GRUCell
-from baselines.lstm import LSTMCell
 from hippo.config import ConfigError, parse
 from hippo.nn import SequenceModel, build_model
 from hippo.nn.cells.cell import Cell
@@ -13,6 +11,8 @@ from hippo.nn.cells.hippo import HiPPOCell
 from hippo.nn.cells.memories import LegSMemory
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.options import ModelOptions
+from hippo_baselines.gru import GRUCell
+from hippo_baselines.lstm import LSTMCell
 
 CELLS = {
     "gru": lambda: GRUCell(3, 8),

@@ -3,9 +3,9 @@ import pytest
 from tests.reliability.laboratory import Laboratory
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory):
-    """A laboratory whose one trial ran from beginning to end without an interruption."""
+    """A laboratory whose one trial ran from beginning to end without an interruption; only copies of it are changed."""
     laboratory = Laboratory(tmp_path_factory.mktemp("undisturbed") / "laboratory")
     done = laboratory.train()
     assert done.returncode == 0, done.stderr

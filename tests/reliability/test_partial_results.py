@@ -4,6 +4,8 @@ import os
 import random
 import shutil
 
+import pytest
+
 from tests.reliability.laboratory import Laboratory
 from tests.reliability.test_checkpoints import damage
 
@@ -45,6 +47,7 @@ def test_a_failed_trial_costs_only_its_own_numbers(tmp_path, figure):
     shutil.rmtree(laboratory.folder)
 
 
+@pytest.mark.slow
 def test_a_partial_sweep_is_shown_at_another_scale_than_the_configured_one(tmp_path):
     laboratory = Laboratory(tmp_path / "laboratory", epochs=1)
     grid = {"block": "training", "key": "learning_rate", "label": "rate", "values": [0.001, 0.01]}

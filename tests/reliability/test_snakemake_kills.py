@@ -103,6 +103,7 @@ def test_an_interrupted_trial_resumes(laboratory):
     assert_one_run(laboratory)
 
 
+@pytest.mark.slow
 def test_a_forced_trial_is_trained_again(laboratory):
     again(laboratory)
     (first,) = laboratory.runs()
@@ -129,4 +130,4 @@ def test_the_lock_of_an_unknown_process_is_explained(laboratory):
     done = laboratory.run(*COMMAND)
     assert done.returncode != 0 and "if none runs here, type: snakemake --unlock" in done.stderr
     assert laboratory.run("snakemake", "--unlock").returncode == 0
-    again(laboratory)
+    assert laboratory.run(*COMMAND, "-n").returncode == 0

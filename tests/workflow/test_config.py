@@ -6,7 +6,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from hippo.lab.plan.schema import ExperimentSpec, ModelSpec, PaperSpec, Resources, SweepSpec, VariantSpec
+from hippo.lab.plan.schema import ClaimSpec, ExperimentSpec, ModelSpec, PaperSpec, Resources, SweepSpec, VariantSpec
 from hippo.lab.plan.schemas import outdated_schemas
 from hippo.lab.plan.settings import Settings
 from hippo.lab.plan.training_options import TrainingOptions
@@ -22,6 +22,7 @@ BLOCKS = {
     "### `resources`": Resources,
     "### `sweep`": SweepSpec,
     "### `paper`": PaperSpec,
+    "### One entry of `claims`": ClaimSpec,
 }
 
 

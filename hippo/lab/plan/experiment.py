@@ -9,7 +9,7 @@ from typing import Any
 from hippo import registry
 from hippo.config import ConfigError, Options, closest, parse
 from hippo.data.dataset import DatasetOptions
-from hippo.lab.plan.schema import SCALES, ExperimentSpec, ModelSpec, PaperSpec, VariantSpec
+from hippo.lab.plan.schema import SCALES, ClaimSpec, ExperimentSpec, KeepModel, ModelSpec, PaperSpec, VariantSpec
 from hippo.lab.plan.sweep_points import SweepPoint, expand_sweep
 from hippo.lab.plan.task import Task
 from hippo.lab.plan.training_options import TrainingOptions
@@ -90,8 +90,14 @@ class Experiment:
         states_training = spec.training != TrainingOptions() or any(entry.training for entry in entries)
         if states_training and not self.task.trained:
             raise ConfigError(f"{where}: trials of the task {self.task_name} do not read the key 'training'; remove it")
-        if spec.paper and unreduced is None:  # a scale may remove variants and models that the paper has
-            self._check_paper(spec.paper)
+        for key, model in spec.models.items():
+            if model.keep_model == "best" and not self._has_weights(key):
+                raise ConfigError(f"{where}: models.{key}.keep_model: this model is not trained by gradient descent")
+        if unreduced is None:  # a scale may remove variants and models that the paper has
+            if spec.paper:
+                self._check_paper(spec.paper)
+            for number, claim in enumerate(spec.claims):
+                self._check_claim(claim, f"claims[{number}]")
 
     def trial(self, variant: str, model: str, seed: int) -> TrialSpec:
         """Return the trial at one point of the axes; ConfigError for a name that the experiment does not have."""
@@ -114,6 +120,7 @@ class Experiment:
             training=self._trained[variant][model] if self.task.trained else None,
             threads=self.spec.resources.threads,
             sweep=self.points.get(model),
+            keep_model=self._keep_model(model),
         )
 
     def trials(self) -> list[TrialSpec]:
@@ -140,6 +147,15 @@ class Experiment:
     def _settings(self, model: str) -> dict[str, Any]:
         """Hyperparameters and training options of a model."""
         return {**self.training[model].model_dump(), **self.models[model].model_dump()}
+
+    def _keep_model(self, model: str) -> KeepModel:
+        """Whether trials of a model keep their weights: as its entry says, otherwise as the table does."""
+        entry = self.spec.models[model]
+        return entry.keep_model or (self.spec.keep_model if self._has_weights(model) else "none")
+
+    def _has_weights(self, model: str) -> bool:
+        """Whether a model is trained by gradient descent."""
+        return self.task.trained and (self.spec.models[model].model or model) in registry.names("models")
 
     def is_reduced(self, variant: str, model: str) -> bool:
         """Return whether the scale changes a setting that the numbers of this model depend on."""
@@ -218,6 +234,17 @@ class Experiment:
                 if key not in valid:
                     raise ConfigError(f"{self.where}: unknown key '{path}.{key}'; {closest(key, valid)}")
 
+    def _check_claim(self, claim: ClaimSpec, place: str) -> None:
+        metrics = {column.metric for column in self.task.columns}
+        axes = [(claim.metric or self.task.score, metrics, "metric"), (claim.model, self.spec.models, "model")]
+        axes += [(model, self.spec.models, "better_than") for model in claim.better_than]
+        axes += [(variant, self.spec.variants, "variants") for variant in claim.variants]
+        for name, valid, key in axes:
+            if name not in valid:
+                raise ConfigError(f"{self.where}: {place}.{key}: unknown name {name!r}; {closest(name, valid)}")
+        if claim.times and self.task.prefers_high(claim.metric or self.task.score):
+            raise ConfigError(f"{self.where}: {place}.times: ratios are of errors; state 'by' for a score")
+
 
 def load_experiment(path: Path | str, scale: str) -> Experiment:
     """Load an experiment file at one scale.
@@ -251,7 +278,7 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
             )
         return unreduced
     where = f"{path} (scale {scale})"
-    for key in ("scales", "paper"):
+    for key in ("scales", "paper", "claims"):
         if key in override:
             raise ConfigError(f"{where}: a scale cannot override {key!r}")
     for table in ("variants", "models"):

@@ -60,6 +60,24 @@ def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
     return Experiments(settings, files, loaded, _requested(settings, files, loaded))
 
 
+def experiment_files(folder: Path = FOLDER) -> list[Path]:
+    """Return all experiment files of the project's folder, sorted.
+
+    Raises
+    ------
+    ConfigError
+        If the command was not started in the project's folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{_outside(folder)}, or name experiment files")
+    return sorted(folder.glob("*.yaml"))
+
+
+def _outside(folder: Path) -> str:
+    """Message that the present folder is not the project's."""
+    return f"no folder {folder} in {Path.cwd()}: change to the project's folder, which holds the experiments"
+
+
 def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
     """Load the experiment called `name`, or in the file `name`, with its sweeps checked.
 
@@ -71,7 +89,9 @@ def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
     path = Path(name)
     if path.suffix != ".yaml":
         path = folder / f"{name}.yaml"
-        if not path.exists() and folder.is_dir():
+        if not folder.is_dir():
+            raise ConfigError(f"experiment {name!r}: {_outside(folder)}, or name a file that ends in .yaml")
+        if not path.exists():
             names = [found.stem for found in folder.glob("*.yaml")]
             raise ConfigError(f"no experiment {name!r} in {folder}; {closest(name, names)}")
     experiment = load_experiment(path, scale)

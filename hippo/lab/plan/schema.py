@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, StringConstraints, model_validator
 
 from hippo.config import Options
 from hippo.lab.plan.training_options import TrainingOptions
@@ -24,6 +24,7 @@ def _check_name(name: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
+KeepModel = Literal["none", "best"]
 Percent = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?%$")]
 
 
@@ -69,6 +70,7 @@ class ModelSpec(Options):
     model: str | None = Field(None, description="registered model; by default the name of this entry")
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of this model")
     training: dict[str, Any] = Field({}, description="training options of this model only")
+    keep_model: KeepModel | None = Field(None, description="as for the table, for this model only")
     chosen_by: dict[str, str] = Field({}, description="setting → the sweep whose validation score chose its value")
 
 
@@ -96,8 +98,37 @@ class PaperSpec(Options):
     note: str = Field("", description="what a reader should know about these values")
 
 
+class ClaimSpec(Options):
+    """A sentence of a paper as a check of the table: a model is better than others, or keeps to a bound."""
+
+    sentence: str = Field(description="what is claimed, in words of our own")
+    source: str = Field(description="publication and place")
+    model: Name = Field(description="the model of which it is claimed")
+    metric: str | None = Field(None, description="metric that is compared; null: the score of the task")
+    variants: list[Name] = Field([], description="variants in which it is claimed; none: all")
+    better_than: list[Name] = Field([], description="models that it is better than")
+    by: float = Field(0, ge=0, description="by how much at least, in the table's units")
+    times: float | None = Field(
+        None, gt=1, description="instead of `by`: the others' errors are this many times its own"
+    )
+    at_least: float | None = Field(None, description="lower bound of its number, in the table's units")
+    at_most: float | None = Field(None, description="upper bound of its number, in the table's units")
+    seeds: int = Field(2, ge=1, description="fewest seeds for a verdict; 1 for numbers that are computed, not trained")
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> "ClaimSpec":
+        stated = [bool(self.better_than), self.at_least is not None, self.at_most is not None]
+        if sum(stated) != 1:
+            raise ValueError("state exactly one of better_than, at_least and at_most")
+        if (self.by or self.times) and not self.better_than:
+            raise ValueError("'by' and 'times' belong to better_than; state at_least or at_most alone")
+        if self.by and self.times:
+            raise ValueError("state 'by' or 'times', not both")
+        return self
+
+
 class ExperimentSpec(Options):
-    """Content of an experiment file. `scales` override any key except `paper`."""
+    """Content of an experiment file. `scales` override any key except `paper` and `claims`."""
 
     title: str = Field(description="title of the table")
     dataset: DatasetSpec
@@ -106,9 +137,15 @@ class ExperimentSpec(Options):
     hyperparameters: dict[str, Any] = Field({}, description="hyperparameters of every model that has them")
     training: TrainingOptions = TrainingOptions()
     resources: Resources = Resources()
+    keep_model: KeepModel = Field(
+        "none",
+        description="best: each trial keeps the weights of its best validation score in model.pt, if it trains a model "
+        "by gradient descent; no number depends on it",
+    )
     seeds: int = Field(1, ge=1, le=10_000, description="trials of each model and variant")
     overview: bool = Field(False, description="begin with the scores of all variants side by side, and their mean")
     chosen_by: dict[str, str] = Field({}, description="as in a model's entry, for all models")
     sweep: SweepSpec | None = Field(None, description="a grid over one setting; the file then describes no table")
     scales: dict[Scale, dict[str, Any]] = Field({}, description="overrides of each scale; null removes a key")
     paper: PaperSpec | None = None
+    claims: list[ClaimSpec] = Field([], description="sentences of papers that the table checks")

@@ -51,3 +51,7 @@ class Task:
         named = {column.metric: column for column in self.columns}
         factor, form = (100, ".1f") if metric.endswith("accuracy") else (1, ".4g")
         return named.get(metric) or Column(metric, metric, factor, form)
+
+    def prefers_high(self, metric: str) -> bool:
+        """Return whether high values of a metric are good; for one by which nothing is ranked, if it is an accuracy."""
+        return self.higher_is_better if metric in (self.score, self.selection) else metric.endswith("accuracy")

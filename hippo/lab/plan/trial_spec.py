@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from hippo import registry
 from hippo.config import ConfigError, Options, parse
 from hippo.data.dataset import DatasetOptions
-from hippo.lab.plan.schema import Scale
+from hippo.lab.plan.schema import KeepModel, Scale
 from hippo.lab.plan.sweep_points import SweepPoint
 from hippo.lab.plan.training_options import TrainingOptions
 
@@ -39,6 +39,9 @@ class TrialSpec:
         CPU threads. They change no setting that the numbers depend on.
     sweep : SweepPoint or None
         Place in a sweep.
+    keep_model : {"none", "best"}
+        Whether the folder keeps the weights of the best validation score. It changes no number, so that it is in no
+        digest.
     """
 
     experiment: str
@@ -54,6 +57,7 @@ class TrialSpec:
     training: TrainingOptions | None
     threads: int
     sweep: SweepPoint | None = None
+    keep_model: KeepModel = "none"
 
     @property
     def name(self) -> str:
@@ -118,6 +122,7 @@ class TrialSpec:
             "training": settings["training"],
             "threads": self.threads,
             "sweep": asdict(self.sweep) if self.sweep else None,
+            **({"keep_model": self.keep_model} if self.keep_model != "none" else {}),
         }
 
     def to_yaml(self) -> str:
@@ -160,6 +165,7 @@ class TrialSpec:
             model_options=parse(task.find_model(model_name, where), model_options, f"{where}: model_options"),
             training=training,
             sweep=stored.sweep,
+            keep_model=stored.keep_model,
         )
 
 
@@ -177,6 +183,7 @@ class _StoredTrial(Options):
     training: dict[str, Any]
     threads: PositiveInt
     sweep: SweepPoint | None
+    keep_model: KeepModel = "none"
 
 
 def _split(block: dict, where: str) -> tuple[str, dict]:

@@ -10,7 +10,7 @@ from hippo.data.availability import missing_files
 from hippo.data.errors import DataError
 from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.results.results import Results
-from hippo.lab.results.significance import FEWEST_PAIRS, friedman, least_p, mean_ranks, pairwise
+from hippo.lab.results.significance import FEWEST_PAIRS, friedman, least_p, mean_ranks, pairwise, rank_agreement
 from hippo.lab.results.sweeps import Choice
 
 # Facts in which all trials of a page should agree: column of the outcomes → (name in the plural, axis within which the
@@ -53,6 +53,7 @@ def table_notes(results: Results) -> list[str]:
         *essential_notes(results),
         *_choice_notes(results),
         *_rank_notes(results),
+        *_agreement_notes(results),
         *_trial_notes(results.outcomes),
         _commit_note(results.outcomes),
     ]
@@ -186,6 +187,15 @@ def _rank_notes(results: Results) -> Iterator[str]:
     names = [f"{labels[test.model]} and {labels[test.other]} (p {test.p_holm:.2g})" for test in different.itertuples()]
     found = "; ".join(names) or "no two models"
     yield f"Wilcoxon's signed-rank test with Holm's correction, 5 %, tells apart: {found}."
+
+
+def _agreement_notes(results: Results) -> Iterator[str]:
+    """How well the order of the models agrees with the paper's."""
+    labels = {variant: spec.label for variant, spec in results.experiment.spec.variants.items()}
+    found = rank_agreement(results.cells, results.experiment.task.score)
+    if found and results.experiment.spec.paper.heading == "paper":
+        taus = ", ".join(f"{labels[variant]} {tau:.2f} ({models} models)" for variant, tau, models in found)
+        yield f"Agreement with the paper's order of the models, Kendall's tau (1: the same order): {taus}."
 
 
 def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:

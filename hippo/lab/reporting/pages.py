@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hippo.config import ConfigError
-from hippo.lab.plan.experiments import FOLDER
+from hippo.lab.plan.experiments import FOLDER, experiment_files
 from hippo.lab.plan.schema import SCALES
 from hippo.lab.reporting.sweep_page import format_sweep, write_sweep
 from hippo.lab.reporting.tables import format_table, write_table
@@ -31,10 +31,15 @@ def experiments_with_pages(results: Path, folder: Path = FOLDER) -> list[Path]:
         Folder of one scale, such as results/quick.
     folder : Path
         Folder of experiment files.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder.
     """
     # A partial page is written if a trial failed (workflow/rules/handlers.smk).
     pages = {path.stem.removesuffix(".partial") for kind in KINDS for path in (results / kind).glob("*.md")}
-    return [path for path in sorted(folder.glob("*.yaml")) if path.stem in pages]
+    return [path for path in experiment_files(folder) if path.stem in pages]
 
 
 def locate_page(page: Path) -> tuple[str, str, Path]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hippo.files import write_text
 from hippo.lab.plan.sweep_points import format_value
+from hippo.lab.reporting.claims import describe
 from hippo.lab.reporting.commands import make_command, retrain_command
 from hippo.lab.reporting.explain import format_settings
 from hippo.lab.reporting.figure import Figure, available_figures
@@ -71,6 +72,7 @@ def _table(results: Results, folder: Path) -> dict:
         "title": experiment.spec.title,
         "source": describe_data(results.outcomes),
         "substitute": uses_substitute(results.outcomes),
+        "claims": [(claim, describe(results, claim)) for claim in results.claims],
         "overviews": format_overview(results),
         "sections": [_section(results, variant) for variant in experiment.spec.variants],
         "notes": table_notes(results),

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from hippo.files import write_text
+from hippo.lab.reporting.claims import claim_notes
 from hippo.lab.reporting.notes import describe_data, table_notes
 from hippo.lab.reporting.overview import format_page
 from hippo.lab.reporting.summary import in_papers_order
@@ -48,9 +49,11 @@ def _processors(tables: list[Results]) -> str:
 
 
 def _table(results: Results) -> list[str]:
-    """One experiment: title, data, sections and notes."""
+    """One experiment: title, data, claims, sections and notes."""
     data = describe_data(results.outcomes)
     page, before = [f"## {results.experiment.spec.title}", "", wrap(data[:1].upper() + data[1:] + "."), ""], None
+    if results.claims:
+        page += ["### Claims", "", *map(bullet, claim_notes(results)), ""]
     for section in format_page(results):
         if section.variant != before or not section.variant:
             page += [f"### {section.label}", ""]

@@ -5,6 +5,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from hippo.files import write_text
+from hippo.lab.reporting.claims import claim_notes
 from hippo.lab.reporting.latex import symbols, tex
 from hippo.lab.reporting.notes import describe_data, essential_notes, page_title, table_notes
 from hippo.lab.reporting.overview import format_page
@@ -33,8 +34,10 @@ def write_table(results: Results, out: Path) -> None:
 
 
 def format_table(results: Results) -> str:
-    """Return the table as a Markdown page: a section per variant, a line per model, then notes."""
+    """Return the table as a Markdown page: claims, a section per variant, a line per model, then notes."""
     page, before = [f"# {page_title(results)}", ""], None
+    if results.claims:
+        page += ["## Claims", "", *map(bullet, claim_notes(results)), ""]
     for section in format_page(results):
         if section.variant != before or not section.variant:
             page += [f"## {section.label}", ""]

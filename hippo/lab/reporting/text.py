@@ -15,6 +15,11 @@ def wrap(note: str) -> str:
     return fill(note, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
+def indent(note: str) -> str:
+    """Return a note that stands below a line that it belongs to."""
+    return fill(note, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
 def markdown_table(headers: list[str], lines: list[list[str]], alignment: list[str]) -> str:
     """Return a Markdown table whose columns are as narrow as their content.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from hippo.lab.plan.experiment import Experiment
+from hippo.lab.results.claims import Claim, check_claims
 from hippo.lab.results.outcomes import collect_outcomes
 from hippo.lab.results.progress import Progress, read_progress
 from hippo.lab.results.significance import collect_scores
@@ -34,6 +35,8 @@ class Results:
         One line per variant, model and value of a sweep (`sweeps.collect_curve`); empty without a sweep.
     choices : tuple of Choice
         Settings that the experiment file says a sweep has chosen.
+    claims : tuple of Claim
+        Claims of the experiment file with their verdicts (`claims.check_claims`).
     """
 
     experiment: Experiment
@@ -43,6 +46,7 @@ class Results:
     scores: pd.DataFrame
     curve: pd.DataFrame
     choices: tuple[Choice, ...]
+    claims: tuple[Claim, ...]
 
     def select(self, variant: str, model: str) -> pd.DataFrame:
         """Return the outcomes of all seeds of one variant and model."""
@@ -96,4 +100,5 @@ def collect_results(experiment: Experiment, trials: Path) -> Results:
         scores=collect_scores(experiment, outcomes),
         curve=collect_curve(experiment, outcomes) if experiment.spec.sweep else pd.DataFrame(),
         choices=collect_choices(experiment, trials),
+        claims=check_claims(experiment, outcomes),
     )

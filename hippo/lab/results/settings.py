@@ -5,7 +5,7 @@ from contextlib import suppress
 from hippo.config import ConfigError
 from hippo.lab.plan.trial_spec import TrialSpec, rename_first_release_keys
 
-IRRELEVANT = ("threads", "sweep")  # no number of a trial depends on them
+IRRELEVANT = ("threads", "sweep", "keep_model")  # no number of a trial depends on them
 
 
 def trial_differences(one: dict, other: dict) -> dict[str, tuple]:

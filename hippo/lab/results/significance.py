@@ -109,3 +109,29 @@ def critical_difference(models: int, pairs: int) -> float:
 
     q = studentized_range.ppf(0.95, models, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(models * (models + 1) / (6 * pairs)))
+
+
+def rank_agreement(cells: pd.DataFrame, metric: str) -> list[tuple[str, float, int]]:
+    """Compare the order of the models with the paper's in each variant.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Statistics of every number (`verdicts.collect_cells`).
+    metric : str
+        The score.
+
+    Returns
+    -------
+    list of (variant, tau, models)
+        Kendall's tau-b, 1 for the same order and -1 for the reverse, over the models for which both have a number;
+        only variants with three or more of them.
+    """
+    from scipy.stats import kendalltau
+
+    found = []
+    both = cells[(cells["metric"] == metric) & cells["mean"].notna() & cells["paper"].notna()]
+    for variant, own in both.groupby("variant", sort=False):
+        if len(own) > 2:
+            found.append((variant, float(kendalltau(own["mean"], own["paper"].astype(float)).statistic), len(own)))
+    return found

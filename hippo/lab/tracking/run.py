@@ -18,6 +18,7 @@ from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
 from hippo.lab.tracking.address import is_server, tracking_uri
 from hippo.lab.tracking.delivery import RETRY_FRACTION, RETRY_SECONDS, Delivery, to_metrics
+from hippo.lab.tracking.tags import source_tags
 from hippo.lab.trials.outcome import has_outcome, is_substitute, read_json
 from hippo.lab.trials.process import is_alive, this_process
 from hippo.lab.trials.provenance import git_commit
@@ -25,6 +26,7 @@ from hippo.lab.trials.provenance import git_commit
 log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"  # id of a run that no file names
+MODEL = "model.pt"  # `hippo.nn.model_file.FILE`, which imports torch
 SMALL = 10_000_000  # bytes; larger files of a trial's folder are not uploaded as artifacts
 
 
@@ -201,8 +203,12 @@ class TrackedRun:
                 final = [Metric(f"final/{m.key}", m.value, m.timestamp, 0) for m in to_metrics(numbers, 0)]
                 self.client.log_batch(self.id, metrics=final, tags=[RunTag("outcome", metrics["status"])])
             for path in sorted(self.folder.iterdir()):
-                if path.is_file() and not path.name.startswith(".") and path.stat().st_size < SMALL:
+                if _is_artifact(path):
                     self.client.log_artifact(self.id, str(path))
+            if (self.folder / MODEL).exists():
+                from hippo.lab.tracking.models import log_kept_model  # imports torch, which other trials may not need
+
+                log_kept_model(self.client, self.client.get_run(self.id), self.trial, self.folder)
             ended = self._began + int(1000 * metrics["seconds"]) if self._is_import else None
             self.client.set_terminated(self.id, "FINISHED", end_time=ended)
 
@@ -318,6 +324,7 @@ class TrackedRun:
             "seed": str(trial.seed),
             "data": "substitute" if is_substitute(self.data) else "real",
             "commit": self.commit,
+            **source_tags(self.commit),
             **{key: str(value) for key, value in self._process.items()},
             **(more or {}),
         }
@@ -347,7 +354,7 @@ class TrackedRun:
             source_type="local",
             source=self.data["source"],
         )
-        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", trial.task)])]
+        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
         try:
             self.client.log_inputs(self.id, inputs)
         except store.STORE_ERRORS:  # another trial created the same dataset at the same time; now it exists
@@ -371,6 +378,12 @@ def run_in_folder(folder: Path) -> str:
     """Return the id of the run that the files of a trial's folder name; UNKNOWN if they name none."""
     names = (read_json(folder / file).get("run_id") for file in ("metrics.json", "outcome.json", "run.json"))
     return next((name for name in names if name), UNKNOWN)
+
+
+def _is_artifact(path: Path) -> bool:
+    """Whether a file of a trial's folder is uploaded as it is; the kept model is logged as a model."""
+    hidden = path.name.startswith(".") or path.name == MODEL
+    return path.is_file() and not hidden and path.stat().st_size < SMALL
 
 
 def _is_superseded(run: Run) -> bool:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hippo.config import ConfigError
 from hippo.lab.tracking.address import EMBEDDED, is_server, tracking_uri
 from hippo.lab.tracking.network_disk import network_disk
+from hippo.lab.tracking.tags import EXPERIMENT_TAGS
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,9 @@ def experiment_id(client: MlflowClient, name: str) -> str:
     """Return the id of an MLflow experiment, which is created if absent and restored if it was deleted."""
     found = client.get_experiment_by_name(name)
     if found and found.lifecycle_stage == LifecycleStage.ACTIVE:
+        for key, value in EXPERIMENT_TAGS.items():
+            if key not in found.tags:  # of a version that did not set it
+                client.set_experiment_tag(found.experiment_id, key, value)
         return found.experiment_id
     with _creation_lock():
         return _restore(client, found) if found else _create(client, name)
@@ -138,7 +142,7 @@ def _restore(client: MlflowClient, deleted: Experiment) -> str:
 def _create(client: MlflowClient, name: str) -> str:
     """Create an experiment."""
     try:
-        created = client.create_experiment(name)
+        created = client.create_experiment(name, tags=EXPERIMENT_TAGS)
     except MlflowException:  # another process created it in the meantime
         if found := client.get_experiment_by_name(name):
             return found.experiment_id

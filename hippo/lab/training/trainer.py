@@ -19,6 +19,7 @@ from hippo.lab.plan.task import Task
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.batches import Batch, Batches
 from hippo.lab.training.evaluation import evaluate, sampling_rate
+from hippo.lab.training.kept_model import keep_model
 from hippo.lab.training.objectives import Tally, find_objective
 from hippo.lab.training.optimization import Optimization
 from hippo.nn.backbone import engine_options
@@ -48,12 +49,16 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
         The outcome: status, parameters, device, epochs, best_epoch, and the scores. `test_…` is read at the epoch of
         the best validation score, `last_test_…` at the last epoch. Parts other than train, validation and test are
         scored once, at the end, with the weights of the best epoch. A loss that is not finite, or a cell that raises
-        `Diverged`, ends the trial with the status `diverged` and the counters of that epoch.
+        `Diverged`, ends the trial with the status `diverged` and the counters of that epoch. A finished trial with
+        ``keep_model: best`` also writes model.pt.
     """
     trainer = Trainer(trial, dataset)
     if saved := recorder.resume():
         trainer.load_state_dict(saved)
-    return trainer.run(recorder)
+    outcome = trainer.run(recorder)
+    if trainer.keeps_model and outcome["status"] == "finished":
+        keep_model(recorder.folder, trial, dataset, trainer.model, trainer.best_weights, outcome)
+    return outcome
 
 
 class Trainer:
@@ -69,6 +74,7 @@ class Trainer:
 
     def __init__(self, trial: TrialSpec, dataset: Dataset):
         self.name, self.training = trial.name, trial.training
+        self.keeps_model = trial.keep_model == "best"
         self.task: Task = registry.find("tasks", trial.task, trial.name)
         self.device = resolve_device(self.training.device)
         initial, order = seeds(trial)
@@ -214,7 +220,7 @@ class Trainer:
         if score > self.best:
             self.best = score
             self.outcome |= {"best_epoch": self.epoch, **held_out}
-            if self.others:
+            if self.others or self.keeps_model:
                 self.best_weights = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.outcome |= {f"last_{key}": value for key, value in held_out.items()}
 

@@ -1,9 +1,6 @@
 """The report: its content, cell by cell, and its layout in a browser."""
 
-import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -13,21 +10,18 @@ from hippo.lab.plan.experiments import find_experiment
 from hippo.lab.reporting.figure import find_figure, plot_figure
 from hippo.lab.reporting.report import write_report
 from hippo.lab.results.results import collect_results
+from tests.browser import NEEDS_BROWSER, run_page
 from tests.lab.outcomes import finish, finish_all, write_experiment
 
-CHROMIUM = shutil.which("chromium")
-QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --dump-dom".split()
-QUIET += "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=5000".split()
-QUIET += ["--host-resolver-rules=MAP * ~NOTFOUND"]
 WIDE = {key: {"label": f"variant {key}"} for key in "ab"}
-MEASURE = """<script>
+MEASURE = """
 document.querySelectorAll("details").forEach(block => block.open = true);
 parent.postMessage(JSON.stringify({
   width: innerWidth, page: document.documentElement.scrollWidth,
   boxes: [...document.querySelectorAll(".scroll")].map(box => [box.clientWidth, box.scrollWidth]),
   pictures: [...document.images].map(picture => picture.naturalWidth),
 }), "*");
-</script></body>"""
+"""
 
 
 @pytest.fixture(scope="module")
@@ -188,24 +182,10 @@ def test_a_sweep_and_a_table_without_trials_have_their_sections(tmp_path):
     assert sections["rates"]["table"] == [[["model", "0.001", "0.01"], *missing]]
 
 
-def browse(page, width: int, folder) -> tuple[dict, str]:
-    """What a script in the page measured in a frame of `width`, and what the browser wrote to its console."""
-    copy = folder / "page.html"
-    copy.write_text(page.read_text().replace("</body>", MEASURE))
-    (folder / "frame.html").write_text(
-        "<!doctype html><script>onmessage = message => document.title = message.data</script>"
-        f'<iframe src="page.html" width="{width}" height="800" style="border:0"></iframe>'
-    )
-    where = [f"--user-data-dir={folder / 'user'}", "--window-size=1400,900", f"file://{folder}/frame.html"]
-    done = subprocess.run([CHROMIUM, *QUIET, *where], capture_output=True, text=True, timeout=120)
-    title = re.search(r"<title>(.*?)</title>", done.stdout).group(1)
-    return json.loads(title), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: install Debian's package of that name")
+@NEEDS_BROWSER
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_shows_it_without_a_request_and_wide_tables_scroll_in_their_box(page, width, tmp_path):
-    seen, console = browse(page, width, tmp_path)
+    seen, console = run_page(page.read_text(), MEASURE, tmp_path, width)
     assert not console  # a refused request or an error of a script would be written there
     assert seen["width"] == width and seen["page"] <= width
     assert all(size > 0 for size in seen["pictures"]) and len(seen["pictures"]) == 3
@@ -213,8 +193,7 @@ def test_a_browser_shows_it_without_a_request_and_wide_tables_scroll_in_their_bo
         assert any(inner > outer for outer, inner in seen["boxes"])
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium: install Debian's package of that name")
+@NEEDS_BROWSER
 def test_the_browser_reports_a_request(page, tmp_path):
-    asking = tmp_path / "asking.html"
-    asking.write_text(page.read_text().replace("<main>", '<main><img src="http://example.org/x.png">'))
-    assert "example.org" in browse(asking, 1280, tmp_path)[1]
+    asking = page.read_text().replace("<main>", '<main><img src="http://example.org/x.png">')
+    assert "example.org" in run_page(asking, MEASURE, tmp_path)[1]

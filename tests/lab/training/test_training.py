@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from baselines.gru import GRUCell
 from hippo import kernels
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
@@ -18,6 +17,7 @@ from hippo.lab.training import trainer as training
 from hippo.lab.training.batches import Batches
 from hippo.nn import build_model
 from hippo.nn.divergence import Diverged
+from hippo_baselines.gru import GRUCell
 from tests.lab.recorders import Rows, Stopped
 from tests.lab.training.trials import make_trial, separable_dataset
 
@@ -94,7 +94,7 @@ def test_a_solver_failure_is_divergence_with_its_reason(dataset, monkeypatch):
     def fail(*_, **__):
         raise Diverged("underflow in dt at step 3")
 
-    monkeypatch.setattr("baselines.gru.GRUCell.forward", fail)
+    monkeypatch.setattr("hippo_baselines.gru.GRUCell.forward", fail)
     outcome, rows = run(dataset)
     assert outcome["status"] == "diverged" and outcome["epochs"] == 1
     assert outcome["reason"] == "underflow in dt at step 3"

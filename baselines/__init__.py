@@ -1,1 +1,0 @@
-"""The methods that HiPPO is compared with, one file per method."""
