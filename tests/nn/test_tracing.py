@@ -85,6 +85,15 @@ def test_a_compiled_program_refuses_a_batch_of_two_kinds():
 # -- torch.export -------------------------------------------------------------------------------------------------
 
 
+def test_an_exported_layer_carries_its_state():
+    layer, inputs = HiPPOLayer(3, 8, batch_first=True), torch.randn(4, 20, 3)
+    state = layer(inputs)[1]
+    program = torch.export.export(layer, (inputs, state)).module()
+    for got, want in zip(program(inputs, state)[1], layer(inputs, state)[1], strict=True):
+        torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.slow
 def test_an_exported_layer_runs_in_another_process(tmp_path):
     """Shapes are dynamic, and the state is carried: the other process imports no cell by itself."""
     layer, inputs = HiPPOLayer(3, 8, cell="legs", order=5, batch_first=True), torch.randn(4, 20, 3)
