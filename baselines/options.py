@@ -135,9 +135,9 @@ class MiniRocket(ClassifierOptions):
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
         """Build a pipeline of `MiniRocketFeatures` and `RidgeClassifierCV`."""
         from baselines.minirocket import MiniRocketFeatures
-        from hippo.estimators import ridge
+        from hippo.estimators.ridge import ridge_classifier
 
-        return ridge(MiniRocketFeatures(self.kernels, seed))
+        return ridge_classifier(MiniRocketFeatures(self.kernels, seed))
 
 
 class GRUD(ModelOptions):
