@@ -91,6 +91,7 @@ class HiPPOForecaster(BaseForecaster):
         self.order, self.measure, self.dynamics = order, measure, dynamics
         self.theta, self.discretization, self.alpha = theta, discretization, alpha
         super().__init__()
+        self._y = self._X = None  # where sktime puts the data, if its configuration asks to remember it
 
     def _fit(self, y: pd.DataFrame, X=None, fh=None):
         """Read the series and fit the regressions."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 
@@ -42,8 +43,8 @@ class MemoryBank:
         theta: float | Sequence[float] | None = None,
         discretization: str | float | None = None,
     ):
-        several = not (theta is None or isinstance(theta, Real | str))
-        self.thetas = list(theta) if several else [theta]  # type: ignore[arg-type]
+        single = theta is None or isinstance(theta, Real | str)  # a string is refused below
+        self.thetas: list[Any] = [theta] if single else list(cast("Sequence[float]", theta))
         if not self.thetas:
             raise ValueError("theta is an empty sequence; give one window length or more, or None")
         self.scale_invariant = check_dynamics(measure, dynamics) == SCALE_INVARIANT
@@ -51,7 +52,7 @@ class MemoryBank:
             if length is None and not self.scale_invariant:
                 length = 1.0  # each sequence gives its own; the other arguments are checked
             MemorySettings(measure, order, dynamics, length, discretization)
-        self._arguments = {
+        self._arguments: dict[str, Any] = {
             "measure": measure,
             "order": order,
             "dynamics": dynamics,

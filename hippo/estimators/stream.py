@@ -109,7 +109,7 @@ class HiPPOStreamTransformer(Transformer):
         dict
             Coefficients by name: feature, measure with its window length, number of the coefficient.
         """
-        features = {}
+        features: dict[str, float] = {}
         for name, memories in self.memories.items():
             values = [value for memory in memories for value in memory.coefficients.tolist()]
             features.update(zip(self._bank.names([name]), values, strict=True))

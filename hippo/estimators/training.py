@@ -90,7 +90,7 @@ def fit(estimator, arrays: np.ndarray | list[np.ndarray], targets: np.ndarray, c
         training=training,
         threads=torch.get_num_threads(),
     )
-    _train(estimator, trial, dataset)
+    _train(estimator, trial, dataset, resolve_device(training.device))
 
 
 def answer(estimator, arrays: np.ndarray | list[np.ndarray]) -> np.ndarray:
@@ -180,9 +180,9 @@ def _standardization(estimator, arrays: list[np.ndarray]) -> Standardization:
     return Standardization.of(steps)
 
 
-def _train(estimator, trial: TrialSpec, dataset: Dataset) -> None:
+def _train(estimator, trial: TrialSpec, dataset: Dataset, device: torch.device) -> None:
     """Run the training of a trial; store weights and history in the estimator."""
-    device, best = resolve_device(trial.training.device), BestWeights()
+    best = BestWeights()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = Trainer(trial, dataset, progress=bool(estimator.verbose))
         outcome = trainer.run(best)
@@ -208,7 +208,7 @@ class BestWeights:
         Number of their epoch.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.weights: dict[str, np.ndarray] | None = None
         self.best_epoch: int | None = None

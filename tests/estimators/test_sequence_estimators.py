@@ -84,7 +84,7 @@ def test_padding_changes_no_prediction():
 def test_times_reach_the_model():
     """The index in other units of time changes what a model that reads times as a channel receives."""
     X, labels = waves(20, 12)
-    panel = [pd.DataFrame(one.T, index=np.arange(12.0)) for one in X]
+    panel = [pd.DataFrame(one.T, index=np.arange(12)) for one in X]
     slower = [frame.set_index(frame.index * 3) for frame in panel]
     fitted = classifier(epochs=2, timestamps="index").fit(panel, labels)
     assert fitted.network().timestamps and fitted.network().input_size == 1
