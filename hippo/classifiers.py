@@ -48,7 +48,8 @@ class LegSRidge(ClassifierOptions):
     order: PositiveInt = Field(32, description="Coefficients of each channel.")
 
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
-        """Return a pipeline of `LegSFeatures` and `RidgeClassifierCV`; nothing in it is random."""
-        from hippo.estimators import LegSFeatures, ridge
+        """Return a pipeline of `HiPPOFeatures` and `RidgeClassifierCV`; nothing in it is random."""
+        from hippo.estimators.features import HiPPOFeatures
+        from hippo.estimators.ridge import ridge_classifier
 
-        return ridge(LegSFeatures(self.order, timestamps))
+        return ridge_classifier(HiPPOFeatures(self.order, timestamps=timestamps, layout="channels_last"))

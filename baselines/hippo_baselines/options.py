@@ -136,10 +136,10 @@ class MiniRocket(ClassifierOptions):
     def classifier(self, seed: int, timestamps: bool) -> "ClassifierMixin":
         """Build a pipeline of `MiniRocketFeatures` and `RidgeClassifierCV`."""
         require_extra("lab", "sktime", "numba", needed_by="the classifier minirocket")
-        from hippo.estimators import ridge
+        from hippo.estimators.ridge import ridge_classifier
         from hippo_baselines.minirocket import MiniRocketFeatures
 
-        return ridge(MiniRocketFeatures(self.kernels, seed))
+        return ridge_classifier(MiniRocketFeatures(self.kernels, seed))
 
 
 class GRUD(ModelOptions):

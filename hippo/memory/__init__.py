@@ -15,6 +15,7 @@ True
 """
 
 from hippo.memory.online import OnlineMemory
-from hippo.memory.projection import project, reconstruct
+from hippo.memory.projection import project
+from hippo.memory.reconstruction import reconstruct
 
 __all__ = ["OnlineMemory", "project", "reconstruct"]

@@ -7,9 +7,10 @@ import numpy as np
 from hippo.kernels import LEAST_STEP_RATIO, first_nonfinite
 from hippo.kernels.arrays import is_tensor
 from hippo.memory.arrays import check_allocation, float_dtype, index_text, on_device, real_array
-from hippo.memory.settings import MemorySettings
+from hippo.memory.reconstruction import reconstruct
+from hippo.memory.settings import MemorySettings, rename_settings
 from hippo.operators.checks import check_integer
-from hippo.operators.dynamics import TimeInvariant, default_dynamics
+from hippo.operators.dynamics import TimeInvariant
 from hippo.propagation import BlockPropagator, LegSPropagator, block_propagator
 
 SAVED_SETTINGS = ("measure", "order", "dynamics", "theta", "discretization", "batch", "seed")
@@ -175,6 +176,43 @@ class OnlineMemory:
         state = self._zeros(dtype) if self._state is None else self._state.astype(dtype)
         return on_device(state if self.batch is not None else state[0], self._device)
 
+    def reconstruct(self, points=100, *, span: float = 1.0) -> Any:
+        """Return the past that the coefficients represent.
+
+        Parameters
+        ----------
+        points, span
+            As in `hippo.reconstruct`.
+
+        Returns
+        -------
+        ndarray or torch.Tensor, shape (P,), or (batch, P)
+            Of the kind and on the device of the last chunk.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `hippo.reconstruct`.
+
+        Examples
+        --------
+        >>> OnlineMemory("legs", order=8).update(np.full(100, 3.0)).reconstruct(points=[0.0, 0.5, 1.0]).round(6)
+        array([3., 3., 3.])
+        """
+        return reconstruct(self.coefficients, self.measure, points, dynamics=self.dynamics, span=span)
+
+    def reset(self) -> "OnlineMemory":
+        """Forget all input. The memory is then as its constructor made it.
+
+        Returns
+        -------
+        OnlineMemory
+            The memory itself.
+        """
+        self.dtype = self._chosen_dtype
+        self.samples, self._time, self._device, self._state, self._propagator = 0, None, None, None, None
+        return self
+
     def state_dict(self) -> dict:
         """Return all that `load_state_dict` needs to continue from this state.
 
@@ -213,7 +251,7 @@ class OnlineMemory:
         own = {**self.state_dict()["settings"], "dtype": self._chosen_dtype and self._chosen_dtype.name}
         if missing := {"settings", "samples", "state", "time"} - set(saved):
             raise ValueError(f"the saved memory lacks {', '.join(sorted(missing))}")
-        settings = _renamed(saved["settings"])
+        settings = rename_settings(saved["settings"])
         if missing := set(own) - set(settings):
             raise ValueError(f"the saved memory lacks {', '.join(sorted(missing))}")
         for key, value in own.items():
@@ -353,14 +391,3 @@ class OnlineMemory:
             )
         # Of inputs at equal times only the first counts, also at time 0, where the ratio would be 0/0.
         return times[..., -1:].copy(), np.divide(elapsed, times, out=np.zeros(times.shape), where=elapsed > 0)
-
-
-def _renamed(settings: dict) -> dict:
-    """Saved settings with the names of this version; earlier ones had `method` and no `dynamics`."""
-    if "method" not in settings:
-        return settings
-    settings = dict(settings)
-    settings.setdefault("discretization", settings.pop("method"))
-    if "dynamics" not in settings and "measure" in settings:
-        settings["dynamics"] = default_dynamics(settings["measure"])
-    return settings

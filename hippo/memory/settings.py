@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hippo.operators.checks import check_integer, check_positive
 from hippo.operators.discretization import discretization_alpha
-from hippo.operators.dynamics import SCALE_INVARIANT, TIME_INVARIANT, check_dynamics
+from hippo.operators.dynamics import SCALE_INVARIANT, TIME_INVARIANT, check_dynamics, default_dynamics
 from hippo.operators.measures import check_order
 
 
@@ -77,3 +77,14 @@ class MemorySettings:
                 f"measure {self.measure!r} needs theta, the length of its window or time constant in samples"
             )
         return theta
+
+
+def rename_settings(settings: dict) -> dict:
+    """Return saved settings with the names of this version; earlier ones had `method` and no `dynamics`."""
+    if "method" not in settings:
+        return settings
+    settings = dict(settings)
+    settings.setdefault("discretization", settings.pop("method"))
+    if "dynamics" not in settings and "measure" in settings:
+        settings["dynamics"] = default_dynamics(settings["measure"])
+    return settings

@@ -299,3 +299,35 @@ def test_defaults_depend_on_the_dynamics():
     fading = OnlineMemory(dynamics="time-invariant", theta=9)
     assert (fading.theta, fading.discretization) == (9.0, "zoh")
     assert OnlineMemory("legt", theta=9).dynamics == "time-invariant"
+
+
+# -- reset and reconstruction -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("measure", ["legs", "legt"])
+def test_a_memory_that_was_reset_is_a_new_one(measure):
+    memory = memory_of(measure).update(torch.ones(7, dtype=torch.float32))
+    assert memory.reset() is memory
+    assert same(memory.state_dict(), memory_of(measure).state_dict())
+    assert same(memory.coefficients, np.zeros(4))  # neither a tensor nor float32 any more
+    assert same(memory.update(noise(30)).state_dict(), memory_of(measure).update(noise(30)).state_dict())
+
+
+def test_a_reset_memory_takes_timestamps_anew_and_keeps_its_dtype():
+    memory = OnlineMemory("legs", 4, dtype="float32").update([1.0, 2.0], [5.0, 6.0]).reset()
+    assert memory.dtype == np.float32
+    assert memory.update(noise(3)).samples == 3  # without timestamps
+
+
+@pytest.mark.parametrize("measure, dynamics", [("legs", None), ("legs", "time-invariant"), ("fout", None)])
+def test_a_memory_reconstructs_with_its_own_settings(measure, dynamics):
+    memory = memory_of(measure, dynamics=dynamics, batch=2).update(noise(2, 60))
+    expected = reconstruct(memory.coefficients, measure, 9, dynamics=dynamics, span=0.5)
+    assert same(memory.reconstruct(9, span=0.5), expected)
+    as_tensors = memory_of(measure, dynamics=dynamics).update(torch.ones(5)).reconstruct([0.0, 1.0])
+    assert as_tensors.dtype == torch.float32 and as_tensors.shape == (2,)
+
+
+def test_a_random_memory_has_nothing_to_reconstruct():
+    with pytest.raises(ValueError, match="'random' has no basis"):
+        OnlineMemory("random", 4, theta=5).update([1.0]).reconstruct()

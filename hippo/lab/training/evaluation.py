@@ -5,11 +5,39 @@ from contextlib import contextmanager
 
 import torch
 
-from hippo.lab.training.batches import Batches
+from hippo.lab.training.batches import Batch, Batches
 from hippo.lab.training.objectives import Objective, Tally
 
 BATCH_SIZE = 500  # samples, at most
 BATCH_STEPS = 1_000_000  # steps of all samples, at most
+
+
+@torch.no_grad()
+def predict(model: torch.nn.Module, batches: Batches) -> Iterator[tuple[Batch, torch.Tensor]]:
+    """Yield each batch of a part, in order, with the answers of a model to it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model; it is set to evaluation mode.
+    batches : Batches
+        The part.
+
+    Yields
+    ------
+    Batch, Tensor
+        The batch and the answers, on the device of the model, without a graph.
+
+    Raises
+    ------
+    Diverged
+        If a cell cannot compute its outputs.
+    """
+    model.eval()
+    size = min(BATCH_SIZE, max(1, BATCH_STEPS // batches.steps))
+    for samples in torch.arange(len(batches)).split(size):
+        batch = batches[samples]
+        yield batch, model(batch.inputs, times=batch.times, lengths=batch.lengths)
 
 
 @torch.no_grad()
@@ -41,12 +69,8 @@ def evaluate(
     Diverged
         If a cell cannot compute its outputs.
     """
-    model.eval()
     tally = Tally(objective)
-    size = min(BATCH_SIZE, max(1, BATCH_STEPS // batches.steps))
-    for samples in torch.arange(len(batches)).split(size):
-        batch = batches[samples]
-        answers = model(batch.inputs, times=batch.times, lengths=batch.lengths)
+    for batch, answers in predict(model, batches):
         answers, targets = objective.select(answers, batch.targets, batch.lengths)
         tally.add(objective.loss(answers, targets).item(), answers, targets)
         pause()

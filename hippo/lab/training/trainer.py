@@ -69,11 +69,13 @@ class Trainer:
     trial : TrialSpec
         A trial with training options.
     dataset : Dataset
-        Its prepared dataset.
+        Its prepared dataset. The part test may be missing; there are then no scores of it.
+    progress : bool, optional
+        Whether to show a progress bar; default: if the standard error is a terminal.
     """
 
-    def __init__(self, trial: TrialSpec, dataset: Dataset):
-        self.name, self.training = trial.name, trial.training
+    def __init__(self, trial: TrialSpec, dataset: Dataset, progress: bool | None = None):
+        self.name, self.training, self.progress = trial.name, trial.training, progress
         self.keeps_model = trial.keep_model == "best"
         self.task: Task = registry.find("tasks", trial.task, trial.name)
         self.device = resolve_device(self.training.device)
@@ -86,6 +88,7 @@ class Trainer:
         self.epoch, self.best, self.best_weights = 1, -math.inf, None
         self._load_epoch()
         self.ratios = trial.dataset.sampling_ratios() if getattr(trial.model_options, "known_rate", False) else None
+        self.held_out = tuple(part for part in HELD_OUT if part in dataset.parts)
         self.others = sorted(self.batches.keys() - {"train", *HELD_OUT})
         self.model = self._build_model(trial, dataset).to(self.device)
         self.optimization = Optimization(self.model, self.training, len(self.batches["train"]))
@@ -113,11 +116,12 @@ class Trainer:
     def run(self, recorder) -> dict:
         """Train to the end and return the outcome."""
         epochs = self.training.epochs
-        progress = tqdm(initial=self.epoch - 1, total=epochs, desc=self.name, unit="epoch", disable=None)
+        hidden = None if self.progress is None else not self.progress
+        progress = tqdm(initial=self.epoch - 1, total=epochs, desc=self.name, unit="epoch", disable=hidden)
         while self.epoch <= epochs and not self._stops_early():
             row = self._run_epoch(recorder)
             recorder.epoch(row)
-            losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", *HELD_OUT)}
+            losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", *self.held_out)}
             if not_finite := [part for part, loss in losses.items() if not math.isfinite(loss)]:
                 reason = {"reason": f"the {not_finite[0]} loss is not finite", "precision": self.precision}
                 return {**reason, **self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
@@ -168,7 +172,7 @@ class Trainer:
                 recorder.pause(lambda: {**self.state_dict(), "counts": counts})
 
             if math.isfinite(row["train_loss"]):
-                for part in HELD_OUT:
+                for part in self.held_out:
                     row |= self._evaluate(part, pause)
         except Diverged as error:
             row.setdefault("train_loss", math.nan)
