@@ -46,7 +46,7 @@ hippo() {
 def experiment(trials: int) -> dict:
     """An experiment file with at least `trials` trials of one table."""
     content = yaml.safe_load((ROOT / "config/experiments/timescale.yaml").read_text())
-    del content["paper"]
+    del content["paper"], content["claims"]
     speeds = {f"speed{n}": {"label": f"speed {n}", "dataset": {"eval_hz": n / 10}} for n in range(1, 6)}
     sizes = {
         f"gru{n}": {"label": f"GRU {n}", "model": "gru", "hyperparameters": {"hidden_size": n}} for n in range(1, 11)

@@ -80,5 +80,5 @@ def pens(variants: tuple[str, ...] = ("100hz-to-200hz",), **keys) -> dict:
     content["variants"] = {variant: content["variants"][variant] for variant in variants}
     content["models"] = {"gru": {"label": "GRU"}}
     small = {"dataset": {"samples": 60}, "training": {"epochs": 1}, "hyperparameters": {"hidden_size": 8}}
-    del content["paper"]
+    del content["paper"], content["claims"]
     return content | {"scales": {"smoke": small, "quick": small}, "seeds": 1} | keys

@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from hippo.data.character_trajectories import CharacterTrajectories
 from hippo.data.sources import Sources
-from hippo.estimators import LegSFeatures, ridge
+from hippo.estimators import HiPPOFeatures, ridge_classifier
 
 dataset = CharacterTrajectories(train_hz=0.5, eval_hz=0.5, speeds=[0.5, 2.0]).build(Sources())
 train = dataset.parts["train"]
@@ -43,7 +43,7 @@ def samples(sequences):
 
 
 classifiers = {
-    "LegS coefficients": ridge(LegSFeatures(order=16)),
+    "LegS coefficients": ridge_classifier(HiPPOFeatures(order=16, layout="channels_last")),
     "samples": make_pipeline(
         FunctionTransformer(samples),
         StandardScaler(),

@@ -33,6 +33,7 @@ def shrink(workspace: Workspace) -> None:
         content = workspace.read_experiment(name)
         content["scales"]["smoke"]["dataset"] = options
         if name != "reconstruction":
+            del content["claims"]  # they are of models that are removed
             paper, scales = content["paper"]["values"], content["scales"].values()
             for models in (content["models"], *paper.values(), *(scale.get("models", {}) for scale in scales)):
                 for model in set(models) - set(MODELS):
