@@ -25,10 +25,8 @@ SMALLER = {
 
 def shrink(workspace: Workspace) -> None:
     """One seed and little data: seconds per trial, with every part of the machinery."""
-    workspace.remove_experiments(*EXPERIMENTS, "sweep_order")
-    content = workspace.read_experiment("sweep_order")
-    content["sweep"]["values"] = content["sweep"]["values"][:2]
-    workspace.write_experiment("sweep_order", content)
+    sweeps = [path.stem for path in workspace.folder.glob("config/experiments/sweep_*.yaml")]  # a table may name one
+    workspace.remove_experiments(*EXPERIMENTS, *sweeps)
     for name, options in SMALLER.items():
         content = workspace.read_experiment(name)
         content["scales"]["smoke"]["dataset"] = options
