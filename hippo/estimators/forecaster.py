@@ -101,8 +101,6 @@ class HiPPOForecaster(BaseForecaster):
         if self.alpha is not None and not self.alpha > 0:
             raise ValueError(f"alpha must be positive, or None to choose it, got {self.alpha!r}")
         steps = self._steps(fh)
-        if min(steps) < 1:
-            raise ValueError(f"fh holds steps {[s for s in steps if s < 1]} in the sample; it must be after its end")
         variables = y.shape[1]
         self._memories = bank.memories(batch=variables, dtype=np.float64)
         self._moments = {step: RidgeMoments(variables * (1 + bank.features), variables) for step in steps}

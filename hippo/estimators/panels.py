@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from hippo.config import closest
+from hippo.errors import closest
 from hippo.estimators.features import HiPPOFeatures
 
 INNER_MTYPES = ["df-list", "numpy3D"]

@@ -21,3 +21,17 @@ class ScikitLearnMixin:
 
     def __sklearn_clone__(self: Any):
         return self.clone()  # keeps the configuration too
+
+    def reset(self: Any):
+        """Return to the state after construction, as every estimator of sktime does at the start of `fit`.
+
+        Returns
+        -------
+        BaseObject
+            The estimator itself.
+        """
+        # What scikit-learn attaches to a step while a pipeline fits it, and removes afterwards.
+        attached = {key: value for key, value in vars(self).items() if key == "_parent_callback_ctx"}
+        super().reset()  # type: ignore[misc]
+        vars(self).update(attached)
+        return self

@@ -81,7 +81,6 @@ def test_dates_and_steps_are_kept():
 @pytest.mark.parametrize(
     "options, fh, message",
     [
-        ({}, [0, 1], r"fh holds steps \[0\] in the sample"),
         ({"alpha": 0}, [1], "alpha must be positive"),
         ({"measure": "legs", "theta": 5}, [1], "it has no theta"),
     ],

@@ -7,6 +7,18 @@ import pytest
 
 import hippo.estimators
 
+BLOCK = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Block(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] == {package!r}:
+            raise ModuleNotFoundError("not installed", name=name)
+
+sys.meta_path.insert(0, Block())
+"""
+
 
 def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -41,5 +53,5 @@ def test_the_scikit_learn_transformer_imports_no_other_framework():
     ],
 )
 def test_a_missing_package_is_named_with_the_extra_that_installs_it(name, package, extra):
-    done = run(f"import sys; sys.modules[{package!r}] = None; from hippo.estimators import {name}")
+    done = run(BLOCK.format(package=package) + f"from hippo.estimators import {name}")
     assert done.returncode == 1 and f"{name} needs {package}: pip install 'hippo-lab[{extra}]'" in done.stderr
