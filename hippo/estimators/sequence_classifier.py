@@ -1,10 +1,13 @@
 """sktime classifier: a registered model, trained by the trainer of the laboratory."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy.special import softmax
 from sktime.classification.base import BaseClassifier
 
 from hippo.estimators import training
+from hippo.estimators.from_trial import restore
 from hippo.estimators.panels import SEQUENCE_TAGS, sequences
 from hippo.estimators.scikit_learn import ScikitLearnMixin
 from hippo.nn.sequence import SequenceModel
@@ -95,6 +98,30 @@ class SequenceClassifier(ScikitLearnMixin, BaseClassifier):
         self.standardize, self.timestamps = standardize, timestamps
         self.device, self.verbose, self.random_state = device, verbose, random_state
         super().__init__()
+
+    @classmethod
+    def from_trial(cls, place: Path | str, device: str = "auto") -> "SequenceClassifier":
+        """Return a fitted classifier with the model that a trial of the laboratory kept.
+
+        Parameters
+        ----------
+        place : Path or str
+            Folder of a trial that was trained with ``keep_model: best``, or its model.pt.
+        device : str, default "auto"
+            Where the classifier computes.
+
+        Returns
+        -------
+        SequenceClassifier
+            Its series are those of the prepared dataset: unscaled, (samples, channels, length), with times as the last
+            channel if the model reads them. Its classes are the numbers from 0.
+
+        Raises
+        ------
+        ConfigError
+            If the trial kept no model, or the model does not classify sequences of numbers.
+        """
+        return restore(cls, place, device)
 
     def _fit(self, X, y):
         """Train the model."""
