@@ -144,13 +144,13 @@ def claims(experiments, scales):
 
     Without arguments, of all experiments.
     """
-    from hippo.lab.plan.experiments import FOLDER as EXPERIMENTS
+    from hippo.lab.plan.experiments import experiment_files
     from hippo.lab.reporting.claims import format_claims
 
-    names = experiments or [str(path) for path in sorted(EXPERIMENTS.glob("*.yaml"))]
+    names = experiments or [str(path) for path in experiment_files()]
     found = [[collect(name, scale, None) for scale in scales] for name in names]
     if not any(results[0].claims for results in found):
-        raise ConfigError(f"no claim in {', '.join(experiments) or EXPERIMENTS}; state one under the key 'claims'")
+        raise ConfigError(f"no claim in {', '.join(names)}; state one under the key 'claims'")
     click.echo(format_claims(found))
 
 

@@ -30,7 +30,9 @@ def restore(kind: type, place: Path | str, device: str):
         If the trial kept no model, or the model does not classify sequences of numbers.
     """
     model, metadata = load_model(place)
-    if metadata.get("classes") is None or metadata["return_sequence"]:
+    if not {"settings", "example", "input_scale"} <= metadata.keys():
+        raise ConfigError(f"{place}: not the model of a trial; hippo.nn.load_model loads it")
+    if metadata["classes"] is None or metadata["return_sequence"]:
         raise ConfigError(f"{place}: this model does not classify sequences")
     if metadata["vocabulary"] is not None or metadata["documents"] != 1 or metadata["missing_values"]:
         raise ConfigError(f"{place}: this model reads tokens, pairs or missing values; series of sktime hold numbers")

@@ -90,5 +90,7 @@ class MemoryBank:
     def names(self, channels: Iterable[str]) -> np.ndarray:
         """Return the names of the coefficients of channels with the given names, in the order of `coefficients`."""
         measure, order = self._arguments["measure"], self._arguments["order"]
-        windows = [f"{measure}{'' if theta is None else format(theta, 'g')}" for theta in self.thetas]
+        windows = [
+            f"{measure}{'' if theta is None else repr(float(theta)).removesuffix('.0')}" for theta in self.thetas
+        ]
         return np.array([f"{c}_{w}_{n}" for c in channels for w in windows for n in range(order)], dtype=object)

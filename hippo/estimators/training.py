@@ -153,18 +153,28 @@ def split(targets: np.ndarray, fraction: float, classes: int | None, seed: int) 
 
 
 def pack(estimator, arrays: list[np.ndarray], targets: np.ndarray) -> Part:
-    """Return sequences (length, channels) as one part: standardized, padded, with times and true lengths."""
+    """Return sequences (length, channels) as one part: standardized, padded, with times and true lengths.
+
+    Raises
+    ------
+    ValueError
+        If a number is too large for float32, or times that differ are equal in float32.
+    """
     lengths = np.array([len(array) for array in arrays])
     times = None
     if estimator.timestamps is not None:
         times = np.zeros((len(arrays), lengths.max()), np.float32)
         for row, array in zip(times, arrays, strict=True):
             row[: len(array)] = array[:, -1]
+            if (np.diff(array[:, -1]) > 0)[np.diff(row[: len(array)]) <= 0].any():
+                raise ValueError(f"times from {array[0, -1]:.17g} are equal in float32; subtract the start")
         arrays = [array[:, :-1] for array in arrays]
     inputs = np.zeros((len(arrays), lengths.max(), arrays[0].shape[1]), np.float32)
     known = estimator.standardization_
     for row, array in zip(inputs, arrays, strict=True):
         row[: len(array)] = (array - known.mean) / known.scale
+    if not np.isfinite(inputs).all() or not np.isfinite(known.scale).all():
+        raise ValueError("the series hold numbers that are too large for the float32 numbers of the model")
     padded = (lengths < lengths.max()).any()
     return Part(inputs, targets, times, lengths.astype(np.int64) if padded else None)
 

@@ -19,7 +19,12 @@ from hippo.nn.sequence import SequenceModel
 FILE = "model.pt"  # in the folder of a trial
 FORMAT = 1
 
-DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+KEYS = {"format", "model", "options", "arguments", "engine", "metadata", "weights", "digest"}
+# What reading a damaged file raises.
+DAMAGE = (
+    *(RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError, OSError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
 
 
 def save_model(
@@ -132,8 +137,11 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; a trial keeps its model if its experiment file has keep_model: best")
     try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"its part {damaged} does not match its checksum")
         content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        if not isinstance(content, dict) or content.get("format") != FORMAT or content.keys() != KEYS:
             raise ValueError(f"expected a model in the format {FORMAT} of hippo.nn.save_model")
         if content["digest"] != _digest(content["weights"]):
             raise ValueError("the weights do not match their digest")

@@ -38,10 +38,10 @@ def test_a_classifier_has_the_answers_of_the_trial(tmp_path, timestamps):
     assert all(torch.equal(value, again[key]) for key, value in model.state_dict().items())
 
 
-def test_a_model_that_classifies_no_series_is_refused(tmp_path):
+def test_a_model_of_no_trial_is_refused(tmp_path):
     model = build_model("gru", input_size=1, output_size=1, hidden_size=4)
     save_model(tmp_path / "model.pt", model, "gru", {"classes": None})
-    with pytest.raises(ConfigError, match="does not classify sequences"):
+    with pytest.raises(ConfigError, match="not the model of a trial"):
         SequenceClassifier.from_trial(tmp_path)
 
 

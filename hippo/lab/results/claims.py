@@ -108,10 +108,10 @@ def _compare(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec) ->
 
 def _decide(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec, variant: str, other: str) -> Comparison:
     """Decide one comparison."""
-    own = outcomes[(outcomes["variant"] == variant) & (outcomes["status"] == "finished")]
+    trials = outcomes[(outcomes["variant"] == variant) & outcomes["model"].isin((spec.model, other))]
+    own = trials[trials["status"] == "finished"]
     scores = {model: _scores(experiment, own, model, spec) for model in (spec.model, other) if model}
-    if missing := [model for model, score in scores.items() if score.empty]:
-        reason = f"no result of {' and '.join(_label(experiment, model) for model in missing)}"
+    if reason := _obstacle(experiment, trials, spec, scores):
         return Comparison(variant, other, math.nan, math.nan, math.nan, 0, "undecided", reason)
     values = _values(experiment, spec, scores)
     mean, (low, high) = values.mean(), interval(values)
@@ -119,9 +119,23 @@ def _decide(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec, var
     if spec.times:  # the mean of ratios is that of their logarithms
         mean, low, high = math.exp(mean), math.exp(low), math.exp(high)
     verdict, reason = _verdict(spec, bound, mean, low, high, len(values))
-    if own.loc[own["model"].isin(scores), "substitute"].eq(True).any():
+    if own["substitute"].eq(True).any():
         verdict, reason = "undecided", "synthetic substitute data"
     return Comparison(variant, other, float(mean), low, high, len(values), verdict, reason)
+
+
+def _obstacle(experiment: Experiment, trials: pd.DataFrame, spec: ClaimSpec, scores: dict[str, pd.Series]) -> str:
+    """Why nothing can be compared; empty if it can."""
+    if diverged := int(trials["status"].eq("diverged").sum()):
+        return f"{diverged} of {len(trials)} trials diverged"
+    if missing := [model for model, score in scores.items() if score.empty]:
+        return f"no result of {' and '.join(_label(experiment, model) for model in missing)}"
+    for model, score in scores.items():
+        if not score.map(math.isfinite).all():
+            return f"a number of {_label(experiment, model)} is infinite"
+        if spec.times and not score.gt(0).all():
+            return f"an error of {_label(experiment, model)} is not positive, and has no ratio"
+    return ""
 
 
 def _scores(experiment: Experiment, finished: pd.DataFrame, model: str, spec: ClaimSpec) -> pd.Series:
@@ -151,6 +165,8 @@ def _verdict(spec: ClaimSpec, bound: float, mean: float, low: float, high: float
         low = high = mean
     if spec.at_most is not None:
         low, high, bound = -high, -low, -bound
+    if spec.better_than and not bound:  # equal numbers are not better
+        bound = math.ulp(0.0)
     if low >= bound:
         return "holds", ""
     if high < bound:

@@ -101,7 +101,7 @@ class UnrolledCell(Cell):
         if unseen.any() and not unseen.all():
             return self._resume_apart(inputs, state, times, unseen)
         seen = len(time) > 0 and not bool(unseen[0])
-        if times is None and bool((time == time[:1]).all()):
+        if times is None and bool((time == time[:1]).all()) and bool((time == time.round()).all()):
             first = int(time[0]) + 1 if seen else 0
             hidden, *after = self.unroll(inputs, None, True, own, first)
             return hidden, (*after, time + inputs.shape[1])

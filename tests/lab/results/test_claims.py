@@ -65,6 +65,18 @@ def test_a_computed_number_needs_one_seed(tmp_path):
     assert check(tmp_path, {"legs": [0.89]}, claim).claims[0].verdict == "fails"
 
 
+def test_equal_numbers_are_not_better(tmp_path):
+    claim = {**CLAIM, "better_than": ["gru"]}
+    assert check(tmp_path, {"legs": [0.9, 0.9], "gru": [0.9, 0.9]}, claim).claims[0].verdict == "fails"
+
+
+def test_a_diverged_trial_leaves_the_claim_undecided(tmp_path):
+    results = check(tmp_path, {"legs": [0.9, 0.9, 0.9]}, {**CLAIM, "at_least": 50})
+    finish(results.experiment, tmp_path / "trials", "legs", 2, status="diverged")
+    claim = collect_results(results.experiment, tmp_path / "trials").claims[0]
+    assert (claim.verdict, claim.decisive.reason) == ("undecided", "1 of 3 trials diverged")
+
+
 @pytest.mark.parametrize(("bound", "verdict"), [(91, "holds"), (90, "undecided"), (89, "fails")])
 def test_an_upper_bound(tmp_path, bound, verdict):
     claim = check(tmp_path, {"legs": [0.899, 0.9, 0.901]}, {**CLAIM, "at_most": bound}).claims[0]
@@ -86,6 +98,16 @@ def test_errors_are_compared_by_their_ratio(tmp_path):
     assert found.verdict == "holds"
     assert found.decisive.value == pytest.approx(stats.gmean(other / own))
     assert (found.decisive.low, found.decisive.high) == pytest.approx(tuple(expected))
+
+
+def test_an_error_of_zero_has_no_ratio(tmp_path):
+    dataset, claim = {"name": "adding", "train_samples": 5}, {**CLAIM, "better_than": ["gru"], "times": 2}
+    experiment, trials = write_experiment(tmp_path, dataset=dataset, claims=[claim], paper=None), tmp_path / "trials"
+    for model, error in (("legs", 0.0), ("gru", 0.5)):
+        for seed in range(2):
+            finish(experiment, trials, model, seed, test_nrmse=error, validation_nrmse=error, test_loss=error)
+    found = collect_results(experiment, trials).claims[0]
+    assert found.decisive.reason == "an error of LegS is not positive, and has no ratio"
 
 
 def test_substitute_data_decides_nothing(tmp_path):
@@ -161,6 +183,7 @@ def test_agreement_of_the_order_is_kendalls_tau():
     )
     assert rank_agreement(cells, "score") == [("a", pytest.approx(4 / 6), 4)]
     assert rank_agreement(cells[:2], "score") == []
+    assert rank_agreement(cells.assign(mean=1.0), "score") == []
 
 
 def test_the_order_of_the_paper_is_a_note(tmp_path):
