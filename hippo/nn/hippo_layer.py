@@ -235,16 +235,20 @@ class HiPPOLayer(nn.Module):
         ValueError
             If a shape or dtype is wrong, or times decrease.
         """
+        entries = None if state is None else _entries(state)
         if not isinstance(input, PackedSequence):
-            return self._run_tensor(input, state, times, lengths)
+            return self._run_tensor(input, entries, times, lengths)
         if lengths is not None:
             raise ValueError("lengths are given beside a PackedSequence, which has its own")
+        if input.data.ndim != 2 or input.data.shape[1] != self.input_size:
+            shape = tuple(input.data.shape)
+            raise ValueError(f"the packed data has shape {shape}; expected (steps of all samples, {self.input_size})")
         padded, lengths = pad_packed_sequence(input, batch_first=True)
         times = times if times is None or self.batch_first else times.t()
-        output, state = self._run(padded, state, times, lengths.to(padded.device))
-        return _packed_like(input, output), self._unwrap(state)
+        output, after = self._run(padded, entries, times, lengths.to(padded.device))
+        return _packed_like(input, output), self._unwrap(after)
 
-    def _run_tensor(self, inputs: Tensor, state: State | None, times: Tensor | None, lengths):
+    def _run_tensor(self, inputs: Tensor, state: tuple[Tensor, ...] | None, times: Tensor | None, lengths):
         """`forward` for a tensor."""
         if inputs.ndim not in (2, 3) or inputs.shape[-1] != self.input_size:
             batched = "(batch, length" if self.batch_first else "(length, batch"
@@ -254,7 +258,7 @@ class HiPPOLayer(nn.Module):
             )
         if inputs.ndim == 2:
             if state is not None:
-                state = tuple(entry.unsqueeze(1) for entry in ((state,) if isinstance(state, Tensor) else state))
+                state = tuple(entry.unsqueeze(1) for entry in state)
             times = None if times is None else times.unsqueeze(0)
             output, state = self._run(inputs.unsqueeze(0), state, times, lengths)
             return output.squeeze(0), self._unwrap(tuple(entry.squeeze(1) for entry in state))
@@ -265,7 +269,7 @@ class HiPPOLayer(nn.Module):
         return output.transpose(0, 1), self._unwrap(state)
 
     def _run(
-        self, inputs: Tensor, state: State | None, times: Tensor | None, lengths
+        self, inputs: Tensor, state: tuple[Tensor, ...] | None, times: Tensor | None, lengths
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Outputs (B, L, D * H) and state for inputs (B, L, C)."""
         weight = next(self.parameters())
@@ -280,8 +284,7 @@ class HiPPOLayer(nn.Module):
         lengths = None if lengths is None else check_lengths(lengths, inputs)
         states = self._initial_states(inputs.shape[0])
         if state is not None:
-            given = (state,) if isinstance(state, Tensor) else state
-            entries = check_state(given, self._stack(states), "HiPPOLayer")
+            entries = check_state(state, self._stack(states), "HiPPOLayer")
             states = [tuple(entry[k] for entry in entries) for k in range(len(self.cells))]
         final = []
         for layer in range(self.num_layers):
@@ -313,6 +316,14 @@ class HiPPOLayer(nn.Module):
         defaults = (("num_layers", 1), ("batch_first", False), ("dropout", 0.0), ("bidirectional", False))
         changed = ((name, getattr(self, name)) for name, default in defaults if getattr(self, name) != default)
         return ", ".join([text, *(f"{name}={value}" for name, value in changed)])
+
+
+def _entries(state: State) -> tuple[Tensor, ...]:
+    """The entries of a state; TypeError if it is not a tensor or a tuple of tensors."""
+    entries = (state,) if isinstance(state, Tensor) else state
+    if not isinstance(entries, tuple | list) or not all(isinstance(entry, Tensor) for entry in entries):
+        raise TypeError(f"expected a state as the layer returns it, a tensor or a tuple of tensors, not {state!r:.80}")
+    return tuple(entries)
 
 
 def _packed_like(packed: PackedSequence, padded: Tensor) -> PackedSequence:

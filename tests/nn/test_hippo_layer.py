@@ -193,3 +193,15 @@ def test_its_representation_shows_the_arguments():
 def test_examples_run():
     result = doctest.testmod(hippo_layer)
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("state", [3, (None,), ("h",)])
+def test_a_state_that_is_none_is_refused(state):
+    with pytest.raises(TypeError, match="expected a state as the layer returns it"):
+        HiPPOLayer(2, 4, cell="gru")(torch.randn(5, 2), state)
+
+
+def test_packed_sequences_of_other_channels_are_refused():
+    packed = nn.utils.rnn.pack_sequence([torch.randn(5, 3), torch.randn(4, 3)])
+    with pytest.raises(ValueError, match="the packed data has shape"):
+        HiPPOLayer(2, 4, cell="gru")(packed)
