@@ -39,9 +39,9 @@ class TrialSpec:
         CPU threads. They change no setting that the numbers depend on.
     sweep : SweepPoint or None
         Place in a sweep.
-    keep_model : {"none", "best"}
-        Whether the folder keeps the weights of the best validation score. It changes no number, so that it is in no
-        digest.
+    keep_model : str
+        `best` if the folder keeps the weights of the best validation score, or `none`. It changes no number, so that it
+        is in no digest.
     """
 
     experiment: str
