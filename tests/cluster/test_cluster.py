@@ -4,8 +4,10 @@ Each trial is stopped after some epochs and goes on when it is disturbed, so tha
 """
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -56,6 +58,14 @@ class Disturbances:
     def limit(self, seed: int, minutes: str) -> None:
         self.slurm.run("scontrol", "update", f"JobId={self.job(seed)}", f"TimeLimit={minutes}")
 
+    def is_signaled(self, seed: int) -> bool:
+        """Whether SIGUSR1 waits for a stopped trial, or Slurm has ended the trial."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = Path(f"/proc/{self.stopped[seed].pid}/status").read_text().splitlines()
+            waiting = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd", "ShdPnd"))]
+            return any(mask & 1 << signal.SIGUSR1 - 1 for mask in waiting)
+        return True
+
     def starts_again(self, seed: int) -> bool:
         """Stop the second process of a trial; False while there is none."""
         process = self.process(seed)
@@ -79,9 +89,11 @@ class Disturbances:
         return {
             "warn": (0, lambda: True, lambda: self.signal("USR1", 0)),
             "requeue": (1, lambda: True, lambda: self.slurm.run("scontrol", "requeue", self.job(1))),
-            # Slurm warns a job that has less than two minutes left; a new limit lets its second start train to the end.
-            "limit": (2, lambda: True, lambda: self.limit(2, "1")),
-            "extend": (2, lambda: "limit" in done and self.starts_again(2), lambda: self.limit(2, "60")),
+            # Slurm looks at limits twice a minute, and warns a job that has less than two minutes left. A new limit
+            # lets its second start train to the end.
+            "limit": (None, lambda: 2 in self.stopped, lambda: self.limit(2, "1")),
+            "warn of the limit": (2, lambda: "limit" in done and self.is_signaled(2), lambda: None),
+            "extend": (2, lambda: "warn of the limit" in done and self.starts_again(2), lambda: self.limit(2, "60")),
             "stop database": (3, lambda: True, self.server.stop_database),
             "warn without a server": (4, lambda: "stop database" in done, lambda: self.signal("USR1", 4)),
             "start database": (
@@ -146,5 +158,7 @@ def test_trials_outlive_their_jobs_nodes_and_server(folder, slurm, server, local
     assert sorted(comment[-1] for _, comment in slurm.jobs("all").values()) == [str(seed) for seed in range(SEEDS)]
     wait_for(lambda: not slurm.jobs(), 60)
     seconds = time.monotonic() - started
-    figure(f"{SEEDS} trials on Slurm, {len(disturbances.done)} disturbances: the numbers of a local run, 1 run each")
+    figure(
+        f"{SEEDS} trials on Slurm, {len(disturbances.done)} steps of disturbance: the numbers of a local run, 1 run each"
+    )
     figure(f"ended after {seconds:.0f} s; at most {disturbances.connections} connections to PostgreSQL")
