@@ -158,7 +158,5 @@ def test_trials_outlive_their_jobs_nodes_and_server(folder, slurm, server, local
     assert sorted(comment[-1] for _, comment in slurm.jobs("all").values()) == [str(seed) for seed in range(SEEDS)]
     wait_for(lambda: not slurm.jobs(), 60)
     seconds = time.monotonic() - started
-    figure(
-        f"{SEEDS} trials on Slurm, {len(disturbances.done)} steps of disturbance: the numbers of a local run, 1 run each"
-    )
+    figure(f"{SEEDS} trials on Slurm, {len(disturbances.done)} interventions: the numbers of a local run, 1 run each")
     figure(f"ended after {seconds:.0f} s; at most {disturbances.connections} connections to PostgreSQL")
