@@ -23,8 +23,7 @@ tables: env
 	$(BIN)/snakemake --cores $(CORES) --config scale=$(SCALE)
 
 test: env
-	# Tests of one file share a run of the workflow. Many wait for processes, so that one more than the cores is faster.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile  # tests of one file share a run of the workflow
 
 bench: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m bench.kernels results/bench
