@@ -41,7 +41,7 @@ def require_extra(extra: str, *modules: str, needed_by: str) -> None:
     Parameters
     ----------
     extra : str
-        Name of the extra, as in ``pip install hippo-lab[nn]``.
+        Name of the extra, as in ``pip install 'hippo-lab[nn]'``.
     *modules : str
         Top-level modules of its packages.
     needed_by : str
@@ -56,7 +56,7 @@ def require_extra(extra: str, *modules: str, needed_by: str) -> None:
     --------
     >>> require_extra("nn", "no_such_module", needed_by="hippo.nn")
     Traceback (most recent call last):
-    hippo.errors.MissingExtraError: hippo.nn needs no_such_module: pip install hippo-lab[nn]
+    hippo.errors.MissingExtraError: hippo.nn needs no_such_module: pip install 'hippo-lab[nn]'
     """
     for module in modules:
         if find_spec(module) is None:
@@ -65,4 +65,4 @@ def require_extra(extra: str, *modules: str, needed_by: str) -> None:
 
 def missing_extra(needed_by: str, module: str, extra: str) -> str:
     """Return the message that `needed_by` needs a module of an extra."""
-    return f"{needed_by} needs {module}: pip install hippo-lab[{extra}]"
+    return f"{needed_by} needs {module}: pip install 'hippo-lab[{extra}]'"

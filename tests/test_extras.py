@@ -48,15 +48,15 @@ def test_the_memory_needs_numpy_and_scipy_alone(kernels, tmp_path):
 @pytest.mark.parametrize(
     "code, absent, message",
     [
-        ("import hippo.nn", "torch", "hippo.nn needs torch: pip install hippo-lab[nn]"),
-        ("from hippo.nn import build_model", "pydantic", "hippo.nn needs pydantic: pip install hippo-lab[nn]"),
-        ("import hippo.nn.sequence", "torch", "hippo.nn needs torch: pip install hippo-lab[nn]"),
-        ("import hippo.data.mnist", "pooch", "hippo.data needs pooch: pip install hippo-lab[lab]"),
-        ("import hippo.lab.plan.experiment", "yaml", "hippo.lab needs yaml: pip install hippo-lab[lab]"),
+        ("import hippo.nn", "torch", "hippo.nn needs torch: pip install 'hippo-lab[nn]'"),
+        ("from hippo.nn import build_model", "pydantic", "hippo.nn needs pydantic: pip install 'hippo-lab[nn]'"),
+        ("import hippo.nn.sequence", "torch", "hippo.nn needs torch: pip install 'hippo-lab[nn]'"),
+        ("import hippo.data.mnist", "pooch", "hippo.data needs pooch: pip install 'hippo-lab[lab]'"),
+        ("import hippo.lab.plan.experiment", "yaml", "hippo.lab needs yaml: pip install 'hippo-lab[lab]'"),
         (
             "from hippo.nn import build_model; build_model('ncde', 1, 1)",
             "torchcde",
-            "the model ncde needs torchcde: pip install hippo-lab[lab]",
+            "the model ncde needs torchcde: pip install 'hippo-lab[lab]'",
         ),
     ],
 )
@@ -71,7 +71,7 @@ def test_the_command_without_its_packages_says_what_to_install(absent, tmp_path)
     code = "sys.argv = ['hippo', 'show', 'pmnist']; from hippo.cli import main; main()"
     done = run(code, absent, folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == f"the command hippo needs {absent}: pip install hippo-lab[lab]\n"
+    assert done.stderr == f"the command hippo needs {absent}: pip install 'hippo-lab[lab]'\n"
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,9 @@ def test_the_wheel_with_each_extra_runs_what_the_readme_shows(installed):
     if not extra:
         assert packages == {"hippo-lab", "numpy", "scipy", "pip", "setuptools"}
         done = subprocess.run([python, "-c", "import hippo.nn"], capture_output=True, text=True, cwd=folder)
-        assert done.stderr.splitlines()[-1].endswith("hippo.nn needs torch: pip install hippo-lab[nn]")
+        assert done.stderr.splitlines()[-1].endswith("hippo.nn needs torch: pip install 'hippo-lab[nn]'")
         done = subprocess.run([folder / "venv/bin/hippo", "doctor"], capture_output=True, text=True, cwd=folder)
-        assert done.returncode == 1 and "pip install hippo-lab[lab]" in done.stderr
+        assert done.returncode == 1 and "pip install 'hippo-lab[lab]'" in done.stderr
     assert ("torch" in packages) == complete and ("mlflow" in packages) == (extra == "lab")
     if extra == "lab":
         assert "a laboratory" in run(folder / "venv/bin/hippo", "--help", cwd=folder, env=environment).lower()

@@ -6,6 +6,8 @@ The names below are imported on first use. Each needs the package whose estimato
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hippo.errors import MissingExtraError, missing_extra
+
 if TYPE_CHECKING:
     from hippo.estimators.features import HiPPOFeatures
     from hippo.estimators.forecaster import HiPPOForecaster
@@ -54,8 +56,7 @@ def __getattr__(name: str):
         missing = (error.name or "").partition(".")[0]
         if missing == "hippo":
             raise
-        message = f"{name} needs {missing}: pip install 'hippo-lab[{extra}]'"
-        raise ModuleNotFoundError(message, name=error.name) from error
+        raise MissingExtraError(missing_extra(name, missing, extra), name=error.name) from error
 
 
 def __dir__() -> list[str]:

@@ -1,11 +1,10 @@
 """sktime classifier and regressor: coefficients of HiPPO memories and ridge regression."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from sktime.classification.base import BaseClassifier
 from sktime.regression.base import BaseRegressor
 
+from hippo.estimators.memory_parameters import MemoryParameters
 from hippo.estimators.panels import TAGS, features_of, sequences
 from hippo.estimators.ridge import ridge_classifier, ridge_regressor
 from hippo.estimators.scikit_learn import ScikitLearnMixin
@@ -13,7 +12,7 @@ from hippo.estimators.scikit_learn import ScikitLearnMixin
 TEST_PARAMETERS = [{"order": 3}, {"order": 2, "measure": "legt", "theta": [5, 10.5]}]
 
 
-class HiPPOClassifier(ScikitLearnMixin, BaseClassifier):
+class HiPPOClassifier(MemoryParameters, ScikitLearnMixin, BaseClassifier):
     """Classify series by ridge regression on the coefficients of HiPPO memories.
 
     The coefficients are standardized. The regularization strength is the one of 13 between 1e-3 and 1e3 with the
@@ -42,19 +41,6 @@ class HiPPOClassifier(ScikitLearnMixin, BaseClassifier):
 
     _tags = TAGS
 
-    def __init__(
-        self,
-        order: int = 32,
-        measure: str = "legs",
-        dynamics: str | None = None,
-        theta: float | Sequence[float] | None = None,
-        discretization: str | float | None = None,
-        timestamps: str | None = None,
-    ):
-        self.order, self.measure, self.dynamics = order, measure, dynamics
-        self.theta, self.discretization, self.timestamps = theta, discretization, timestamps
-        super().__init__()
-
     def _fit(self, X, y):
         """Fit the pipeline."""
         self.pipeline_ = ridge_classifier(features_of(self)).fit(sequences(X, self.timestamps), y)
@@ -70,7 +56,7 @@ class HiPPOClassifier(ScikitLearnMixin, BaseClassifier):
         return TEST_PARAMETERS
 
 
-class HiPPORegressor(ScikitLearnMixin, BaseRegressor):
+class HiPPORegressor(MemoryParameters, ScikitLearnMixin, BaseRegressor):
     """Predict a number for each series by ridge regression on the coefficients of HiPPO memories.
 
     Parameters
@@ -95,19 +81,6 @@ class HiPPORegressor(ScikitLearnMixin, BaseRegressor):
     """
 
     _tags = TAGS
-
-    def __init__(
-        self,
-        order: int = 32,
-        measure: str = "legs",
-        dynamics: str | None = None,
-        theta: float | Sequence[float] | None = None,
-        discretization: str | float | None = None,
-        timestamps: str | None = None,
-    ):
-        self.order, self.measure, self.dynamics = order, measure, dynamics
-        self.theta, self.discretization, self.timestamps = theta, discretization, timestamps
-        super().__init__()
 
     def _fit(self, X, y):
         """Fit the pipeline."""

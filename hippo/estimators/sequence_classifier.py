@@ -9,11 +9,10 @@ from sktime.classification.base import BaseClassifier
 from hippo.estimators import training
 from hippo.estimators.from_trial import restore
 from hippo.estimators.panels import SEQUENCE_TAGS, sequences
-from hippo.estimators.scikit_learn import ScikitLearnMixin
-from hippo.nn.sequence import SequenceModel
+from hippo.estimators.trained_estimator import TrainedEstimator
 
 
-class SequenceClassifier(ScikitLearnMixin, BaseClassifier):
+class SequenceClassifier(TrainedEstimator, BaseClassifier):
     """Classify series by a registered model that is trained by gradient descent.
 
     Parameters
@@ -76,29 +75,6 @@ class SequenceClassifier(ScikitLearnMixin, BaseClassifier):
 
     _tags = {**SEQUENCE_TAGS, "capability:predict_proba": True}
 
-    def __init__(
-        self,
-        model: str = "legs",
-        hyperparameters: dict | None = None,
-        epochs: int = 50,
-        batch_size: int = 100,
-        learning_rate: float = 1e-3,
-        early_stopping: int | None = 10,
-        validation_fraction: float = 0.2,
-        standardize: bool = True,
-        timestamps: str | None = None,
-        training_options: dict | None = None,
-        device: str = "auto",
-        verbose: int = 0,
-        random_state=None,
-    ):
-        self.model, self.hyperparameters, self.training_options = model, hyperparameters, training_options
-        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.standardize, self.timestamps = standardize, timestamps
-        self.device, self.verbose, self.random_state = device, verbose, random_state
-        super().__init__()
-
     @classmethod
     def from_trial(cls, place: Path | str, device: str = "auto") -> "SequenceClassifier":
         """Return a fitted classifier with the model that a trial of the laboratory kept.
@@ -136,20 +112,3 @@ class SequenceClassifier(ScikitLearnMixin, BaseClassifier):
     def _predict(self, X) -> np.ndarray:
         """Classes (samples,)."""
         return np.asarray(self.classes_)[self._predict_proba(X).argmax(axis=1)]
-
-    def network(self) -> SequenceModel:
-        """Return a copy of the trained model, on the CPU.
-
-        Returns
-        -------
-        hippo.nn.sequence.SequenceModel
-            A torch module in evaluation mode. It reads standardized channels (batch, length, channels).
-        """
-        self.check_is_fitted()
-        return training.network(self)
-
-    @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        """Return parameters for sktime's tests."""
-        small = {"hyperparameters": {"hidden_size": 4}, "epochs": 2, "device": "cpu"}
-        return [{"model": "legs", **small}, {"model": "gru", "batch_size": 4, "standardize": False, **small}]

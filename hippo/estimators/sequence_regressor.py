@@ -5,56 +5,25 @@ from sktime.regression.base import BaseRegressor
 
 from hippo.estimators import training
 from hippo.estimators.panels import SEQUENCE_TAGS, sequences
-from hippo.estimators.scikit_learn import ScikitLearnMixin
-from hippo.nn.sequence import SequenceModel
+from hippo.estimators.trained_estimator import TrainedEstimator
 
 
-class SequenceRegressor(ScikitLearnMixin, BaseRegressor):
+class SequenceRegressor(TrainedEstimator, BaseRegressor):
     """Predict a number for each series by a registered model that is trained by gradient descent.
 
     The loss is the mean squared error of the targets, which are standardized.
 
     Parameters
     ----------
-    model : str, default "legs"
-        Name of a registered model; see `hippo.nn.available_models`.
-    hyperparameters : dict, optional
-        Hyperparameters of the model, such as ``{"hidden_size": 64}``.
-    epochs : int, default 50
-        Largest number of passes over the train part.
-    batch_size : int, default 100
-        Samples per optimizer step.
-    learning_rate : float, default 1e-3
-        Learning rate of the optimizer.
-    early_stopping : int or None, default 10
-        Epochs without a better validation score after which training ends; None: never.
-    validation_fraction : float, default 0.2
-        Fraction of the series that is held out of training. The weights are those of the epoch with the best
-        validation score.
-    standardize : bool, default True
-        Whether channels are standardized by their mean and standard deviation over the train part.
-    timestamps : {"index", "channel"}, optional
-        Where the times of the samples are: in the index of the series, counted from its first entry, or in its last
-        channel. Default: samples are evenly spaced. A model that does not read times receives them as a channel.
-    training_options : dict, optional
-        Further options of the laboratory's trainer: optimizer, weight_decay, schedule, warmup_steps, gradient_clip,
-        precision, checkpoint.
-    device : str, default "auto"
-        "auto" (a CUDA device if there is one), "cpu", "cuda", "cuda:1", and so on.
-    verbose : int, default 0
-        0: no output. 1: a progress bar on the standard error.
-    random_state : int, RandomState or None, default None
-        Seed of the division into parts, the initial weights and the order of samples. An int gives equal results in
-        every call.
+    model, hyperparameters, epochs, batch_size, learning_rate, early_stopping, validation_fraction, standardize
+        As in `SequenceClassifier`.
+    timestamps, training_options, device, verbose, random_state
+        As in `SequenceClassifier`.
 
     Attributes
     ----------
-    weights_ : dict of ndarray
-        Weights of the model at the best epoch. `network` returns the model itself.
-    best_epoch_ : int
-        Number of that epoch, from 1.
-    history_ : list of dict
-        Loss and score of both parts, and seconds, of each epoch.
+    weights_, best_epoch_, history_
+        As in `SequenceClassifier`.
 
     Examples
     --------
@@ -69,29 +38,6 @@ class SequenceRegressor(ScikitLearnMixin, BaseRegressor):
 
     _tags = SEQUENCE_TAGS
 
-    def __init__(
-        self,
-        model: str = "legs",
-        hyperparameters: dict | None = None,
-        epochs: int = 50,
-        batch_size: int = 100,
-        learning_rate: float = 1e-3,
-        early_stopping: int | None = 10,
-        validation_fraction: float = 0.2,
-        standardize: bool = True,
-        timestamps: str | None = None,
-        training_options: dict | None = None,
-        device: str = "auto",
-        verbose: int = 0,
-        random_state=None,
-    ):
-        self.model, self.hyperparameters, self.training_options = model, hyperparameters, training_options
-        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.standardize, self.timestamps = standardize, timestamps
-        self.device, self.verbose, self.random_state = device, verbose, random_state
-        super().__init__()
-
     def _fit(self, X, y):
         """Train the model."""
         targets = np.asarray(y, dtype=np.float64)
@@ -104,20 +50,3 @@ class SequenceRegressor(ScikitLearnMixin, BaseRegressor):
         """Numbers (samples,)."""
         answers = training.answer(self, sequences(X, self.timestamps))[:, 0]
         return self.target_mean_ + self.target_scale_ * answers
-
-    def network(self) -> SequenceModel:
-        """Return a copy of the trained model, on the CPU.
-
-        Returns
-        -------
-        hippo.nn.sequence.SequenceModel
-            A torch module in evaluation mode. It reads standardized channels (batch, length, channels).
-        """
-        self.check_is_fitted()
-        return training.network(self)
-
-    @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        """Return parameters for sktime's tests."""
-        small = {"hyperparameters": {"hidden_size": 4}, "epochs": 2, "device": "cpu"}
-        return [{"model": "legs", **small}, {"model": "gru", "batch_size": 4, "standardize": False, **small}]

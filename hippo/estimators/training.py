@@ -10,8 +10,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from hippo import registry
-from hippo.config import parse
+from hippo.config import ConfigError, parse
 from hippo.data.dataset import Dataset, DatasetOptions, Part
+from hippo.data.float32 import in_float32, times_in_float32
 from hippo.lab.plan.training_options import TrainingOptions
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.batches import Batches
@@ -32,7 +33,10 @@ class Standardization:
     @classmethod
     def of(cls, steps: np.ndarray) -> "Standardization":
         """Return means and standard deviations of steps (steps, channels); the scale of a constant channel is 1."""
-        spread = steps.std(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = steps.std(axis=0)
+        if not np.isfinite(spread).all():
+            raise ConfigError("the standard deviation of a channel is too large for float64; scale the series")
         return cls(steps.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
 
@@ -157,7 +161,7 @@ def pack(estimator, arrays: list[np.ndarray], targets: np.ndarray) -> Part:
 
     Raises
     ------
-    ValueError
+    ConfigError
         If a number is too large for float32, or times that differ are equal in float32.
     """
     lengths = np.array([len(array) for array in arrays])
@@ -165,16 +169,12 @@ def pack(estimator, arrays: list[np.ndarray], targets: np.ndarray) -> Part:
     if estimator.timestamps is not None:
         times = np.zeros((len(arrays), lengths.max()), np.float32)
         for row, array in zip(times, arrays, strict=True):
-            row[: len(array)] = array[:, -1]
-            if (np.diff(array[:, -1]) > 0)[np.diff(row[: len(array)]) <= 0].any():
-                raise ValueError(f"times from {array[0, -1]:.17g} are equal in float32; subtract the start")
+            row[: len(array)] = times_in_float32(array[:, -1], type(estimator).__name__)
         arrays = [array[:, :-1] for array in arrays]
     inputs = np.zeros((len(arrays), lengths.max(), arrays[0].shape[1]), np.float32)
     known = estimator.standardization_
     for row, array in zip(inputs, arrays, strict=True):
-        row[: len(array)] = (array - known.mean) / known.scale
-    if not np.isfinite(inputs).all() or not np.isfinite(known.scale).all():
-        raise ValueError("the series hold numbers that are too large for the float32 numbers of the model")
+        row[: len(array)] = in_float32((array - known.mean) / known.scale, type(estimator).__name__)
     padded = (lengths < lengths.max()).any()
     return Part(inputs, targets, times, lengths.astype(np.int64) if padded else None)
 

@@ -1,16 +1,15 @@
 """sktime transformer of series into the coefficients of HiPPO memories."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from sktime.transformations.base import BaseTransformer
 
+from hippo.estimators.memory_parameters import MemoryParameters
 from hippo.estimators.panels import INNER_MTYPES, channel_names, features_of, sequences
 from hippo.estimators.scikit_learn import ScikitLearnMixin
 
 
-class HiPPOTransformer(ScikitLearnMixin, BaseTransformer):
+class HiPPOTransformer(MemoryParameters, ScikitLearnMixin, BaseTransformer):
     """Transform each series into the coefficients of its channels.
 
     The transformer is `HiPPOFeatures` for the data types of sktime: a numpy3D array has the shape (samples, channels,
@@ -64,19 +63,6 @@ class HiPPOTransformer(ScikitLearnMixin, BaseTransformer):
         "capability:categorical_in_X": False,
         "capability:random_state": False,
     }
-
-    def __init__(
-        self,
-        order: int = 32,
-        measure: str = "legs",
-        dynamics: str | None = None,
-        theta: float | Sequence[float] | None = None,
-        discretization: str | float | None = None,
-        timestamps: str | None = None,
-    ):
-        self.order, self.measure, self.dynamics = order, measure, dynamics
-        self.theta, self.discretization, self.timestamps = theta, discretization, timestamps
-        super().__init__()
 
     def _fit(self, X, y=None):
         """Check the parameters and store the channels."""

@@ -100,7 +100,7 @@ def backend() -> Backend:
     if instruction_set == TORCH and policy not in ("", EMULATED):
         raise ValueError(f"{VARIABLE}={forced}: the torch kernels have no policy but torch+{EMULATED}")
     if instruction_set == TORCH and not _has_torch():
-        raise ValueError(f"{VARIABLE}={forced}: needs torch: pip install hippo-lab[nn], or take {VARIABLE}={NUMPY}")
+        raise ValueError(f"{VARIABLE}={forced}: needs torch: pip install 'hippo-lab[nn]', or take {VARIABLE}={NUMPY}")
     if instruction_set in (TORCH, NUMPY):
         return Backend(forced, f"{VARIABLE}={forced} selects them")
     module, problem = _load()

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from hippo.config import ConfigError
+from hippo.data.float32 import in_float32, times_in_float32
 from hippo.lab.training.evaluation import BATCH_SIZE, BATCH_STEPS
 from hippo.nn.divergence import Diverged
 from hippo.nn.sequence import SequenceModel
@@ -84,7 +85,7 @@ def read_sequences(path: Path, metadata: dict[str, Any]) -> Sequences:
     if metadata["vocabulary"] is not None:
         inputs = _tokens(path, next(iter(columns)), values[:, 0], metadata["vocabulary"])
     else:
-        inputs = _rounded(path, values)
+        inputs = in_float32(values, path)
     clock = None if times is None else _numbers(path, TIME, times, allow_nan=False)
     lines_of: dict[str, list[int]] = {}
     for number, name in enumerate(samples):
@@ -94,7 +95,9 @@ def read_sequences(path: Path, metadata: dict[str, Any]) -> Sequences:
     return Sequences(
         names=list(lines_of),
         inputs=[inputs[numbers] for numbers in lines_of.values()],
-        times=None if clock is None else [_rounded_times(path, clock[numbers]) for numbers in lines_of.values()],
+        times=None
+        if clock is None
+        else [times_in_float32(clock[n], f"{path}, column {TIME}") for n in lines_of.values()],
     )
 
 
@@ -186,23 +189,6 @@ def _numbers(path: Path, column: str, texts: list[str], allow_nan: bool) -> np.n
         reads = "finite numbers" if not allow_nan else "finite numbers and NaN"
         raise ConfigError(f"{path}, line {wrong[0] + 2}, column {column}: {what}; the model reads {reads}")
     return values
-
-
-def _rounded(path: Path, values: np.ndarray) -> np.ndarray:
-    """Numbers in float32; ConfigError if one is too large for it."""
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float32)
-    if (np.isinf(rounded) & np.isfinite(values)).any():
-        raise ConfigError(f"{path}: {values[np.isinf(rounded)][0]:g} is too large for the float32 numbers of the model")
-    return rounded
-
-
-def _rounded_times(path: Path, clock: np.ndarray) -> np.ndarray:
-    """Times of one sequence in float32; ConfigError if times that differ become equal."""
-    rounded = _rounded(path, clock)
-    if (np.diff(clock) > 0)[np.diff(rounded) <= 0].any():
-        raise ConfigError(f"{path}, column {TIME}: times from {clock[0]:.17g} are equal in float32; subtract the start")
-    return rounded
 
 
 def _tokens(path: Path, column: str, values: np.ndarray, vocabulary: int) -> np.ndarray:

@@ -109,7 +109,7 @@ def test_numpy_can_be_forced_and_torch_cannot_where_it_is_not_installed():
     assert forced == "numpy"
     np.testing.assert_allclose(values, EXPECTED, rtol=1e-12)
     result = run(ABSENT + PROJECT, HIPPO_KERNELS="torch")
-    message = "HIPPO_KERNELS=torch: needs torch: pip install hippo-lab[nn], or take HIPPO_KERNELS=numpy"
+    message = "HIPPO_KERNELS=torch: needs torch: pip install 'hippo-lab[nn]', or take HIPPO_KERNELS=numpy"
     assert result.returncode == 1 and message in result.stderr
 
 

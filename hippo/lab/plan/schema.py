@@ -115,6 +115,12 @@ class ClaimSpec(Options):
     at_most: float | None = Field(None, description="upper bound of its number, in the table's units")
     seeds: int = Field(2, ge=1, description="fewest seeds for a verdict; 1 for numbers that are computed, not trained")
 
+    @property
+    def bound(self) -> float:
+        """What the compared value must reach, or stay below if `at_most` is stated."""
+        bound = self.at_most if self.at_most is not None else self.at_least
+        return (self.times or self.by) if bound is None else bound
+
     @model_validator(mode="after")
     def _check_kind(self) -> "ClaimSpec":
         stated = [bool(self.better_than), self.at_least is not None, self.at_most is not None]

@@ -67,9 +67,9 @@ def describe_value(results: Results, claim: Claim, one: Comparison) -> str:
 def describe_bound(results: Results, claim: Claim) -> str:
     """Return what a claim demands of the value."""
     form, unit = _form(results, claim)
-    if claim.spec.better_than and not claim.bound:
+    if claim.spec.better_than and not claim.spec.bound:
         return "more than 0"
-    return f"at {'most' if claim.spec.at_most is not None else 'least'} {claim.bound:{form}}{unit}"
+    return f"at {'most' if claim.spec.at_most is not None else 'least'} {claim.spec.bound:{form}}{unit}"
 
 
 def _form(results: Results, claim: Claim) -> tuple[str, str]:

@@ -65,16 +65,10 @@ class Claim:
                 return min(found, key=self._room)
         raise AssertionError("a claim has a comparison")
 
-    @property
-    def bound(self) -> float:
-        """What the value of a comparison must reach, or stay below if `at_most` is stated."""
-        spec = self.spec
-        bound = spec.at_most if spec.at_most is not None else spec.at_least
-        return (spec.times or spec.by) if bound is None else bound
-
     def _room(self, one: Comparison) -> float:
         """Distance from the bound to the value, on the side that holds; a comparison without a value comes first."""
-        room = self.bound - one.value if self.spec.at_most is not None else one.value - self.bound
+        room = one.value - self.spec.bound
+        room = -room if self.spec.at_most is not None else room
         return -math.inf if math.isnan(room) else room
 
 
@@ -115,10 +109,9 @@ def _decide(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec, var
         return Comparison(variant, other, math.nan, math.nan, math.nan, 0, "undecided", reason)
     values = _values(experiment, spec, scores)
     mean, (low, high) = values.mean(), interval(values)
-    bound = Claim(spec, ()).bound
     if spec.times:  # the mean of ratios is that of their logarithms
         mean, low, high = math.exp(mean), math.exp(low), math.exp(high)
-    verdict, reason = _verdict(spec, bound, mean, low, high, len(values))
+    verdict, reason = _verdict(spec, mean, low, high, len(values))
     if own["substitute"].eq(True).any():
         verdict, reason = "undecided", "synthetic substitute data"
     return Comparison(variant, other, float(mean), low, high, len(values), verdict, reason)
@@ -157,12 +150,13 @@ def _values(experiment: Experiment, spec: ClaimSpec, scores: dict[str, pd.Series
     return own - other if experiment.task.prefers_high(spec.metric or experiment.task.score) else other - own
 
 
-def _verdict(spec: ClaimSpec, bound: float, mean: float, low: float, high: float, seeds: int) -> tuple[Verdict, str]:
+def _verdict(spec: ClaimSpec, mean: float, low: float, high: float, seeds: int) -> tuple[Verdict, str]:
     """Verdict of a comparison, and the reason of an undecided one."""
     if seeds < spec.seeds:
         return "undecided", "no seed that both have finished" if not seeds else f"{seeds} of {spec.seeds} seeds"
     if seeds == 1:
         low = high = mean
+    bound = spec.bound
     if spec.at_most is not None:
         low, high, bound = -high, -low, -bound
     if spec.better_than and not bound:  # equal numbers are not better

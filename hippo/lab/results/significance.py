@@ -127,12 +127,12 @@ def rank_agreement(cells: pd.DataFrame, metric: str) -> list[tuple[str, float, i
         Kendall's tau-b, 1 for the same order and -1 for the reverse, over the models for which both have a number;
         only variants with three or more of them, of which not all are equal.
     """
-    from scipy.stats import kendalltau
-
     found = []
     both = cells[(cells["metric"] == metric) & cells["mean"].notna() & cells["paper"].notna()]
     for variant, own in both.groupby("variant", sort=False):
         theirs = own["paper"].astype(float)
         if len(own) > 2 and own["mean"].nunique() > 1 and theirs.nunique() > 1:
+            from scipy.stats import kendalltau
+
             found.append((variant, float(kendalltau(own["mean"], theirs).statistic), len(own)))
     return found

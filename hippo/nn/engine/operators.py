@@ -1,7 +1,8 @@
 """The engine as operators of PyTorch, for programs that `torch.compile`, `torch.export` or `torch.func` reads.
 
-Outside of such programs the engine is called directly: an operator costs some tens of microseconds per call, and keeps
-no tape for the backward pass, which therefore runs the sequence again. This module is imported on first use.
+Outside of such programs the engine is called directly: the dispatch of an operator is a considerable part of a short
+call, and an operator keeps no tape for the backward pass, which therefore runs the sequence again. This module is
+imported on first use.
 
 Letters in shape comments are those of `hippo.nn.engine.recurrence`; L is the length of the sequence.
 """
@@ -231,20 +232,27 @@ def _backward(ctx, grads):
 unroll_operator.register_autograd(_backward, setup_context=_setup_context)
 
 
+def _each(operator, info, in_dims, arguments) -> list[Tensor]:
+    """The results of an operator, called once per entry of the mapped dimension and stacked."""
+
+    def entry(value, dim, index):
+        if isinstance(value, list | tuple) and isinstance(dim, list | tuple):
+            return [entry(v, d, index) for v, d in zip(value, dim, strict=True)]
+        return value.select(dim, index) if isinstance(value, Tensor) and dim is not None else value
+
+    calls = [
+        operator(*(entry(value, dim, index) for value, dim in zip(arguments, in_dims, strict=True)))
+        for index in range(info.batch_size)
+    ]
+    return [torch.stack(results) for results in zip(*calls, strict=True)]
+
+
 def _mapped(operator):
-    """A rule of `torch.func.vmap` that calls an operator once per entry of the mapped dimension."""
+    """The rule of `torch.func.vmap` of an operator."""
 
     def rule(info, in_dims, *arguments):
-        def entry(value, dim, index):
-            if isinstance(value, list | tuple) and isinstance(dim, list | tuple):
-                return [entry(v, d, index) for v, d in zip(value, dim, strict=True)]
-            return value if dim is None else value.select(dim, index)
-
-        calls = [
-            operator(*(entry(value, dim, index) for value, dim in zip(arguments, in_dims, strict=True)))
-            for index in range(info.batch_size)
-        ]
-        return [torch.stack(results) for results in zip(*calls, strict=True)], [0] * len(calls[0])
+        results = _each(operator, info, in_dims, arguments)
+        return results, [0] * len(results)
 
     return rule
 
@@ -302,15 +310,7 @@ def _map(
     function: type[torch.autograd.Function], info, in_dims, arguments
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """Apply a function once per entry of the mapped dimension."""
-
-    def entry(value, dim, index):
-        return value.select(dim, index) if isinstance(value, Tensor) and dim is not None else value
-
-    calls = [
-        function.apply(*(entry(value, dim, index) for value, dim in zip(arguments, in_dims, strict=True)))
-        for index in range(info.batch_size)
-    ]
-    results = tuple(torch.stack(entries) for entries in zip(*calls, strict=True))
+    results = tuple(_each(function.apply, info, in_dims, arguments))
     return results, (0,) * len(results)
 
 
