@@ -139,19 +139,24 @@ def explain(table, model, scale):
 @click.option(
     "--scale", "scales", multiple=True, default=("quick", "paper"), show_default=True, help="May be repeated."
 )
-def claims(experiments, scales):
+@click.option("--write", type=FILE, help="A Markdown page with marks: write the table of headlines there.")
+def claims(experiments, scales, write):
     """Print the papers' claims that the tables of EXPERIMENTS, names or files, check, with a verdict at each scale.
 
     Without arguments, of all experiments.
     """
     from hippo.lab.plan.experiments import experiment_files
-    from hippo.lab.reporting.claims import format_claims
+    from hippo.lab.reporting.claims import format_claims, write_headlines
+    from hippo.lab.reporting.summary import papers_place
 
     names = experiments or [str(path) for path in experiment_files()]
     found = [[collect(name, scale, None) for scale in scales] for name in names]
+    found.sort(key=lambda scales: papers_place(scales[0]))
     if not any(results[0].claims for results in found):
         raise ConfigError(f"no claim in {', '.join(names)}; state one under the key 'claims'")
     click.echo(format_claims(found))
+    if write:
+        write_headlines(found, write)
 
 
 @click.command()

@@ -99,7 +99,7 @@ class HiPPOLayer(nn.Module):
         for name, value in (("input_size", input_size), ("num_layers", num_layers)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"HiPPOLayer: {name} is {value!r}; expected a positive integer")
-        if not 0 <= dropout <= 1:
+        if not isinstance(dropout, (int, float)) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ConfigError(f"HiPPOLayer: dropout is {dropout!r}; expected a number from 0 to 1")
         if dtype not in (None, torch.float32, torch.float64):
             raise ConfigError(

@@ -76,7 +76,7 @@ def test_one_trial_has_one_process(laboratory):
     with laboratory.running() as process:
         second = laboratory.train()
         assert second.returncode == 1
-        assert f"process {process.pid} on " in second.stderr and "is training this trial" in second.stderr
+        assert f"process {process.pid} on " in second.stderr and "is training or importing this trial" in second.stderr
         process.wait(60)
     assert laboratory.steps() == list(range(1, laboratory.epochs + 1))
 

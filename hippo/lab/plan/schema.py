@@ -103,6 +103,9 @@ class ClaimSpec(Options):
 
     sentence: str = Field(description="what is claimed, in words of our own")
     source: str = Field(description="publication and place")
+    headline: str | None = Field(
+        None, description="short form, with which the claim stands in README.md; null: it does not"
+    )
     model: Name = Field(description="the model of which it is claimed")
     metric: str | None = Field(None, description="metric that is compared; null: the score of the task")
     variants: list[Name] = Field([], description="variants in which it is claimed; none: all")

@@ -1,8 +1,11 @@
 """Claims of the papers as text: each with its verdict, and the comparison that the verdict rests on."""
 
 import math
+from pathlib import Path
 
-from hippo.lab.reporting.text import indent, wrap
+from hippo.config import ConfigError
+from hippo.files import write_text
+from hippo.lab.reporting.text import indent, markdown_table, wrap
 from hippo.lab.results.claims import Claim, Comparison
 from hippo.lab.results.results import Results
 
@@ -32,6 +35,54 @@ def format_claims(found: list[list[Results]]) -> str:
                 lines.append(indent(f"{results.experiment.scale}: {own.verdict}. {describe(results, own)}"))
             blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+MARKS = "<!-- claims: written by hippo claims --write -->", "<!-- end of claims -->"
+
+
+def headline_table(found: list[list[Results]]) -> str:
+    """Return the claims that have a headline as a Markdown table, with a column per scale.
+
+    Parameters
+    ----------
+    found : list of list of Results
+        As in `format_claims`.
+    """
+    lines = [
+        [claim.spec.headline, *(brief(results, results.claims[number]) for results in scales)]
+        for scales in found
+        for number, claim in enumerate(scales[0].claims)
+        if claim.spec.headline
+    ]
+    headers = ["claim", *(results.experiment.scale for results in found[0])]
+    return markdown_table(headers, lines, ["left"] * len(headers))
+
+
+def write_headlines(found: list[list[Results]], page: Path) -> None:
+    """Write the claims that have a headline between the marks of a Markdown page.
+
+    Raises
+    ------
+    ConfigError
+        If the page cannot be read, or lacks a mark.
+    """
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{page}: cannot be read: {error.strerror}") from error
+    before, begin, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (begin and end):
+        raise ConfigError(f"{page}: lacks a mark; put the lines {MARKS[0]!r} and {MARKS[1]!r} where the table belongs")
+    write_text(page, f"{before}{begin}\n{headline_table(found)}\n{end}{after}")
+
+
+def brief(results: Results, claim: Claim) -> str:
+    """Return a verdict with the value that it rests on, without interval and reason."""
+    if claim.verdict == "undecided":
+        return claim.verdict
+    form, unit = _form(results, claim)
+    return f"{claim.verdict}: {claim.decisive.value:{form}}{unit}".replace("-", "−")
 
 
 def describe(results: Results, claim: Claim) -> str:

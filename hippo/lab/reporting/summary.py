@@ -84,8 +84,13 @@ class Summary:
 
 def in_papers_order(found: list[Results]) -> list[Results]:
     """Return results in the order of the tables of the papers, then by name."""
-    rank = {name: place for place, name in enumerate(PAPERS_ORDER)}
-    return sorted(found, key=lambda r: (rank.get(r.experiment.name, len(rank)), r.experiment.name))
+    return sorted(found, key=papers_place)
+
+
+def papers_place(results: Results) -> tuple[int, str]:
+    """Return the key by which results are in the order of the tables of the papers, then by name."""
+    name = results.experiment.name
+    return PAPERS_ORDER.index(name) if name in PAPERS_ORDER else len(PAPERS_ORDER), name
 
 
 def summarize(tables: list[Results], outcomes: pd.DataFrame, scale: str) -> Summary:

@@ -1,7 +1,9 @@
 """Import of trial folders into the tracking store, and the end of runs whose process is gone."""
 
+import os
 import platform
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +13,7 @@ from hippo.lab.tracking import store
 from hippo.lab.tracking.run import TrackedRun, run_in_folder
 from hippo.lab.tracking.trial_folder import TrialFolder, UnreadableError, read_trial_folder
 from hippo.lab.trials.failures import KILLED, find_failure
+from hippo.lab.trials.lock import LockedError, locked
 from hippo.lab.trials.outcome import UNDELIVERED
 from hippo.lab.trials.process import is_alive, written_at
 
@@ -125,22 +128,36 @@ def _import(folder: Path, gone: tuple[str, ...]) -> ImportedTrial:
     name, metrics = left.trial.name, left.metrics
     if not left.record:
         return ImportedTrial(name, "never started, left out", "empty")
-    run = TrackedRun(left.trial, left.record["dataset"], left.identity, folder, left.record.get("commit"))
-    if metrics and run.is_complete():
+    if metrics and _track(left, folder).is_complete():
         return ImportedTrial(name, f"{metrics['status']}, in the store already")
     failure = find_failure(folder, left.trial.digest)
     if _is_running(folder, left, bool(failure), gone):
         message = f"running in process {left.process['pid']} on {left.process['host']}, left alone"
         return ImportedTrial(name, message, "left")
-    run.start_import(gone)
-    if metrics:
-        status, delivered = metrics["status"], run.finish(left.rows, metrics)
-    else:
-        failure = failure or KILLED
-        status, delivered = failure["status"], run.stop(left.rows, failure["status"].upper(), failure["reason"])
-    if not delivered:
+    try:
+        with locked(folder) if os.access(folder, os.W_OK) else nullcontext():
+            status, run = _deliver(left, folder, failure or KILLED, gone)
+    except LockedError:
+        return ImportedTrial(name, "another process runs or imports it, left alone", "left")
+    if not run:
         return ImportedTrial(name, f"{status}, not delivered: the store is unreachable", "failed")
-    return ImportedTrial(name, f"{status}, run {run.id}")
+    return ImportedTrial(name, f"{status}, run {run}")
+
+
+def _track(left: TrialFolder, folder: Path) -> TrackedRun:
+    """The run of a trial that was read from its folder."""
+    return TrackedRun(left.trial, left.record["dataset"], left.identity, folder, left.record.get("commit"))
+
+
+def _deliver(left: TrialFolder, folder: Path, failure: dict, gone: tuple[str, ...]) -> tuple[str, str | None]:
+    """Deliver a trial, with `failure` if it has no outcome. Returns its status, and its run if the store has it now."""
+    run = _track(left, folder)  # another import may have ended since the folder was read: this looks for its run
+    run.start_import(gone)
+    if left.metrics:
+        status, delivered = left.metrics["status"], run.finish(left.rows, left.metrics)
+    else:
+        status, delivered = failure["status"], run.stop(left.rows, failure["status"].upper(), failure["reason"])
+    return status, run.id if delivered else None
 
 
 def _is_running(folder: Path, left: TrialFolder, failed: bool, gone: tuple[str, ...]) -> bool:

@@ -21,6 +21,10 @@ NAME = ".lock"  # stays in the folder: to remove it would let two processes lock
 POLL_SECONDS = 0.5
 
 
+class LockedError(ConfigError):
+    """Another process holds the lock of a trial."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Context that one process at a time can enter; without effect on a file system without locks.
@@ -32,15 +36,15 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    ConfigError
-        If another process runs the trial. The message names it.
+    LockedError
+        If another process runs or imports the trial. The message names the process that ran it last.
     """
     handle = _open(folder)
     try:
         if not _acquire(handle, folder):
             other = read_json(folder / "run.json")
             who = f"process {other['pid']} on {other['host']}" if {"pid", "host"} <= other.keys() else "another process"
-            raise ConfigError(f"{folder}: {who} is training this trial; wait until it ends, or end it")
+            raise LockedError(f"{folder}: {who} is training or importing this trial; wait until it ends, or end it")
         yield
     finally:
         os.close(handle)

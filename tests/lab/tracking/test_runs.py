@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hippo.cli.commands import hippo as main
 from hippo.lab.tracking import import_runs as module
 from hippo.lab.tracking.import_runs import import_trials, reconcile
+from hippo.lab.trials import lock
 from hippo.lab.trials.outcome import read_json
 from tests.lab.tracked import HERE, LIVING, make_run, make_trial, rows, write_folder
 from tests.workspace import ROOT
@@ -23,7 +24,7 @@ GONE = {"host": "a machine that is gone", "pid": 1}
 
 
 def contents(folder) -> dict:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != lock.NAME}
 
 
 def train(trial, folder) -> str:
@@ -51,6 +52,16 @@ def test_an_import_of_older_results_supersedes_nothing(tracking, tmp_path, proce
     assert len(before) == 2 and current(before) == [own]
     (line,) = import_trials(tmp_path / "imported")
     assert "in the store already" in line.message and tracking.runs().keys() == before.keys()
+
+
+def test_two_imports_do_not_deliver_one_trial_at_once(tracking, tmp_path):
+    folder = tmp_path / "imported/trial"
+    write_folder(folder, make_trial(tracking.experiment), "f00d", GONE)
+    with lock.locked(folder):
+        (line,) = import_trials(tmp_path / "imported")
+    assert line.state == "left" and not tracking.runs()
+    (line,) = import_trials(tmp_path / "imported")
+    assert line.state == "imported" and len(tracking.runs()) == 1
 
 
 def test_an_import_of_newer_results_supersedes_the_older(tracking, tmp_path):

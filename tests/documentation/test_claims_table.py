@@ -1,0 +1,41 @@
+"""The table of claims in README.md is what the trials say: `hippo claims --write README.md` writes it."""
+
+import re
+
+import pytest
+
+from hippo.lab.plan.experiment import load_experiment
+from hippo.lab.plan.experiments import experiment_files
+from hippo.lab.reporting.claims import MARKS, brief
+from hippo.lab.results.results import collect_results
+from tests.documentation.snippets import ROOT
+
+REMEDY = "run `hippo claims --write README.md` with the trials of the quick scale at hand"
+
+
+def published() -> dict[str, list[str]]:
+    """The verdicts of README.md, by headline: at the quick and at the paper scale."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split(MARKS[0])[1].split(MARKS[1])[0]
+    _, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    return {headline: verdicts for headline, *verdicts in lines}
+
+
+def headlines(scale: str):
+    """Every claim that has a headline, with the results that it belongs to."""
+    for path in experiment_files(ROOT / "config/experiments"):
+        results = collect_results(load_experiment(path, scale), ROOT / "results" / scale / "trials")
+        yield from ((results, claim) for claim in results.claims if claim.spec.headline)
+
+
+def test_the_paper_scale_is_that_of_the_committed_trials():
+    found = {claim.spec.headline: brief(results, claim) for results, claim in headlines("paper")}
+    assert {headline: paper for headline, (_, paper) in published().items()} == found, REMEDY
+
+
+@pytest.mark.parametrize("claim", [claim for _, claim in headlines("paper")], ids=lambda claim: claim.spec.headline)
+def test_the_quick_scale_is_that_of_the_results_page(claim):
+    page = " ".join((ROOT / "docs/results.md").read_text(encoding="utf-8").split())
+    note = re.search(rf"\*\*(\w+)\*\*: {re.escape(claim.spec.sentence)} \([^)]*\) (.*?)(?= - \*\*| #)", page)
+    verdict, _, value = published()[claim.spec.headline][0].partition(": ")
+    assert verdict == (note[1] if note else "undecided"), REMEDY
+    assert not value or f"{value} (" in note[2], REMEDY
