@@ -1,6 +1,6 @@
 """One step of an S4 layer in one call of the compiled kernels, without gradients (csrc/ssm)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,14 +21,14 @@ NOTHING = np.empty(0, dtype=np.float32)
 
 def parameters(layer: "S4") -> list[Tensor | None]:
     """Return all tensors that the steps of a layer depend on. Attribute access would take five times as long."""
-    modules = layer._modules
+    modules: dict[str, Any] = layer._modules
     system, output = modules["system"], modules["output"]
     return [
-        *system._parameters.values(),  # type: ignore[union-attr]
-        *system._buffers.values(),  # type: ignore[union-attr]
+        *system._parameters.values(),
+        *system._buffers.values(),
         *layer._parameters.values(),
         *layer._buffers.values(),
-        *output._parameters.values(),  # type: ignore[union-attr]
+        *output._parameters.values(),
     ]
 
 
@@ -98,12 +98,14 @@ class CompiledStep:
             weights = view(layer.output.weight), view(layer.output.bias)
         self.module = backend().require()
         self.kernel = self.module.SsmStep(*map(view, (*system, layer.D)), *weights, layer.activation)
-        sizes = tuple(system.a.shape)  # (H, n)
-        self.shapes = {(batch, sizes[0]): (batch, *sizes) for batch in range(1, FEW + 1)}  # of inputs and state
+        features, states = system.a.shape
+        self.shapes: dict[tuple[int, ...], tuple[int, ...]] = {  # of the inputs: of their state
+            (batch, features): (batch, features, states) for batch in range(1, FEW + 1)
+        }
 
     def is_of(self, layer: "S4", rate: float) -> bool:
         """Return True if this object computes the steps of the layer as it is now, where no gradient is wanted."""
-        modules = layer._modules
+        modules: dict[str, Any] = layer._modules  # attribute access is slow
         system, output = modules["system"], modules["output"]
         return (
             self.snapshot is not None
@@ -130,10 +132,8 @@ class CompiledStep:
     def __call__(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor] | None:
         """Compute the outputs (batch, features) and the next state; None if an input is NaN or infinite."""
         outputs, after = torch.empty_like(inputs), torch.empty_like(state)
-        is_finite = self.kernel(
-            len(inputs), inputs.data_ptr(), state.data_ptr(), outputs.data_ptr(), after.data_ptr()
-        )  # fmt: skip
-        return (outputs, after) if is_finite else None
+        addresses = inputs.data_ptr(), state.data_ptr(), outputs.data_ptr(), after.data_ptr()
+        return (outputs, after) if self.kernel(len(inputs), *addresses) else None
 
     def __reduce__(self) -> tuple:
         """A copy of the layer, or a stored one, begins without a compiled step."""
