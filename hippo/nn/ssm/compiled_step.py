@@ -48,7 +48,7 @@ def is_plain(tensor: Tensor, dtype: torch.dtype) -> bool:
     )
 
 
-def serves(layer: "S4", inputs: Tensor) -> bool:
+def serves(layer: "S4", inputs: Tensor, system: DiscreteSystem) -> bool:
     """Return True if one call computes the step of inputs for which the compiled scan serves.
 
     Parameters
@@ -57,12 +57,16 @@ def serves(layer: "S4", inputs: Tensor) -> bool:
         The layer, in one direction.
     inputs : Tensor, shape (batch, features)
         Inputs of the step.
+    system : DiscreteSystem
+        The discrete system of the layer.
 
     Returns
     -------
     bool
     """
     output, features = layer.output, layer.hidden_size
+    if len(system.a) != features or layer.D.shape != (features,):
+        return False  # the compiled scan tells what is wrong
     if not 0 < len(inputs) <= FEW or inputs.dtype != torch.float32 or layer.dropout.training or has_hooks(output):
         return False
     if type(output) is nn.Identity:

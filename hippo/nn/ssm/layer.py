@@ -304,9 +304,10 @@ class S4(NotScriptable, nn.Module):
         if not compiled_scan.serves(inputs, state, system, self.D):
             outputs, state = recurrence.step(inputs, state, system, self.D)
             return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1), state
-        if compiled_step.serves(self, inputs):
+        if compiled_step.serves(self, inputs, system):
             self._step = step = compiled_step.CompiledStep(self, system, rate, snapshot)
-            result = step(inputs.contiguous(), state.resolve_conj().resolve_neg().contiguous())
+            plain = [tensor.detach().resolve_conj().resolve_neg().contiguous() for tensor in (inputs, state)]
+            result = step(*plain) if step.fits(*plain) else None
             if result is not None:
                 return result
         outputs, state = compiled_scan.scan(inputs.unsqueeze(1), state, system, self.D)

@@ -180,6 +180,11 @@ def test_what_cannot_be_used_is_refused():
             model.step(bad, state)
     large = torch.full((2, 8), 3e38)  # finite, but not their sum
     assert model.step(large, state)[1].isfinite().all()
+    for name, value in {"D": nn.Parameter(torch.zeros(3)), "system": S4(7, 4).system.eval()}.items():
+        other = copy.deepcopy(model)
+        setattr(other, name, value)
+        with pytest.raises(ValueError, match="inputs have shape .* skip .* the system"):
+            other.step(inputs, state)
     model.system.C[0, 1, 1, 0] = torch.nan
     with pytest.raises(Diverged, match="parameter C .* not finite"):
         model.step(inputs, state)
