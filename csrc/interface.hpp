@@ -57,7 +57,7 @@ struct Kernels {
   Cells cells;
   WeightGradientFunction weight_gradient;
   void (*gated_linear)(const GatedLinearArguments&, const Rows& rows);
-  void (*ssm_step)(const SsmScanArguments<float>&, const SsmOutputArguments&);
+  bool (*ssm_step)(const SsmScanArguments<float>&, const SsmOutputArguments&);
 };
 
 const Kernels& baseline_kernels();

@@ -4,6 +4,8 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <stdexcept>
+
 #include "interface.hpp"
 #include "threads.hpp"
 
@@ -156,27 +158,57 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       in("outputs"));
 }
 
-// One step of a layer: inputs, outputs (batch, features); weight (2 * features, features) and bias, or both empty.
+// The steps of a layer. The object holds the arrays of the system and of the output map, whose shapes its caller has
+// checked: weight (2 * features, features) and bias, or both empty. A call costs little more than its arithmetic: it
+// takes addresses of contiguous memory, of inputs and outputs (batch, features) and of complex states before and after
+// (batch, features, states). It returns false, and writes nothing, if an input is NaN or infinite.
+class SsmStep {
+ public:
+  using Array = SharedArray<float>;
+
+  SsmStep(const Kernels* (*chosen)(), Array a, Array p, Array v, Array b, Array c, Array skip, Array weight, Array bias,
+          bool gelu)
+      : chosen_(chosen), arrays_{a, p, v, b, c, skip, weight, bias} {
+    args_.system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()};
+    args_.skip = skip.data();
+    args_.features = a.shape(0);
+    args_.states = a.shape(1);
+    args_.rank = p.shape(1);
+    args_.length = 1;
+    output_ = {.has_activation = gelu, .weight = weight.size() ? weight.data() : nullptr, .bias = bias.data()};
+  }
+
+  bool operator()(std::int64_t batch, std::uintptr_t inputs, std::uintptr_t before, std::uintptr_t outputs,
+                  std::uintptr_t after) const {
+    if (!inputs || !before || !outputs || !after) throw std::invalid_argument("a tensor has no memory");
+    SsmScanArguments<float> args = args_;
+    args.batch = batch;
+    args.inputs = reinterpret_cast<const float*>(inputs);
+    args.before = reinterpret_cast<const float*>(before);
+    args.outputs = reinterpret_cast<float*>(outputs);
+    args.after = reinterpret_cast<float*>(after);
+    const auto step = chosen_()->ssm_step;
+    const Unlocked unlocked;
+    return step(args, output_);
+  }
+
+ private:
+  const Kernels* (*chosen_)();
+  Array arrays_[8];  // they keep the memory
+  SsmScanArguments<float> args_ = {};
+  SsmOutputArguments output_ = {};
+};
+
 inline void define_step(pybind11::module_& module, const Kernels* (*chosen)()) {
   using Array = SharedArray<float>;
   const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
-  module.def(
-      "ssm_step",
-      [chosen](const Array& a, const Array& p, const Array& v, const Array& b, const Array& c, const Array& skip,
-               const Array& weight, const Array& bias, bool gelu, const Array& before, Array after, const Array& inputs,
-               Array outputs) {
-        SsmScanArguments<float> args = scan_arguments<float>(a, p, v, b, c, skip, before, after);
-        args.inputs = inputs.data();
-        args.outputs = outputs.mutable_data();
-        args.batch = inputs.shape(0);
-        args.length = 1;
-        const SsmOutputArguments output = {
-            .has_activation = gelu, .weight = weight.size() ? weight.data() : nullptr, .bias = bias.data()};
-        const Unlocked unlocked;
-        chosen()->ssm_step(args, output);
-      },
-      in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("weight"), in("bias"), pybind11::arg("gelu"),
-      in("before"), in("after"), in("inputs"), in("outputs"));
+  pybind11::class_<SsmStep>(module, "SsmStep")
+      .def(pybind11::init([chosen](const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
+                                   const Array& skip, const Array& weight, const Array& bias,
+                                   bool gelu) { return SsmStep(chosen, a, p, v, b, c, skip, weight, bias, gelu); }),
+           in("a"), in("p"), in("v"), in("b"), in("c"), in("skip"), in("weight"), in("bias"), pybind11::arg("gelu"))
+      .def("__call__", &SsmStep::operator(), pybind11::arg("batch"), pybind11::arg("inputs"), pybind11::arg("before"),
+           pybind11::arg("outputs"), pybind11::arg("after"));
 }
 
 // inputs, outputs, grad_outputs, grad_inputs (rows, features); weight (2 * features, features); bias (2 * features).

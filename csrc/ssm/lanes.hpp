@@ -34,6 +34,16 @@ HIPPO_INLINE void store_lanes(S* to, Vector<T> value, std::int64_t count) {
   }
 }
 
+// Calls f(start, count) for each vector of `size` numbers. The count of whole vectors is known to the compiler, which
+// then needs no branch at their loads.
+template <typename T, typename F>
+HIPPO_INLINE void for_each_vector(std::int64_t size, F&& f) {
+  constexpr std::int64_t lanes = Lanes<T>::count;
+  const std::int64_t whole = size / lanes * lanes;
+  for (std::int64_t start = 0; start < whole; start += lanes) f(start, lanes);
+  if (whole < size) f(whole, size - whole);
+}
+
 template <typename T, int Block, int... Lane>
 HIPPO_INLINE Vector<T> exchange_lanes(Vector<T> v, Indices<Lane...>) {
   return __builtin_shufflevector(v, v, (Lane ^ Block)...);

@@ -1,5 +1,6 @@
 // One step of a whole layer for a few samples: recurrence, GELU, linear map, GLU. It reads every weight once.
 #pragma once
+#include "finite.hpp"
 #include "ssm/activations.hpp"
 #include "ssm/scan.hpp"
 
@@ -15,23 +16,24 @@ inline void multiply_vector(const float* weight, const float* from, float* to, s
     const float* begin[rows];
     for (int i = 0; i < rows; ++i) begin[i] = weight + (row + smaller(i, last)) * inputs;
     Floats sums[rows] = {};
-    for (std::int64_t k = 0; k < inputs; k += kLanes) {
-      const std::int64_t count = smaller(kLanes, inputs - k);
+    for_each_vector<float>(inputs, [&](std::int64_t k, std::int64_t count) HIPPO_INLINE_LAMBDA {
       const Floats values = load_lanes<float>(from + k, count);
       unroll<rows>([&](auto i) HIPPO_INLINE_LAMBDA { sums[i] += values * load_lanes<float>(begin[i] + k, count); });
-    }
+    });
     for (std::int64_t i = 0; i <= smaller(rows - 1, last); ++i) to[row + i] = sum_of_lanes<float>(sums[i]);
   }
 }
 
-inline void ssm_step(const SsmScanArguments<float>& args, const SsmOutputArguments& output) {
+// Returns false, and writes nothing, if an input is NaN or infinite.
+inline bool ssm_step(const SsmScanArguments<float>& args, const SsmOutputArguments& output) {
   const std::int64_t features = args.features;
+  if (first_nonfinite(args.inputs, args.batch * features) >= 0) return false;
   ssm_scan(args, Rows{.begin = 0, .end = args.batch * features, .slot = 0});
   for (std::int64_t i = 0; output.has_activation && i < args.batch * features; i += kLanes) {
     const std::int64_t count = smaller(kLanes, args.batch * features - i);
     store_lanes<float>(args.outputs + i, gelu(load_lanes<float>(args.outputs + i, count)), count);
   }
-  if (!output.weight) return;
+  if (!output.weight) return true;
   AlignedArray<float> mapped(2 * features, Fill::nothing);
   for (std::int64_t sample = 0; sample < args.batch; ++sample) {
     float* const outputs = args.outputs + sample * features;
@@ -44,6 +46,7 @@ inline void ssm_step(const SsmScanArguments<float>& args, const SsmOutputArgumen
       store_lanes<float>(outputs + h, biased(h) * sigmoid(biased(features + h)), count);
     }
   }
+  return true;
 }
 
 }  // namespace

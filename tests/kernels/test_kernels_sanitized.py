@@ -19,6 +19,7 @@ TESTS = [
     "tests/kernels/test_weight_gradient.py",
     "tests/nn/test_fused.py",
     "tests/nn/ssm/test_compiled.py",
+    "tests/nn/ssm/test_compiled_step.py",
     "tests/baselines/test_flows.py",
     "tests/memory/test_long_streams.py",
 ]

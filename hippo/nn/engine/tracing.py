@@ -14,6 +14,11 @@ def is_traced() -> bool:
     return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 
+def runs_directly() -> bool:
+    """Return True where PyTorch computes a call at once and reads no program from it."""
+    return not (is_traced() or torch._C._get_tracing_state())
+
+
 class NotScriptable:
     """A module that `torch.jit.script` refuses with a clear message."""
 

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from hippo.nn.engine.tracing import NotScriptable, call_directly, leaves_graph
+from hippo.nn.engine.tracing import NotScriptable, call_directly, is_traced, leaves_graph, runs_directly
 from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
-from hippo.nn.ssm import compiled_scan, recurrence
+from hippo.nn.ssm import compiled_scan, compiled_step, recurrence
 from hippo.nn.ssm.convolution import convolve
-from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_state
 from hippo.nn.ssm.last_output import last_output
+from hippo.nn.ssm.snapshot import Snapshot
 from hippo.nn.ssm.system import StateSpace
 
 
@@ -145,7 +145,7 @@ class S4(NotScriptable, nn.Module):
         else:
             self.D = nn.Parameter(D)
         self.activation = bool(activation and output)  # whether GELU follows the convolution
-        self._step: compiled_scan.CompiledStep | None = None
+        self._step: compiled_step.CompiledStep | None = None
         self.dropout = SequenceDropout(dropout, tie_dropout) if dropout and output else nn.Identity()
         self.output: nn.Module = nn.Identity()
         if output == "linear":
@@ -283,38 +283,35 @@ class S4(NotScriptable, nn.Module):
         ValueError
             If a shape or type is wrong, an input is not finite, or the layer is bidirectional.
         """
+        if runs_directly():
+            step = self._step  # another thread may replace it
+            if step is not None and step.is_of(self, rate) and step.fits(inputs, state):
+                result = step(inputs, state)
+                if result is not None:
+                    return result
+        return self._any_step(inputs, state, rate)
+
+    def _any_step(self, inputs: Tensor, state: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """One step with all checks. It prepares the compiled step for the next inputs."""
         if leaves_graph(self, inputs):
             return call_directly(self.step, inputs, state, rate)
         self._check_one_direction("step")
         check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
         check_finite(inputs)
+        is_kept = not (torch.is_grad_enabled() or is_traced())
+        snapshot = Snapshot.of(compiled_step.parameters(self)) if is_kept else None  # before their values are read
         system, state = self.system.discretize(rate), self._state(inputs, state)
-        if compiled_scan.serves(inputs, state, system, self.D):
-            if self._is_one_call(inputs):
-                return self._compiled_step(system)(inputs, state)
-            outputs, state = compiled_scan.scan(inputs.unsqueeze(1), state, system, self.D)
-        else:
+        if not compiled_scan.serves(inputs, state, system, self.D):
             outputs, state = recurrence.step(inputs, state, system, self.D)
-            outputs = outputs.unsqueeze(1)  # (B, 1, H)
+            return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1), state
+        if compiled_step.serves(self, inputs, system):
+            self._step = step = compiled_step.CompiledStep(self, system, rate, snapshot)
+            plain = [tensor.detach().resolve_conj().resolve_neg().contiguous() for tensor in (inputs, state)]
+            result = step(*plain) if step.fits(*plain) else None
+            if result is not None:
+                return result
+        outputs, state = compiled_scan.scan(inputs.unsqueeze(1), state, system, self.D)
         return self._mix(self._activate(outputs)).squeeze(1), state
-
-    def _is_one_call(self, inputs: Tensor) -> bool:
-        """Whether a compiled call computes the whole step of inputs (B, H)."""
-        few = 0 < len(inputs) <= compiled_scan.FEW and inputs.dtype == torch.float32
-        plain = type(self.output) in (GatedLinear, nn.Identity) and not self.output._forward_hooks
-        mapped = self.output if isinstance(self.output, GatedLinear) else None
-        return few and plain and not self.dropout.training and compiled_scan.CompiledStep.serves(mapped)
-
-    def _compiled_step(self, system: DiscreteSystem) -> compiled_scan.CompiledStep:
-        """The compiled step with this system, which is kept from step to step."""
-        output = self.output if isinstance(self.output, GatedLinear) else None
-        step = self._step  # another thread may replace it
-        if step is None or not step.is_of(system, self.D, output):
-            self._step = step = compiled_scan.CompiledStep(system, self.D, self.activation, output)
-        return step
-
-    def __getstate__(self) -> dict:
-        return {**super().__getstate__(), "_step": None}
 
     def initial_state(self, batch: int) -> Tensor:
         """Return the state before the first input.

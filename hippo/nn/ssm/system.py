@@ -15,6 +15,7 @@ from hippo.nn.engine.tracing import is_traced
 from hippo.nn.parameter_groups import ParameterOptions
 from hippo.nn.ssm.discretization import DiscreteSystem, bilinear, zero_order_hold
 from hippo.nn.ssm.settings import check_settings, split_measure
+from hippo.nn.ssm.snapshot import Snapshot
 from hippo.operators import structured_system
 from hippo.operators.checks import check_positive
 
@@ -97,7 +98,7 @@ class StateSpace(nn.Module):
         self.discretization = discretization
         self.learning_rates = {"A": learning_rate_A, "B": learning_rate_B, "step": learning_rate_step}
         self._part_of: dict[str, str] = {}  # part of the system that each parameter belongs to
-        self._cache: tuple[tuple, DiscreteSystem] | None = None
+        self._cache: tuple[float, Snapshot, DiscreteSystem] | None = None
 
         def add(part: str, name: str, values: Tensor) -> None:
             values = values.to(device, dtype or torch.get_default_dtype()).contiguous()
@@ -154,13 +155,14 @@ class StateSpace(nn.Module):
         if self.training or torch.is_grad_enabled() or is_traced():
             return self._discretize(rate)
         tensors = [*self._parameters.values(), *self._buffers.values()]
-        if any(tensor is None or tensor.is_inference() for tensor in tensors):  # these count no versions
-            return self._discretize(rate)
-        key = (rate, *((t.data_ptr(), t._version, t.dtype) for t in tensors if t is not None))
         cache = self._cache  # another thread may replace it
-        if cache is None or cache[0] != key:
-            self._cache = cache = key, self._discretize(rate)
-        return cache[1]
+        if cache is not None and cache[0] == rate and cache[1].is_of(tensors):
+            return cache[2]
+        snapshot = Snapshot.of(tensors)  # before their values are read
+        system = self._discretize(rate)
+        if snapshot is not None:
+            self._cache = rate, snapshot, system
+        return system
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_cache": None}
