@@ -4,7 +4,7 @@ import numpy as np
 from sktime.regression.base import BaseRegressor
 
 from hippo.estimators import training
-from hippo.estimators.panels import SEQUENCE_TAGS, sequences
+from hippo.estimators.panels import SEQUENCE_TAGS, read
 from hippo.estimators.trained_estimator import TrainedEstimator
 
 
@@ -43,10 +43,10 @@ class SequenceRegressor(TrainedEstimator, BaseRegressor):
         targets = np.asarray(y, dtype=np.float64)
         self.target_mean_, self.target_scale_ = targets.mean(), targets.std() or 1.0
         standardized = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)[:, None]
-        training.fit(self, sequences(X, self.timestamps), standardized, classes=None)
+        training.fit(self, read(self, X, fitting=True), standardized, classes=None)
         return self
 
     def _predict(self, X) -> np.ndarray:
         """Numbers (samples,)."""
-        answers = training.answer(self, sequences(X, self.timestamps))[:, 0]
+        answers = training.answer(self, read(self, X))[:, 0]
         return self.target_mean_ + self.target_scale_ * answers
