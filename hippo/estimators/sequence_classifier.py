@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sktime.classification.base import BaseClassifier
 
@@ -101,6 +102,8 @@ class SequenceClassifier(TrainedEstimator, BaseClassifier):
 
     def _fit(self, X, y):
         """Train the model."""
+        if pd.isna(y).any():
+            raise ValueError("y contains missing values; expected a class for each series")
         targets = np.unique(y, return_inverse=True)[1].astype(np.int64)
         training.fit(self, read(self, X, fitting=True), targets, classes=len(self.classes_))
         return self
