@@ -85,11 +85,16 @@ def report(experiments, scale, results, out):
 def results_page(experiments, scale, results, out):
     """Write one Markdown page with the tables of EXPERIMENTS, names or files.
 
-    Without arguments, of all experiments that have a table.
+    Without arguments, of all experiments that have a trial.
     """
+    from hippo.lab.plan.experiments import experiment_files
     from hippo.lab.reporting.results_page import write_results_page
 
-    write_results_page(_collect_all(experiments, scale, results or Path("results", scale)), out)
+    trials = (results or Path("results", scale)) / "trials"
+    names = experiments or [str(path) for path in experiment_files() if (trials / path.stem).is_dir()]
+    if not names:
+        raise ConfigError(f"{trials}: contains no trial of an experiment in config/experiments; train one first")
+    write_results_page([collect(name, scale, trials) for name in names], out)
     click.echo(out)
 
 

@@ -8,7 +8,7 @@ from hippo.lab.reporting.claims import claim_notes
 from hippo.lab.reporting.notes import describe_data, table_notes
 from hippo.lab.reporting.overview import format_page
 from hippo.lab.reporting.summary import in_papers_order
-from hippo.lab.reporting.text import bullet, markdown_table, wrap
+from hippo.lab.reporting.text import bullet, markdown_table, paragraph, wrap
 from hippo.lab.results.results import Results
 
 
@@ -23,20 +23,18 @@ def write_results_page(found: list[Results], out: Path) -> None:
         The page.
     """
     tables = in_papers_order([results for results in found if not results.experiment.spec.sweep])
-    write_text(out, "\n".join([*_introduction(tables), *(line for results in tables for line in _table(results))]))
+    write_text(out, "\n".join([*_introduction(tables, out), *(line for results in tables for line in _table(results))]))
 
 
-def _introduction(tables: list[Results]) -> list[str]:
+def _introduction(tables: list[Results], out: Path) -> list[str]:
     """Title, command, machine and meaning of the scale."""
     scale = tables[0].experiment.scale
-    return [
-        f"# Tables of the {scale} scale",
-        "",
-        f"Trained by `snakemake --cores all --config scale={scale}` on {_processors(tables)}; this page is written by",
-        f"`hippo results --scale {scale} --out docs/results.md`. Accuracies are in percent. A verdict",
-        "compares with the paper's value; the notes under a table give the tolerance.",
-        "",
-    ]
+    text = (
+        f"Trained by `snakemake --cores all --config scale={scale}` on {_processors(tables)}; this page is written by "
+        f"`hippo results --scale {scale} --out {out}`. Accuracies are in percent. A verdict compares with the paper's "
+        "value; the notes under a table give the tolerance."
+    )
+    return [f"# Tables of the {scale} scale", "", paragraph(text), ""]
 
 
 def _processors(tables: list[Results]) -> str:

@@ -10,6 +10,11 @@ def bullet(note: str) -> str:
     return fill(note, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
 
 
+def paragraph(text: str) -> str:
+    """Return a paragraph in lines."""
+    return fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
 def wrap(note: str) -> str:
     """Return a note whose further lines are indented."""
     return fill(note, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,11 +1,13 @@
 import json
+from pathlib import Path
 
 from hippo.lab.reporting.results_page import write_results_page
 from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish_all, write_experiment
 
 
-def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path):
+def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     trials, found = tmp_path / "trials", []
     for name, accuracy in (("zebra", 0.8), ("pmnist", 0.9)):
         experiment = write_experiment(tmp_path, name=name, title=f"Title of {name}")
@@ -14,10 +16,10 @@ def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path)
             metrics = json.loads(path.read_text())
             path.write_text(json.dumps({**metrics, "machine": {"processor": "Some CPU"}}))
         found.append(collect_results(experiment, trials))
-    write_results_page(found, tmp_path / "page.md")
+    write_results_page(found, Path("page.md"))
     page = (tmp_path / "page.md").read_text()
     titles = [line for line in page.splitlines() if line.startswith("## ")]
     assert titles == ["## Title of pmnist", "## Title of zebra"]  # pmnist is a table of the papers
     assert "| 90.1 ± 0.1 |" in page.replace("  ", " ") and "80.1 ± 0.1" in page
-    assert "on Some CPU;" in page
+    assert "on Some CPU;" in page and "`hippo results --scale quick --out page.md`" in page.replace("\n", " ")
     assert max(map(len, page.splitlines())) <= 120

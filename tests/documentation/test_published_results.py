@@ -1,9 +1,12 @@
-"""The table of claims in README.md is what the trials say: `hippo claims --write README.md` writes it."""
+"""Published numbers are what the trials say: the claims of README.md, and the page of the committed trials."""
 
 import re
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hippo.cli.commands import hippo as main
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.plan.experiments import experiment_files
 from hippo.lab.reporting.claims import MARKS, brief
@@ -39,3 +42,12 @@ def test_the_quick_scale_is_that_of_the_results_page(claim):
     verdict, _, value = published()[claim.spec.headline][0].partition(": ")
     assert verdict == (note[1] if note else "undecided"), REMEDY
     assert not value or f"{value} (" in note[2], REMEDY
+
+
+def test_the_page_of_the_paper_scale_shows_the_committed_trials(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = Path("results/paper/README.md")
+    done = CliRunner().invoke(main, ["results", "--scale", "paper", "--out", str(tmp_path / "page.md")])
+    assert done.exit_code == 0, done.output
+    written, published = (path.read_text(encoding="utf-8").split("\n## ") for path in (tmp_path / "page.md", page))
+    assert written[1:] == published[1:], f"run `hippo results --scale paper --out {page}`"
