@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "README.md": "index.md",
     "config/README.md": "config.md",
+    "results/paper/README.md": "paper_tables.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
@@ -83,7 +84,8 @@ def site_address(target: str, source: str, address: str, files: Files, config) -
     Returns
     -------
     str
-        Relative to `address`. A link to a file that does not exist is returned as it is; MkDocs reports it.
+        Relative to `address`. A link that leads to no file, or to Markdown that is not in `PAGES`, is returned as it
+        is; MkDocs reports it.
     """
     if re.match(r"\w+:", target):
         return target
@@ -92,7 +94,7 @@ def site_address(target: str, source: str, address: str, files: Files, config) -
         place = PAGES[path]
     elif path.startswith("docs/"):
         place = path.removeprefix("docs/")
-    elif path.startswith("..") or not (ROOT / path).is_file():
+    elif path.startswith("..") or path.endswith(".md") or not (ROOT / path).is_file():
         return target
     else:
         place = f"files/{path}"

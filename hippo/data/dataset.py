@@ -75,6 +75,17 @@ class Dataset:
         """sha256 (hexadecimal) of the description and of names, dtypes, shapes and values of all arrays."""
         return _digest(self._about(), self._arrays())
 
+    def record(self) -> dict[str, Any]:
+        """Return what a trial records of its dataset.
+
+        Returns
+        -------
+        dict
+            `digest`, `source`, `substitute`, and `arrays`: the dtype and shape of each array by "<part>.<array>".
+        """
+        arrays = {name: [str(array.dtype), list(array.shape)] for name, array in self._arrays().items()}
+        return {"digest": self.digest, "source": self.source, "substitute": self.substitute, "arrays": arrays}
+
     def _about(self) -> dict[str, Any]:
         """The description, without fields of later versions that have their default."""
         about = {key: getattr(self, key) for key in ("classes", "source", "scale", "substitute", "options")}

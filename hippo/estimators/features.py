@@ -97,7 +97,11 @@ class HiPPOFeatures(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a parameter or the shape of `X` is not valid, or `X` holds NaN or infinite numbers.
+        TypeError
+            If a parameter has the wrong type.
         """
+        if not isinstance(self.timestamps, bool | np.bool_):
+            raise TypeError(f"timestamps must be True or False, got {self.timestamps!r}")
         self._bank = MemoryBank(self.order, self.measure, self.dynamics, self.theta, self.discretization)
         if self.timestamps and not self._bank.scale_invariant:
             raise ValueError(

@@ -1,5 +1,6 @@
 """sktime forecaster: ridge regression on the coefficients of HiPPO memories, updated on a stream."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from sktime.forecasting.base import BaseForecaster
 
 from hippo.estimators.memory_bank import MemoryBank
 from hippo.estimators.ridge_moments import RidgeMoments, RidgeSolution
+from hippo.operators.checks import check_positive
 
 
 class HiPPOForecaster(BaseForecaster):
@@ -98,8 +100,10 @@ class HiPPOForecaster(BaseForecaster):
         bank = MemoryBank(self.order, self.measure, self.dynamics, self.theta, self.discretization)
         if self.theta is None and not bank.scale_invariant:
             bank = MemoryBank(self.order, self.measure, self.dynamics, 2.0 * self.order, self.discretization)
-        if self.alpha is not None and not self.alpha > 0:
-            raise ValueError(f"alpha must be positive, or None to choose it, got {self.alpha!r}")
+        if self.alpha is not None:
+            check_positive("alpha", self.alpha)
+        if not len(y):
+            raise ValueError("the series has no samples: pass at least one")
         steps = self._steps(fh)
         variables = y.shape[1]
         self._memories = bank.memories(batch=variables, dtype=np.float64)
@@ -108,17 +112,32 @@ class HiPPOForecaster(BaseForecaster):
         self._features = np.empty((0, variables * (1 + bank.features)))  # of as many samples as the longest horizon
         self._values = np.empty((0, variables))
         self._read(y, learn=True)
+        self._end = self.cutoff
         return self
 
     def _update(self, y: pd.DataFrame, X=None, update_params=True):
         """Read the samples that are new; y may overlap with those read before."""
-        self._read(y[y.index > self._last_index], learn=update_params)
+        end = self.cutoff  # sktime has moved it to the end of y, which may be earlier, or refused below
+        self._set_cutoff(self._end)
+        new = self._ordered(y)[y.index > self._end[0]]
+        if not len(new):
+            warnings.warn(f"update: no sample is later than {self._end[0]}, the last one read", stacklevel=3)
+            return self
+        self._read(new, learn=update_params)
+        self._end = end
+        self._set_cutoff(end)
         return self
+
+    def _ordered(self, y: pd.DataFrame) -> pd.DataFrame:
+        """The variables in the order that they had in `fit`; ValueError if they are others."""
+        if y.shape[1] == len(self._columns) == 1:
+            return y
+        if sorted(y.columns, key=str) != sorted(self._columns, key=str):
+            raise ValueError(f"the variables are {list(y.columns)}; fitted on {list(self._columns)}")
+        return y[self._columns]
 
     def _read(self, y: pd.DataFrame, learn: bool) -> None:
         """Continue the memories with new samples; with `learn`, the regressions too."""
-        if not len(y):
-            return
         values = y.to_numpy(np.float64)  # (new, variables)
         signals = values - self._first
         coefficients = [memory.record(signals.T) for memory in self._memories]  # of (variables, new, order)
@@ -135,7 +154,7 @@ class HiPPOForecaster(BaseForecaster):
                     moments.add(self._features[sources], self._values[first:] - self._values[sources])
             self.solutions_ = {step: moments.solve(self.alpha) for step, moments in self._moments.items()}
         kept = max(self._moments)
-        self._features, self._values, self._last_index = self._features[-kept:], self._values[-kept:], y.index[-1]
+        self._features, self._values = self._features[-kept:], self._values[-kept:]
 
     def _predict(self, fh, X=None) -> pd.DataFrame:
         """Forecasts (steps, variables)."""
@@ -147,8 +166,14 @@ class HiPPOForecaster(BaseForecaster):
         return self._frame(fh, [solution.variance for solution in self._chosen(fh)])
 
     def _chosen(self, fh) -> list[RidgeSolution]:
-        """The regressions of a horizon."""
-        return [self.solutions_[step] for step in self._steps(fh)]
+        """The regressions of a horizon; ValueError if an absolute one is no longer that of `fit`."""
+        steps = self._steps(fh)
+        if not self.solutions_.keys() >= set(steps):
+            raise ValueError(
+                f"the horizon is {steps} steps after {self._end[0]}; fitted for {sorted(self.solutions_)}: pass a "
+                "relative horizon to fit, which moves with each update"
+            )
+        return [self.solutions_[step] for step in steps]
 
     def _steps(self, fh) -> list[int]:
         """The steps of a horizon, counted from the end of the series."""

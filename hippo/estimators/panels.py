@@ -74,6 +74,41 @@ def sequences(X: np.ndarray | list[pd.DataFrame], timestamps: str | None) -> np.
     return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
 
 
+def read(estimator, X: np.ndarray | list[pd.DataFrame], fitting: bool = False) -> np.ndarray | list[np.ndarray]:
+    """Return the series of a panel for an estimator, after a check that their channels are those of `fit`.
+
+    Channels are taken by position. Names of channels are compared if there are several and all names are strings: an
+    array has no names, and the name of a single channel says nothing.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Has the parameter `timestamps`. Gets the attribute `columns_`, the names or None, in `fit`.
+    X : ndarray or list of DataFrame
+        As in `sequences`.
+    fitting : bool, default False
+        Whether `fit` asks.
+
+    Returns
+    -------
+    ndarray or list of ndarray
+        As `sequences`.
+
+    Raises
+    ------
+    ValueError
+        If the channels of a series have other names, or the same ones in another order.
+    """
+    names = [] if isinstance(X, np.ndarray) else [list(frame.columns) for frame in X]
+    named = [own for own in names if len(own) > 1 and all(isinstance(name, str) for name in own)]
+    if fitting:
+        estimator.columns_ = named[0] if named else None
+    for own in named:
+        if estimator.columns_ not in (None, own):
+            raise ValueError(f"a series has the channels {own}; fitted on {estimator.columns_}, in this order")
+    return sequences(X, estimator.timestamps)
+
+
 def channel_names(X: np.ndarray | list[pd.DataFrame], timestamps: str | None) -> list[str]:
     """Return the names of the channels that `sequences` returns, that of the times included."""
     names = [f"x{channel}" for channel in range(X.shape[1])] if isinstance(X, np.ndarray) else map(str, X[0].columns)

@@ -5,7 +5,7 @@ from sktime.classification.base import BaseClassifier
 from sktime.regression.base import BaseRegressor
 
 from hippo.estimators.memory_parameters import MemoryParameters
-from hippo.estimators.panels import TAGS, features_of, sequences
+from hippo.estimators.panels import TAGS, features_of, read
 from hippo.estimators.ridge import ridge_classifier, ridge_regressor
 from hippo.estimators.scikit_learn import ScikitLearnMixin
 
@@ -43,12 +43,12 @@ class HiPPOClassifier(MemoryParameters, ScikitLearnMixin, BaseClassifier):
 
     def _fit(self, X, y):
         """Fit the pipeline."""
-        self.pipeline_ = ridge_classifier(features_of(self)).fit(sequences(X, self.timestamps), y)
+        self.pipeline_ = ridge_classifier(features_of(self)).fit(read(self, X, fitting=True), y)
         return self
 
     def _predict(self, X) -> np.ndarray:
         """Classes (samples,)."""
-        return self.pipeline_.predict(sequences(X, self.timestamps))
+        return self.pipeline_.predict(read(self, X))
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):
@@ -84,12 +84,12 @@ class HiPPORegressor(MemoryParameters, ScikitLearnMixin, BaseRegressor):
 
     def _fit(self, X, y):
         """Fit the pipeline."""
-        self.pipeline_ = ridge_regressor(features_of(self)).fit(sequences(X, self.timestamps), y)
+        self.pipeline_ = ridge_regressor(features_of(self)).fit(read(self, X, fitting=True), y)
         return self
 
     def _predict(self, X) -> np.ndarray:
         """Numbers (samples,)."""
-        return self.pipeline_.predict(sequences(X, self.timestamps))
+        return self.pipeline_.predict(read(self, X))
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sktime.classification.base import BaseClassifier
 
 from hippo.estimators import training
 from hippo.estimators.from_trial import restore
-from hippo.estimators.panels import SEQUENCE_TAGS, sequences
+from hippo.estimators.panels import SEQUENCE_TAGS, read
 from hippo.estimators.trained_estimator import TrainedEstimator
 
 
@@ -101,13 +102,15 @@ class SequenceClassifier(TrainedEstimator, BaseClassifier):
 
     def _fit(self, X, y):
         """Train the model."""
+        if pd.isna(y).any():
+            raise ValueError("y contains missing values; expected a class for each series")
         targets = np.unique(y, return_inverse=True)[1].astype(np.int64)
-        training.fit(self, sequences(X, self.timestamps), targets, classes=len(self.classes_))
+        training.fit(self, read(self, X, fitting=True), targets, classes=len(self.classes_))
         return self
 
     def _predict_proba(self, X) -> np.ndarray:
         """Probabilities (samples, classes)."""
-        return softmax(training.answer(self, sequences(X, self.timestamps)), axis=1)
+        return softmax(training.answer(self, read(self, X)), axis=1)
 
     def _predict(self, X) -> np.ndarray:
         """Classes (samples,)."""

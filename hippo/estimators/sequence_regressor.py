@@ -1,10 +1,11 @@
 """sktime regressor: a registered model, trained by the trainer of the laboratory."""
 
 import numpy as np
+from sklearn.utils.validation import check_array
 from sktime.regression.base import BaseRegressor
 
 from hippo.estimators import training
-from hippo.estimators.panels import SEQUENCE_TAGS, sequences
+from hippo.estimators.panels import SEQUENCE_TAGS, read
 from hippo.estimators.trained_estimator import TrainedEstimator
 
 
@@ -40,13 +41,16 @@ class SequenceRegressor(TrainedEstimator, BaseRegressor):
 
     def _fit(self, X, y):
         """Train the model."""
-        targets = np.asarray(y, dtype=np.float64)
-        self.target_mean_, self.target_scale_ = targets.mean(), targets.std() or 1.0
+        targets = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        with np.errstate(over="ignore"):
+            self.target_mean_, self.target_scale_ = targets.mean(), targets.std() or 1.0
+        if not np.isfinite(self.target_scale_):
+            raise ValueError("the standard deviation of the targets is too large for float64; scale them")
         standardized = ((targets - self.target_mean_) / self.target_scale_).astype(np.float32)[:, None]
-        training.fit(self, sequences(X, self.timestamps), standardized, classes=None)
+        training.fit(self, read(self, X, fitting=True), standardized, classes=None)
         return self
 
     def _predict(self, X) -> np.ndarray:
         """Numbers (samples,)."""
-        answers = training.answer(self, sequences(X, self.timestamps))[:, 0]
+        answers = training.answer(self, read(self, X))[:, 0]
         return self.target_mean_ + self.target_scale_ * answers

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+import numpy as np
 from river.base import Transformer
 
 from hippo.estimators.memory_bank import MemoryBank
@@ -118,6 +119,8 @@ class HiPPOStreamTransformer(Transformer):
     @staticmethod
     def _fed(name, memory: OnlineMemory, value, time) -> OnlineMemory:
         """A copy of a memory that has read one value."""
+        if np.ndim(value):
+            raise TypeError(f"feature {name!r}: expected one number, got {value!r:.80}")
         following = copy(memory)
         try:
             return following.update(value, time)

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -133,8 +134,12 @@ def network(estimator) -> SequenceModel:
 def training_options(estimator) -> TrainingOptions:
     """Return the training options of an estimator: its parameters, and those in its parameter `training_options`."""
     names = ("epochs", "batch_size", "learning_rate", "early_stopping", "device")
-    options = {key: getattr(estimator, key) for key in names} | (estimator.training_options or {})
-    return parse(TrainingOptions, options, f"{type(estimator).__name__}: training_options")
+    where, further = f"{type(estimator).__name__}: training_options", estimator.training_options or {}
+    if not isinstance(further, dict):
+        raise ConfigError(f"{where} is {further!r}; expected a dict")
+    if twice := further.keys() & set(names):
+        raise ConfigError(f"{where}: {', '.join(sorted(twice))}: expected as a parameter of the estimator itself")
+    return parse(TrainingOptions, {key: getattr(estimator, key) for key in names} | further, where)
 
 
 def split(targets: np.ndarray, fraction: float, classes: int | None, seed: int) -> dict[str, np.ndarray]:
@@ -143,7 +148,7 @@ def split(targets: np.ndarray, fraction: float, classes: int | None, seed: int) 
     Classes are in both parts in equal shares if each has enough samples.
     """
     samples = len(targets)
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, Real) or not 0 < fraction < 1:
         raise ValueError(f"validation_fraction must be between 0 and 1, got {fraction!r}")
     if samples < 2:
         raise ValueError("one sequence cannot be divided into a train part and a validation part; pass at least two")

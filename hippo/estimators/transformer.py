@@ -5,7 +5,7 @@ import pandas as pd
 from sktime.transformations.base import BaseTransformer
 
 from hippo.estimators.memory_parameters import MemoryParameters
-from hippo.estimators.panels import INNER_MTYPES, channel_names, features_of, sequences
+from hippo.estimators.panels import INNER_MTYPES, channel_names, features_of, read
 from hippo.estimators.scikit_learn import ScikitLearnMixin
 
 
@@ -66,15 +66,13 @@ class HiPPOTransformer(MemoryParameters, ScikitLearnMixin, BaseTransformer):
 
     def _fit(self, X, y=None):
         """Check the parameters and store the channels."""
-        self.features_ = features_of(self).fit(sequences(X, self.timestamps))
+        self.features_ = features_of(self).fit(read(self, X, fitting=True))
         self.channels_ = channel_names(X, self.timestamps)
         return self
 
     def _transform(self, X, y=None) -> pd.DataFrame:
         """Coefficients (samples, features)."""
-        return pd.DataFrame(
-            self.features_.transform(sequences(X, self.timestamps)), columns=list(self.get_feature_names_out())
-        )
+        return pd.DataFrame(self.features_.transform(read(self, X)), columns=list(self.get_feature_names_out()))
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Return the names of the features: channel, measure with its window length, number of the coefficient.

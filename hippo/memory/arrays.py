@@ -45,12 +45,20 @@ def real_array(name: str, value) -> np.ndarray:
         if value.is_complex():
             raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
         value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().numpy()
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.dtype in FLOATS:
         return array
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array.astype(np.float64)
+
+
+def as_array(name: str, value) -> np.ndarray:
+    """Return `np.asarray(value)`; ValueError that names the argument if its parts have unequal lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array, its parts may have unequal lengths: {error}") from None
 
 
 def check_dense(name: str, value) -> None:

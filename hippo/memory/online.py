@@ -247,7 +247,11 @@ class OnlineMemory:
         ValueError
             If something is missing, a setting differs, a shape does not fit, the number of samples is impossible, or
             the state is not finite while `nonfinite` is "raise". The memory is then unchanged.
+        TypeError
+            If `saved` is not a dict.
         """
+        if not isinstance(saved, dict):
+            raise TypeError(f"expected what state_dict returned, got {type(saved).__name__}")
         own = {**self.state_dict()["settings"], "dtype": self._chosen_dtype and self._chosen_dtype.name}
         if missing := {"settings", "samples", "state", "time"} - set(saved):
             raise ValueError(f"the saved memory lacks {', '.join(sorted(missing))}")
@@ -373,7 +377,7 @@ class OnlineMemory:
             times = times[..., None]
         if times.shape not in ((length,), (self.settings.signals, length)):
             own = (length,) if self.batch is None else f"{(length,)} or {(self.batch, length)}"
-            raise ValueError(f"timestamps must have shape {own}, got {times.shape}")
+            raise ValueError(f"timestamps must have shape {own}, got {shape}")
         if not length:
             return self._time, None
         if self._time is not None and self._time.ndim > times.ndim:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from hippo.kernels.arrays import is_tensor
-from hippo.memory.arrays import check_dense, real_array
+from hippo.memory.arrays import as_array, check_dense, real_array
 from hippo.memory.online import OnlineMemory
 from hippo.operators.checks import check_integer
 from hippo.operators.dynamics import SCALE_INVARIANT, check_dynamics
@@ -73,7 +73,9 @@ def project(
     array([1., 0., 0.])
     """
     check_dense("signal", signal)
-    shape = tuple(signal.shape) if is_tensor(signal) else tuple(np.shape(signal))
+    if not is_tensor(signal):
+        signal = as_array("signal", signal)
+    shape = tuple(signal.shape)
     if not shape or 0 in shape:
         raise ValueError(f"signal must have shape (..., length) with at least one sample, got {shape}")
     stride = 0 if stride is None else check_integer("stride", stride)

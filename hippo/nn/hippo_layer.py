@@ -20,6 +20,7 @@ from hippo.nn.cells.padding import check_lengths
 from hippo.nn.cells.states import check_state
 from hippo.nn.cells.unrolled import check_dtypes
 from hippo.nn.engine.options import EngineOptions
+from hippo.nn.tensors import check_tensor
 
 if TYPE_CHECKING:
     from hippo.nn.options import ModelOptions
@@ -99,11 +100,14 @@ class HiPPOLayer(nn.Module):
         for name, value in (("input_size", input_size), ("num_layers", num_layers)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"HiPPOLayer: {name} is {value!r}; expected a positive integer")
+        for name, flag in (("batch_first", batch_first), ("bidirectional", bidirectional)):
+            if not isinstance(flag, bool):
+                raise ConfigError(f"HiPPOLayer: {name} is {flag!r}; expected True or False")
         if not isinstance(dropout, (int, float)) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ConfigError(f"HiPPOLayer: dropout is {dropout!r}; expected a number from 0 to 1")
         if dtype not in (None, torch.float32, torch.float64):
             raise ConfigError(
-                f"HiPPOLayer: dtype is {dtype}; expected float32 or float64, with engine.precision for less"
+                f"HiPPOLayer: dtype is {dtype!r}; expected torch.float32 or torch.float64; engine.precision has less"
             )
         if dropout and num_layers == 1:
             warnings.warn("dropout acts between layers, and there is one layer: it has no effect", stacklevel=2)
@@ -234,6 +238,8 @@ class HiPPOLayer(nn.Module):
         ------
         ValueError
             If a shape or dtype is wrong, or times decrease.
+        TypeError
+            If the input, the state or the times are not tensors.
         """
         entries = None if state is None else _entries(state)
         if not isinstance(input, PackedSequence):
@@ -250,6 +256,9 @@ class HiPPOLayer(nn.Module):
 
     def _run_tensor(self, inputs: Tensor, state: tuple[Tensor, ...] | None, times: Tensor | None, lengths):
         """`forward` for a tensor."""
+        check_tensor("inputs", inputs)
+        if times is not None:
+            check_tensor("times", times)
         if inputs.ndim not in (2, 3) or inputs.shape[-1] != self.input_size:
             batched = "(batch, length" if self.batch_first else "(length, batch"
             raise ValueError(

@@ -16,6 +16,7 @@ from hippo.nn.mixed_precision import uses_autocast
 from hippo.nn.options import ModelOptions
 from hippo.nn.pooling import pool, true_steps
 from hippo.nn.stack import build_backbone
+from hippo.nn.tensors import check_tensor
 
 
 class SequenceModel(nn.Module):
@@ -118,6 +119,7 @@ class SequenceModel(nn.Module):
             If a shape, a type or a range is wrong.
         """
         if self.documents == 2:
+            check_tensor("inputs", inputs)
             inputs = _flatten("inputs", inputs)
             times = None if times is None else _flatten("times", times)
             lengths = None if lengths is None else _flatten("lengths", as_lengths(lengths, inputs.device))
@@ -158,6 +160,9 @@ class SequenceModel(nn.Module):
         return self.encoder(inputs) if self.encoder is not None and self.vocabulary is None else inputs
 
     def _check(self, inputs: Tensor, times: Tensor | None) -> None:
+        check_tensor("inputs", inputs)
+        if times is not None:
+            check_tensor("times", times)
         channels = () if self.vocabulary is not None else (self.input_size,)
         if inputs.shape[2:] != channels or inputs.ndim < 2 or inputs.shape[1] == 0:
             expected = ", ".join(["batch", "length", *map(str, channels)])

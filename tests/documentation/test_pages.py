@@ -29,6 +29,19 @@ def test_links_lead_to_files_of_the_project(page):
     assert not missing, f"{page.name}: {missing}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_to_what_the_site_can_show(page):
+    """`make docs` refuses a link to a folder, and one to Markdown that is not a page of the site."""
+    hook = (ROOT / "docs/site/project_pages.py").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    for target in targets:
+        if not re.match(r"\w+:", target):
+            path = (page.parent / target).resolve()
+            assert path.is_file(), f"{page.name}: {target} is a folder"
+            outside = path.suffix == ".md" and path.parent != ROOT / "docs"
+            assert not outside or f'"{path.relative_to(ROOT)}": ' in hook, f"{page.name}: add {target} to `PAGES`"
+
+
 def test_every_page_is_in_the_navigation_of_the_site():
     """A page that `nav` in mkdocs.yml does not name is a warning of `make docs`, and so an error."""
     listed = set(re.findall(r"^ +- [^:]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))

@@ -160,6 +160,7 @@ def test_three_dimensions_need_a_layout(layout):
         ({"measure": "legt", "theta": [5, -1]}, "theta must be"),
         ({"measure": "legt", "timestamps": True}, "timestamps=True needs scale-invariant memories"),
         ({"discretization": "zoh"}, "no 'zoh'"),
+        ({"timestamps": "index"}, "timestamps must be True or False, got 'index'"),
     ],
 )
 def test_parameters_are_checked_by_fit(options, message):

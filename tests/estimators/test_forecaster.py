@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 import pandas as pd
 import pytest
+from sktime.forecasting.base import ForecastingHorizon
 
 from hippo.estimators import HiPPOForecaster
 
@@ -35,7 +36,32 @@ def test_an_update_may_overlap_with_known_samples():
     stream = HiPPOForecaster(6).fit(y[:100], fh=[2]).update(y[50:])
     np.testing.assert_allclose(stream.predict(), HiPPOForecaster(6).fit(y, fh=[2]).predict(), rtol=0, atol=1e-9)
     before = stream.predict()
-    assert stream.update(y[120:]).predict().equals(before)
+    for known in (y[120:], y[10:20]):  # the forecasts still begin after the last sample read
+        with pytest.warns(UserWarning, match="no sample is later than 159"):
+            assert stream.update(known).predict().equals(before)
+
+
+def test_an_update_finds_the_variables_by_name():
+    y, fh = series(variables=2), [1, 3]
+    expected = HiPPOForecaster(6).fit(y[:100], fh=fh).update(y[100:]).predict()
+    stream = HiPPOForecaster(6).fit(y[:100], fh=fh)
+    with pytest.raises(ValueError, match=r"the variables are \['v0'\]; fitted on \['v0', 'v1'\]"):
+        stream.update(y[["v0"]][100:])
+    assert stream.predict().index.tolist() == [100, 102]  # unchanged
+    assert stream.update(y[["v1", "v0"]][100:]).predict().equals(expected)
+
+
+def test_an_absolute_horizon_is_refused_once_its_steps_have_changed():
+    y, fh = series(), ForecastingHorizon([101, 103], is_relative=False)
+    stream = HiPPOForecaster(6).fit(y[:100], fh=fh)
+    assert stream.predict().index.tolist() == [101, 103]
+    with pytest.raises(ValueError, match=r"the horizon is \[1, 3\] steps after 100; fitted for \[2, 4\]"):
+        stream.update(y[100:101]).predict()
+
+
+def test_an_empty_series_is_refused():
+    with pytest.raises(ValueError, match="the series has no samples"):
+        HiPPOForecaster().fit(series()[:0], fh=[1])
 
 
 def test_without_parameters_an_update_moves_the_memory_alone():
@@ -81,7 +107,7 @@ def test_dates_and_steps_are_kept():
 @pytest.mark.parametrize(
     "options, fh, message",
     [
-        ({"alpha": 0}, [1], "alpha must be positive"),
+        ({"alpha": 0}, [1], "alpha must be a positive number, got 0"),
         ({"measure": "legs", "theta": 5}, [1], "it has no theta"),
     ],
 )

@@ -54,6 +54,19 @@ def test_series_of_unequal_lengths_are_transformed_one_by_one(mtype):
     np.testing.assert_allclose(features, expected, rtol=0, atol=1e-14)
 
 
+def test_channels_of_a_series_have_the_names_and_the_order_of_fit():
+    frames, swapped = ragged(), [frame[["b", "a"]] for frame in ragged()]
+    transformer = HiPPOTransformer(4).fit(frames)
+    with pytest.raises(ValueError, match=r"the channels \['b', 'a'\]; fitted on \['a', 'b'\], in this order"):
+        transformer.transform(swapped)
+    with pytest.raises(ValueError, match="fitted on"):
+        HiPPOTransformer(4).fit([frames[0], swapped[1]])
+    with pytest.raises(ValueError, match="fitted on"):
+        HiPPOClassifier(4).fit(frames, np.array([0, 1, 0, 1])).predict(swapped)
+    array = convert([frame[:9] for frame in frames], "df-list", "numpy3D", as_scitype="Panel")
+    assert transformer.transform(array).shape == (4, 8)  # an array has no names
+
+
 @pytest.mark.parametrize("kind", ["dates", "periods", "numbers", "durations"])
 def test_times_are_those_of_the_index(kind):
     """Scale-invariant memories do not depend on the unit of time, but on its origin: the first sample is at time 0."""

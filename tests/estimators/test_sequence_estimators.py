@@ -166,6 +166,9 @@ def test_divergence_is_reported():
         ({"hyperparameters": {"hidden_sizes": 3}}, "unknown key 'hidden_sizes'; did you mean 'hidden_size'"),
         ({"epochs": 0}, "SequenceClassifier: training_options: epochs = 0"),
         ({"training_options": {"lr": 1}}, "training_options: unknown key 'lr'"),
+        ({"training_options": {"epochs": 3}}, "training_options: epochs: expected as a parameter of the estimator"),
+        ({"training_options": 3}, "training_options is 3; expected a dict"),
+        ({"validation_fraction": "a"}, "validation_fraction must be between 0 and 1, got 'a'"),
         ({"device": "gpu7"}, "device 'gpu7'"),
         ({"validation_fraction": 1.0}, "validation_fraction must be between 0 and 1"),
         ({"timestamps": "channel"}, "the series hold times only"),
@@ -181,6 +184,12 @@ def test_refused_data():
     fitted = classifier(epochs=1).fit(X, labels)
     with pytest.raises(ValueError, match=r"sequences have \[2\] channels; fitted on 1"):
         fitted.predict(np.concatenate([X, X], axis=1))
+    with pytest.raises(ValueError, match="y contains missing values"):
+        classifier(epochs=1).fit(X, np.where(np.arange(20) == 3, np.nan, 1.0))
+    regressor = SequenceRegressor(**SMALL, epochs=1)
+    for wrong, message in ((np.nan, "y contains NaN"), (1e300, "targets is too large for float64; scale them")):
+        with pytest.raises(ValueError, match=message):
+            regressor.fit(X, np.where(np.arange(20) == 3, wrong, -wrong / 2))
     with pytest.raises(ValueError, match="targets of the train part are equal"):
         SequenceRegressor("gru", **SMALL, epochs=1).fit(X, np.ones(20))
 

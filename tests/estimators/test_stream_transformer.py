@@ -56,6 +56,8 @@ def test_a_refused_sample_changes_nothing():
         transformer.learn_one({"t": 2.0, "a": 3.0, "b": float("nan")})
     with pytest.raises(TypeError, match="feature 'b': signal must hold real numbers"):
         transformer.learn_one({"t": 2.0, "a": 3.0, "b": "high"})
+    with pytest.raises(TypeError, match=r"feature 'b': expected one number, got \[1.0, 2.0\]"):
+        transformer.learn_one({"t": 2.0, "a": 3.0, "b": [1.0, 2.0]})
     with pytest.raises(ValueError, match="the sample has no 't', which holds its time"):
         transformer.learn_one({"a": 3.0})
     with pytest.raises(ValueError, match="never decreasing"):

@@ -218,6 +218,15 @@ def test_any_memory_layout_is_accepted():
     np.testing.assert_array_equal(project(list(range(5)), 3), whole)
 
 
+def test_shapes_in_messages_are_those_of_the_caller():
+    with pytest.raises(ValueError, match="signal is no array, its parts may have unequal lengths"):
+        project([[1.0, 2.0], [3.0]], 4)
+    with pytest.raises(ValueError, match=r"timestamps must have shape .*, got \(9,\)"):
+        project(np.ones(10), 4, timestamps=np.arange(9))
+    with pytest.raises(TypeError, match="expected what state_dict returned, got int"):
+        OnlineMemory("legs", 4).load_state_dict(3)
+
+
 def test_errors_name_the_alternative():
     for empty in (np.empty(0), np.empty((3, 0)), 1.0):
         with pytest.raises(ValueError, match="at least one sample"):

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from hippo.config import ConfigError
-from hippo.nn import HiPPOLayer, hippo_layer
+from hippo.nn import S4, HiPPOLayer, build_model, hippo_layer
 
 double = torch.float64
 STOCK = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
@@ -162,7 +162,10 @@ def test_truncated_backpropagation_detaches_the_state():
         ({"ordr": 4}, "unknown key 'ordr'; did you mean 'order'"),
         ({"num_layers": 0}, "num_layers is 0; expected a positive integer"),
         ({"dropout": 2.0}, "dropout is 2.0; expected a number from 0 to 1"),
-        ({"dtype": torch.float16}, "expected float32 or float64, with engine.precision"),
+        ({"dropout": "a"}, "dropout is 'a'; expected a number from 0 to 1"),
+        ({"bidirectional": "no"}, "bidirectional is 'no'; expected True or False"),
+        ({"batch_first": None}, "batch_first is None; expected True or False"),
+        ({"dtype": torch.float16}, "expected torch.float32 or torch.float64; engine.precision"),
     ],
 )
 def test_wrong_options_are_refused(options, message):
@@ -193,6 +196,19 @@ def test_its_representation_shows_the_arguments():
 def test_examples_run():
     result = doctest.testmod(hippo_layer)
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("module", [HiPPOLayer(3, 4), build_model("legs", 3, 2, hidden_size=4), S4(3)], ids=type)
+def test_what_is_no_tensor_is_refused(module):
+    inputs = torch.randn(5, 2, 3)
+    for wrong, message in ((inputs.numpy(), "inputs are of type ndarray"), (inputs.to_sparse(), "a sparse tensor")):
+        with pytest.raises(TypeError, match=message):
+            module(wrong)
+    if isinstance(module, HiPPOLayer):
+        with pytest.raises(TypeError, match="inputs are of type list; expected a tensor"):
+            module.cells[0].run(inputs.tolist())
+        with pytest.raises(TypeError, match="times are of type list"):
+            module(inputs, times=[[0.0, 0.0]] * 5)
 
 
 @pytest.mark.parametrize("state", [3, (None,), ("h",)])

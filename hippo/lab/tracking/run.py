@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mlflow.entities import Dataset as TrackedDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 
 from hippo.config import ConfigError
 from hippo.files import write_json
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
 from hippo.lab.tracking.address import is_server, tracking_uri
+from hippo.lab.tracking.datasets import dataset_input
 from hippo.lab.tracking.delivery import RETRY_FRACTION, RETRY_SECONDS, Delivery, to_metrics
 from hippo.lab.tracking.tags import source_tags
 from hippo.lab.trials.outcome import has_outcome, is_substitute, read_json
@@ -38,7 +38,7 @@ class TrackedRun:
     trial : TrialSpec
         The trial.
     data : dict
-        `digest`, `source` and `substitute` of its prepared dataset.
+        `Dataset.record` of its prepared dataset.
     identity : str
         Digest of all settings and of the data. Runs of equal identity are attempts of the same trial.
     folder : Path
@@ -348,13 +348,7 @@ class TrackedRun:
         }
         params = [Param(key, str(value)) for key, value in options.items()]
         self.client.log_batch(self.id, params=[*params, Param("threads", str(trial.threads))])
-        data = TrackedDataset(
-            name=f"{trial.dataset_name}/{trial.variant}",
-            digest=self.data["digest"][:36],  # MLflow's limit
-            source_type="local",
-            source=self.data["source"],
-        )
-        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+        inputs = [dataset_input(trial, self.data)]
         try:
             self.client.log_inputs(self.id, inputs)
         except store.STORE_ERRORS:  # another trial created the same dataset at the same time; now it exists

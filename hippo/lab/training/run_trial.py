@@ -90,7 +90,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
         dataset = _load_dataset(trial, dataset_path)  # first, so that an outcome is kept if there is no data
         _remove_stale_files(folder)
         write_text(folder / "trial.yaml", trial.to_yaml())
-        data = {"digest": dataset.digest, "source": dataset.source, "substitute": dataset.substitute}
+        data = dataset.record()
         identity = _identity(trial, data)
         checkpoints = Checkpoints(folder / "checkpoints", identity)
         run = TrackedRun(trial, data, identity, folder)

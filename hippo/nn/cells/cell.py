@@ -12,6 +12,7 @@ from hippo.nn.cells.padding import as_lengths, check_lengths, last, run_padded
 from hippo.nn.cells.states import check_state
 from hippo.nn.cells.times import step_ratios_of, stream_ratios, unseen
 from hippo.nn.engine.tracing import NotScriptable, call_directly
+from hippo.nn.tensors import check_tensor
 
 
 class Cell(NotScriptable, nn.Module):
@@ -248,6 +249,9 @@ class Cell(NotScriptable, nn.Module):
         return False
 
     def _check_shapes(self, inputs: Tensor, times: Tensor | None) -> None:
+        check_tensor("inputs", inputs)
+        if times is not None:
+            check_tensor("times", times)
         if inputs.ndim != 3 or inputs.shape[1] == 0 or inputs.shape[2] != self.input_size:
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}; expected (batch, length, {self.input_size}) with at least "

@@ -8,6 +8,7 @@ from torch import Tensor
 from hippo.memory.arrays import check_allocation
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine.tracing import is_traced
+from hippo.nn.tensors import check_tensor
 
 
 class NonFiniteInputs(Diverged, ValueError):
@@ -30,7 +31,10 @@ def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.d
     ------
     ValueError
         If the shape or the type differs.
+    TypeError
+        If the inputs are not a dense tensor.
     """
+    check_tensor("inputs", inputs)
     fits = inputs.ndim == len(expected) and inputs.shape[-1] == expected[-1] and inputs.shape[1] > 0
     if not fits:
         raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected ({', '.join(map(str, expected))})")

@@ -1,5 +1,6 @@
 """Kept models in MLflow: logged, registered and loaded again; each once."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mlflow.models import Model
+from mlflow.types.schema import Schema
 
 from hippo import registry
 from hippo.lab.tracking.import_runs import import_trials
@@ -116,6 +118,22 @@ def test_runs_have_the_tags_that_the_pages_of_mlflow_read(tracking, trial, data,
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     (dataset,) = tracking.runs()[metrics["run_id"]].inputs.dataset_inputs
     assert {tag.key: tag.value for tag in dataset.tags}["mlflow.data.context"] == "training"
+    described = {key: Schema.from_json(text) for key, text in tensor_specs(dataset.dataset).items()}
+    assert [(spec.name, spec.type, spec.shape) for spec in described["features"].inputs] == [
+        ("inputs", np.dtype(np.float32), (-1, 12, 1))
+    ]
+    assert [(spec.name, spec.type, spec.shape) for spec in described["targets"].inputs] == [
+        ("targets", np.dtype(np.int64), (-1,))
+    ]
+    profile, parts = json.loads(dataset.dataset.profile), separable_dataset().parts
+    assert profile == {"num_rows": sum(len(p.inputs) for p in parts.values())} | {
+        name: len(part.inputs) for name, part in parts.items()
+    }
+
+
+def tensor_specs(dataset) -> dict[str, str]:
+    """The schema of a tracked dataset, as MLflow's pages read it."""
+    return json.loads(dataset.schema)["mlflow_tensorspec"]
 
 
 def test_an_experiment_of_an_earlier_version_gets_its_kind(tracking, trial, data, tmp_path):
