@@ -99,6 +99,14 @@ def test_learning_curves_leave_out_trials_of_other_settings(tmp_path, plot):
     assert (plotted["LegS"], plotted["LSTM"]) == ([38, 43, 48], [37, 42, 47])  # LegS without the lowest of three seeds
 
 
+def test_learning_curves_have_no_panel_of_a_variant_without_trials(tmp_path, plot):
+    variants = {key: {"label": f"variant {key}"} for key in "abc"}
+    experiment, trials = write_experiment(tmp_path, variants=variants), tmp_path / "trials"
+    finish(experiment, trials, "gru", 0, variant="b")
+    _, axes = plot("learning_curves", collect_results(experiment, trials))
+    assert [axis.get_title() for axis in axes] == ["variant b"]
+
+
 def test_figures_without_any_trial_have_a_message(tmp_path, plot):
     letters = {"dataset": LETTERS, "variants": {key: {"label": key} for key in "ab"}}
     experiments = {

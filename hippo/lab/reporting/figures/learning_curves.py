@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 from hippo.lab.reporting.figure import Figure
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from hippo.lab.plan.experiment import Experiment
     from hippo.lab.results.results import Results
 
 
 def plot_learning_curves(results: "Results", out: Path) -> None:
-    """Plot mean and range over seeds of the validation score, a panel per variant.
+    """Plot mean and range over seeds of the validation score, a panel per variant that has a finished epoch.
 
     Parameters
     ----------
@@ -19,39 +22,54 @@ def plot_learning_curves(results: "Results", out: Path) -> None:
     out : Path
         Written are `out`.png and `out`.svg.
     """
-    from matplotlib.ticker import MaxNLocator
-
-    from hippo.lab.reporting.plot_style import add_legend, figure_file, line_styles, panels_height, show_message
+    from hippo.lab.reporting.plot_style import add_legend, figure_file, panels_height, show_message
 
     experiment = results.experiment
-    column = experiment.task.column(experiment.task.selection)
-    variants, models = experiment.spec.variants, experiment.spec.models
-    height = panels_height(len(variants), 1.75, len(models))
-    with figure_file(out, height, len(variants), sharex=True, sharey=True) as (figure, axes):
-        for axis, (variant, spec) in zip(axes[:, 0], variants.items(), strict=True):
-            for (model, model_spec), style in zip(models.items(), line_styles(), strict=False):
-                history = _scores_by_epoch(results, variant, model, column.metric)
-                if len(history):
-                    seeds = (history.set_index("epoch")[column.metric] * column.factor).groupby("epoch")
-                    axis.plot(seeds.mean(), label=model_spec.label, markevery=max(1, len(seeds) // 8), **style)
-                    epochs, color = seeds.mean().index, style["color"]
-                    axis.fill_between(epochs, seeds.min(), seeds.max(), color=color, alpha=0.15, lw=0)
-            axis.set(title=spec.label, ylabel=column.label)
-            if not experiment.task.higher_is_better:
-                axis.set_yscale("log")
-        if not any(axis.lines for axis in axes.flat):
+    curves = {variant: _curves(results, variant) for variant in experiment.spec.variants}
+    curves = {variant: found for variant, found in curves.items() if found}
+    height = panels_height(max(1, len(curves)), 1.75, len(experiment.spec.models))
+    with figure_file(out, height, max(1, len(curves)), sharex=True, sharey=True) as (figure, axes):
+        if not curves:
             return show_message(axes[0, 0], "no trial has finished an epoch")
+        for axis, (variant, found) in zip(axes[:, 0], curves.items(), strict=True):
+            _plot_variant(axis, experiment, variant, found)
         axes[-1, 0].set_xlabel("epoch")
-        axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         add_legend(figure, axes)
 
 
-def _scores_by_epoch(results: "Results", variant: str, model: str, metric: str):
-    """Columns epoch and `metric` of all seeds, one below the other."""
+def _plot_variant(axis, experiment: "Experiment", variant: str, curves: "dict[str, pd.Series]") -> None:
+    """Plot the curves of the models of one variant."""
+    from matplotlib.ticker import MaxNLocator
+
+    from hippo.lab.reporting.plot_style import styles_by_name
+
+    models = experiment.spec.models
+    styles = styles_by_name(models)
+    for model, scores in curves.items():
+        seeds = scores.groupby("epoch")
+        axis.plot(seeds.mean(), label=models[model].label, markevery=max(1, len(seeds) // 8), **styles[model])
+        color = styles[model]["color"]
+        axis.fill_between(seeds.mean().index, seeds.min(), seeds.max(), color=color, alpha=0.15, lw=0)
+    column = experiment.task.column(experiment.task.selection)
+    axis.set(title=experiment.spec.variants[variant].label, ylabel=column.label)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if not experiment.task.higher_is_better:
+        axis.set_yscale("log")
+
+
+def _curves(results: "Results", variant: str) -> "dict[str, pd.Series]":
+    """Scores of all seeds of each model that has any, one below the other, by epoch, in the table's units."""
     import pandas as pd
 
-    kept = [h[["epoch", metric]].dropna() for h in results.histories(variant, model) if metric in h]
-    return pd.concat(kept) if kept else pd.DataFrame(columns=["epoch", metric])
+    task = results.experiment.task
+    column = task.column(task.selection)
+    found = {}
+    for model in results.experiment.spec.models:
+        histories = [h for h in results.histories(variant, model) if column.metric in h]
+        kept = [h.set_index("epoch")[column.metric].dropna() * column.factor for h in histories]
+        if any(len(scores) for scores in kept):
+            found[model] = pd.concat(kept)
+    return found
 
 
 FIGURE = Figure(
