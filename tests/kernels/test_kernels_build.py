@@ -13,6 +13,7 @@ import pytest
 from hippo import kernels
 
 ROOT = Path(__file__).parents[2]
+CMAKE = shutil.which("cmake", path=Path(sys.executable).parent) or shutil.which("cmake")  # that of this environment
 needs_compiled = pytest.mark.skipif(kernels.backend().compiled is None, reason="no compiled kernels here")
 
 
@@ -45,10 +46,10 @@ def test_instruction_sets_share_no_code(tmp_path, name, width, flags):
     assert visible - {"DW.ref.__gxx_personality_v0"} == {f"hippo::{name}_kernels()"}
 
 
-@pytest.mark.skipif(not shutil.which("cmake"), reason="needs cmake")
+@pytest.mark.skipif(not CMAKE, reason="needs cmake")
 def test_a_compiler_that_is_too_old_is_named(tmp_path):
     """One that has no __builtin_shufflevector, as GCC before 12."""
-    command = ["cmake", "-S", ROOT, "-B", tmp_path, f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
+    command = [CMAKE, "-S", ROOT, "-B", tmp_path, f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
     command += [f"-DPython_EXECUTABLE={sys.executable}", "-DCMAKE_CXX_FLAGS=-D__builtin_shufflevector=unknown_function"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode != 0
