@@ -87,7 +87,7 @@ def check_claims(experiment: Experiment, outcomes: pd.DataFrame) -> tuple[Claim,
     tuple of Claim
         In the order of the file. A comparison holds if the 95 % interval of its mean over seeds is beyond the bound,
         and fails if the interval does not reach it. Two models are compared seed by seed, since trials of one seed
-        share their data.
+        share their data. A bound on the number of one trained model is undecided at a reduced scale.
     """
     return tuple(Claim(spec, tuple(_compare(experiment, outcomes, spec))) for spec in experiment.spec.claims)
 
@@ -114,6 +114,8 @@ def _decide(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec, var
     verdict, reason = _verdict(spec, mean, low, high, len(values))
     if own["substitute"].eq(True).any():
         verdict, reason = "undecided", "synthetic substitute data"
+    if not other and experiment.task.trained and experiment.is_reduced(variant, spec.model):
+        verdict, reason = "undecided", "the training is smaller than the paper's"
     return Comparison(variant, other, float(mean), low, high, len(values), verdict, reason)
 
 

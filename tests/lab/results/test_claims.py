@@ -54,6 +54,12 @@ def test_a_claim_is_what_its_interval_says(tmp_path, gru, verdict, reason):
     assert (claim.verdict, claim.decisive.reason) == (verdict, reason)
 
 
+def test_a_bound_is_undecided_where_the_training_is_reduced(tmp_path):
+    scores, reduced = {"legs": [0.9, 0.9]}, {"scales": {"quick": {"training": {"epochs": 1}}}}
+    claim = check(tmp_path, scores, {**CLAIM, "at_least": 98}, **reduced).claims[0]
+    assert (claim.verdict, claim.decisive.reason) == ("undecided", "the training is smaller than the paper's")
+
+
 def test_one_failed_comparison_outweighs_a_missing_one(tmp_path):
     claim = check(tmp_path, {"legs": [0.9, 0.9], "lstm": [0.8, 0.8]}, BETTER).claims[0]
     assert claim.verdict == "fails" and claim.decisive.against == "lstm"
