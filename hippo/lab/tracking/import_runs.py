@@ -110,7 +110,7 @@ def reconcile(results: Path, gone: tuple[str, ...] = ()) -> Iterator[ImportedTri
         if is_alive(tags, gone):
             message = f"running in process {tags['pid']} on {tags['host']}, left alone"
             yield ImportedTrial(name, message, "left")
-        elif run_in_folder(folder) in (run.info.run_id, tags.get("imported_from")):
+        elif folder.is_dir() and run_in_folder(folder) in (run.info.run_id, tags.get("imported_from")):
             yield _import(folder, gone)
         else:
             with store.required():

@@ -87,7 +87,8 @@ def open_client() -> MlflowClient:
         with _creation_lock():
             with closing(sqlite3.connect(path, timeout=60)) as database:
                 database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
-            return MlflowClient(tracking_uri())
+            # MLflow keeps a connection per address: a relative one would stay in the folder of its first use
+            return MlflowClient(make_url(tracking_uri()).set(database=str(path.resolve())).render_as_string(False))
 
 
 @contextmanager

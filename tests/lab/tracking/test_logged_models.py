@@ -14,6 +14,7 @@ from hippo import registry
 from hippo.lab.tracking.import_runs import import_trials
 from hippo.lab.tracking.models import registered_name
 from hippo.lab.tracking.run import TrackedRun
+from hippo.lab.tracking.store import open_client
 from hippo.lab.training.run_trial import run_trial
 from hippo.nn import load_model
 from tests.lab.training.trials import make_trial, separable_dataset
@@ -143,7 +144,7 @@ def test_an_experiment_of_an_earlier_version_gets_its_kind(tracking, trial, data
 
 
 def test_the_embedded_store_has_the_model_and_no_other_store_is_made(tmp_path, monkeypatch):
-    from mlflow import MlflowClient, pytorch
+    from mlflow import pytorch
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -151,7 +152,7 @@ def test_the_embedded_store_has_the_model_and_no_other_store_is_made(tmp_path, m
     replace(separable_dataset(), options=trial.dataset_settings).save(tmp_path / "data.npz")
     run_trial(trial, tmp_path / "data.npz", tmp_path / "trial")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "mlruns", "trial"]
-    (version,) = MlflowClient("sqlite:///mlruns/mlflow.db").search_model_versions()
+    (version,) = open_client().search_model_versions()
     assert version.name == registered_name(trial) and not version.source.startswith("/")
     expected, _ = load_model(tmp_path / "trial")
     weights = pytorch.load_model(version.source).state_dict()

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hippo.cli.commands import hippo as main
 from hippo.lab.tracking import import_runs as module
 from hippo.lab.tracking.import_runs import import_trials, reconcile
+from hippo.lab.tracking.run import UNKNOWN
 from hippo.lab.trials import lock
 from hippo.lab.trials.outcome import read_json
 from tests.lab.tracked import HERE, LIVING, make_run, make_trial, rows, write_folder
@@ -246,6 +247,17 @@ def test_reconcile_ends_an_interrupted_import(tracking, tmp_path):
     (line,) = (line for line in reconcile(tmp_path / "results") if tracking.experiment in line.name)
     assert f"finished, run {interrupted.id}" in line.message
     assert tracking.runs()[interrupted.id].info.status == "FINISHED" and tracking.steps(interrupted.id) == [1, 2, 3]
+
+
+def test_reconcile_kills_an_import_whose_folder_is_gone(tracking, tmp_path):
+    trial = make_trial(tracking.experiment)
+    folder = write_folder(tmp_path / "results/smoke/trials" / trial.name, trial, UNKNOWN)
+    interrupted = make_run(trial, folder)
+    interrupted.start_import()
+    shutil.rmtree(folder)
+    lines = list(reconcile(tmp_path / "results"))
+    assert [line.message for line in lines if interrupted.id in line.message] == [f"killed, run {interrupted.id}"]
+    assert tracking.runs()[interrupted.id].info.status == "KILLED"
 
 
 def test_an_unreachable_store_makes_an_import_fail(tracking, tmp_path, monkeypatch):

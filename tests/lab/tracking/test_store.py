@@ -1,6 +1,7 @@
 """The tracking store: mode and lock of its database, and deleted experiments."""
 
 import logging
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -50,6 +51,21 @@ def test_one_process_at_a_time_creates_a_sqlite_database(uri, monkeypatch):
         store.connect()
     assert f"{uri.stem}.lock: held by another process" in str(refused.value)
     assert store.connect().search_experiments()
+
+
+def test_the_store_is_that_of_the_working_directory(uri, tmp_path, monkeypatch):
+    """One process can use the stores of two projects in turn."""
+    other = tmp_path / "other/mlruns/mlflow.db"
+    other.parent.mkdir(parents=True)
+    shutil.copy(uri, other)
+    store.create_store(["first"])
+    monkeypatch.chdir(tmp_path / "other")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    store.create_store(["second"])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
+    assert store.connect().get_experiment_by_name("second")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{uri}")
+    assert store.connect().get_experiment_by_name("second") is None
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite://", "sqlite:///:memory:", "some/folder"])
