@@ -111,6 +111,19 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("functionals"), in("grad_kernel"), in("grad_a"),
       in("grad_p"), in("grad_v"), in("grad_b"), in("grad_c"));
 
+  // The same for c alone: grad_c is written.
+  module.def(
+      "ssm_kernel_backward_outputs",
+      [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
+               Array functionals, const Array& grad_kernel, Array grad_c) {
+        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel.shape(1));
+        args.functionals = functionals.mutable_data();
+        args.grad_kernel = grad_kernel.data();
+        args.grad.c = grad_c.mutable_data();
+        run_kernel(*chosen(), args, threads);
+      },
+      threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("functionals"), in("grad_kernel"), in("grad_c"));
+
   // inputs, outputs, activated (batch, length, features); kernel (channels, length, features); skip (features).
   // activated: empty, or written with GELU(outputs).
   module.def(

@@ -21,7 +21,7 @@ struct SystemArrays {
 template <typename T>
 struct SsmKernelArguments {
   SystemArrays<const T> system;
-  SystemArrays<T> grad;  // backward: written
+  SystemArrays<T> grad;  // backward: written; all null but c: that alone is computed
   T* kernel;             // (channels, length, features): written
   T* functionals;        // (rank, length, features): written; backward: read
   const T* grad_kernel;  // backward: in its place

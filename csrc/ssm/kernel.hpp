@@ -6,6 +6,7 @@
 #include "cells/interface.hpp"
 #include "ssm/kernel_backward.hpp"
 #include "ssm/kernel_forward.hpp"
+#include "ssm/kernel_outputs.hpp"
 
 namespace hippo {
 namespace {
@@ -24,7 +25,9 @@ template <typename S>
 void ssm_kernel(const SsmKernelArguments<S>& args, const Rows& rows) {
   with_sizes(args.rank, args.channels, [&](auto rank, auto channels) {
     for (std::int64_t block = rows.begin; block < rows.end; ++block) {
-      if (args.grad_kernel)
+      if (args.grad_kernel && !args.grad.a)
+        KernelOutputs<S, rank, channels>(args, block).run();
+      else if (args.grad_kernel)
         KernelBackward<S, rank, channels>(args, block).run();
       else
         KernelForward<S, double, rank, channels>(args, block).run();

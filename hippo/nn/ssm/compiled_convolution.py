@@ -11,6 +11,9 @@ from torch.autograd.function import once_differentiable
 from hippo.kernels import backend
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.side_by_side import join, samples_side_by_side, split
+from hippo.nn.ssm.step_gradient import with_step_gradient
+from hippo.nn.ssm.system import StateSpace
 
 TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
@@ -26,7 +29,39 @@ def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
     )
 
 
-def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False) -> Tensor:
+def discretize(space: StateSpace, inputs: Tensor, rate: float) -> tuple[DiscreteSystem, Tensor | None]:
+    """Discretize the systems of a layer for their impulse response, in the form of which the gradients cost least.
+
+    Parameters
+    ----------
+    space : StateSpace
+        The systems.
+    inputs : Tensor, shape (batch, length, features)
+        Inputs that the response will act on.
+    rate : float
+        As in `StateSpace.discretize`.
+
+    Returns
+    -------
+    system : DiscreteSystem
+        The discrete systems.
+    log_step : Tensor, shape (features,), or None
+        As in `response`.
+
+    Raises
+    ------
+    ValueError, TypeError, Diverged
+        As in `StateSpace.discretize`.
+    """
+    found = None if is_traced() else space.of_response(rate)
+    if found and serves(inputs, found[0]):
+        return found
+    return space.discretize(rate), None
+
+
+def convolve(
+    inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False, log_step: Tensor | None = None
+) -> Tensor:
     """Compute the outputs of `hippo.nn.ssm.convolution.convolve`. They have first derivatives only.
 
     The convolution kernel follows from the recurrence of the system in float64. Each thread transforms one sequence of
@@ -42,6 +77,8 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
         Factor of the inputs that is added to the outputs.
     gelu : bool, default False
         Return GELU of the outputs. In float32 it is part of the same passes over memory.
+    log_step : Tensor, shape (features,), optional
+        As in `response`.
 
     Returns
     -------
@@ -53,12 +90,19 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
         If a shape does not fit.
     """
     check_shapes(inputs, system, skip)
-    fused = gelu and inputs.dtype == torch.float32
-    outputs = _Convolution.apply(inputs, skip, fused, *system)
+    if not inputs.numel():
+        return inputs * skip
+    kernel, count = response(system, inputs.shape[1], log_step), samples_side_by_side(inputs)
+    fused, batch = gelu and inputs.dtype == torch.float32, len(inputs)
+    if count > 1:
+        inputs, kernel, skip = join(inputs, count), kernel.repeat(1, 1, count), skip.repeat(count)
+    outputs = _Convolution.apply(inputs, kernel, skip, fused)
+    if count > 1:
+        outputs = split(outputs, count, batch)
     return torch.nn.functional.gelu(outputs) if gelu and not fused else outputs
 
 
-def response(system: DiscreteSystem, length: int) -> Tensor:
+def response(system: DiscreteSystem, length: int, log_step: Tensor | None = None) -> Tensor:
     """Compute the impulse response of a system. It has first derivatives only.
 
     Parameters
@@ -67,13 +111,18 @@ def response(system: DiscreteSystem, length: int) -> Tensor:
         The system, in the CPU's memory, of at most rank 2.
     length : int
         Number of steps, at least 1.
+    log_step : Tensor, shape (features,), optional
+        Logarithms of the step sizes, of whose graph the system is free (`discretize`). They get their gradient
+        from the response.
 
     Returns
     -------
     Tensor, shape (channels, length, features)
         K[i, l, h] of `hippo.nn.ssm.kernels.kernel`.
     """
-    return _Response.apply(length, *system)
+    if log_step is None:
+        return _Response.apply(length, *system)
+    return with_step_gradient(_Response.apply(length + 1, *system), log_step)
 
 
 def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
@@ -100,36 +149,26 @@ def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
 
 class _Convolution(Function):
     @staticmethod
-    def forward(ctx, inputs: Tensor, skip: Tensor, gelu: bool, *system: Tensor) -> Tensor:
-        channels, features, _ = system[-1].shape
-        kernel, functionals = inputs.new_empty(0), inputs.new_empty(0)
+    def forward(ctx, inputs: Tensor, kernel: Tensor, skip: Tensor, gelu: bool) -> Tensor:
         outputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         activated = torch.empty_like(outputs) if gelu else inputs.new_empty(0)
-        module, threads = backend().require(), torch.get_num_threads()
-        if inputs.numel():
-            kernel, functionals = impulse_response(inputs.shape[1], system)
-            module.ssm_convolution(threads, *map(view, (inputs, kernel, skip, outputs, activated)))
-        ctx.save_for_backward(inputs, skip, kernel, functionals, outputs if gelu else activated, *system)
+        arrays = map(view, (inputs, kernel, skip, outputs, activated))
+        backend().require().ssm_convolution(torch.get_num_threads(), *arrays)
+        ctx.save_for_backward(inputs, kernel, skip, outputs if gelu else activated)
         return activated if gelu else outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_outputs: Tensor):
-        inputs, skip, kernel, functionals, outputs, *system = ctx.saved_tensors
-        module, threads = backend().require(), torch.get_num_threads()
+        inputs, kernel, skip, outputs = ctx.saved_tensors
+        threads = torch.get_num_threads()
         grad_inputs = torch.empty_like(inputs, memory_format=torch.contiguous_format)  # (B, L, H)
         slots = inputs.new_zeros(threads, *kernel.shape)  # (threads, channels, L, H)
-        grads: tuple[Tensor | None, ...] = (None,) * len(system)
-        grad_skip = skip.new_zeros(skip.shape)
-        if inputs.numel():
-            module.ssm_convolution_backward(
-                threads, *map(view, (inputs, kernel, skip, outputs, grad_outputs, grad_inputs, slots))
-            )
-            grad_kernel = slots.sum(dim=0) if threads > 1 else slots[0]  # (channels, L, H)
-            grad_skip = grad_kernel[0, 0].clone()  # the skip is one more summand of the kernel at lag 0
-            if any(ctx.needs_input_grad[3:]):
-                grads = gradients(system, functionals, grad_kernel)
-        return grad_inputs, grad_skip, None, *grads
+        arrays = map(view, (inputs, kernel, skip, outputs, grad_outputs, grad_inputs, slots))
+        backend().require().ssm_convolution_backward(threads, *arrays)
+        grad_kernel = slots.sum(dim=0) if threads > 1 else slots[0]  # (channels, L, H)
+        grad_skip = grad_kernel[0, 0].clone()  # the skip is one more summand of the kernel at lag 0
+        return grad_inputs, grad_kernel, grad_skip, None
 
 
 class _Response(Function):
@@ -143,7 +182,10 @@ class _Response(Function):
     @once_differentiable
     def backward(ctx, grad_kernel: Tensor):
         functionals, *system = ctx.saved_tensors
-        return None, *gradients(system, functionals, grad_kernel)
+        *dynamics, _ = ctx.needs_input_grad[1:]
+        if any(dynamics):
+            return None, *gradients(system, functionals, grad_kernel)
+        return None, *[None] * len(dynamics), gradient_of_outputs(system, functionals, grad_kernel)
 
 
 def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -161,6 +203,14 @@ def gradients(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor
     parts = (*system, functionals, grad_kernel, *grads)
     backend().require().ssm_kernel_backward(torch.get_num_threads(), *map(view, parts))
     return grads
+
+
+def gradient_of_outputs(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor) -> Tensor:
+    """Return the gradient of the vectors c alone, which takes a fifth of the arithmetic of all gradients."""
+    grad_c = torch.empty_like(system[-1], memory_format=torch.contiguous_format)
+    parts = (*system, functionals, grad_kernel, grad_c)
+    backend().require().ssm_kernel_backward_outputs(torch.get_num_threads(), *map(view, parts))
+    return grad_c
 
 
 def view(tensor: Tensor) -> np.ndarray:

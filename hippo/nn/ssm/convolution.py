@@ -11,7 +11,9 @@ from hippo.nn.ssm.kernels import kernel
 SHORT = 64  # steps up to which the product with a Toeplitz matrix is used
 
 
-def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False) -> Tensor:
+def convolve(
+    inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = False, log_step: Tensor | None = None
+) -> Tensor:
     """Return the outputs of a system at rest for whole sequences.
 
     y[b, l, h] = skip[h] u[b, l, h] + sum_{j <= l} K[0, h, j] u[b, l - j, h], and with two channels also
@@ -27,6 +29,8 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
         Weights of the inputs in the outputs.
     gelu : bool, default False
         Return GELU of the outputs.
+    log_step : Tensor, shape (features,), optional
+        As in `hippo.nn.ssm.compiled_convolution.response`.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def convolve(inputs: Tensor, system: DiscreteSystem, skip: Tensor, gelu: bool = 
     batch, length, features = inputs.shape
     check_memory(batch, length, features, inputs.element_size())
     if compiled_convolution.serves(inputs, system):
-        return compiled_convolution.convolve(inputs, system, skip, gelu)
+        return compiled_convolution.convolve(inputs, system, skip, gelu, log_step)
     response = kernel(system, length)
     form = direct_convolution if length <= SHORT else fft_convolution
     outputs = form.convolve(inputs, response) + skip * inputs

@@ -18,6 +18,7 @@ def last_output(
     skip: Tensor,
     lengths: Tensor | None = None,
     entry: nn.Linear | None = None,
+    log_step: Tensor | None = None,
 ) -> Tensor:
     """Return the output of a system at rest at the last true step of each sample.
 
@@ -37,6 +38,8 @@ def last_output(
         True lengths of padded samples.
     entry : torch.nn.Linear, optional
         Map of the channels to the features. None: there is one channel per feature.
+    log_step : Tensor, shape (features,), optional
+        As in `hippo.nn.ssm.compiled_convolution.response`.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def last_output(
     causal = system._replace(c=system.c[:1])
     length = inputs.shape[1]
     if compiled_convolution.serves(inputs, causal):
-        response = compiled_convolution.response(causal, length)[0]  # (L, H)
+        response = compiled_convolution.response(causal, length, log_step)[0]  # (L, H)
     else:
         response = kernel(causal, length)[0].T  # (L, H)
     ends = last(inputs, lengths)  # (B, C)

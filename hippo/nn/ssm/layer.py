@@ -13,7 +13,7 @@ from torch.nn.functional import gelu
 from hippo.nn.engine.tracing import NotScriptable, call_directly, is_traced, leaves_graph, runs_directly
 from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
-from hippo.nn.ssm import compiled_scan, compiled_step, recurrence
+from hippo.nn.ssm import compiled_convolution, compiled_scan, compiled_step, recurrence
 from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_state
@@ -212,7 +212,8 @@ class S4(NotScriptable, nn.Module):
         check_finite(inputs)
         if state is None and not return_state:
             with torch.autocast(inputs.device.type, enabled=False):  # transforms and responses need float32
-                outputs = convolve(inputs, self.system.discretize(rate), self.D, gelu=self.activation)
+                system, log_step = compiled_convolution.discretize(self.system, inputs, rate)
+                outputs = convolve(inputs, system, self.D, self.activation, log_step)
             return self._mix(outputs)
         system = self.system.discretize(rate)
         self._check_one_direction("a state")
@@ -256,7 +257,8 @@ class S4(NotScriptable, nn.Module):
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         with torch.autocast(inputs.device.type, enabled=False):
-            outputs = last_output(inputs, self.system.discretize(rate), self.D, lengths, entry)  # (B, H)
+            system, log_step = compiled_convolution.discretize(self.system, inputs, rate)
+            outputs = last_output(inputs, system, self.D, lengths, entry, log_step)  # (B, H)
         return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1)
 
     def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ COMPILED = [name for name in kernels.runnable() if name != "torch" and "+" not i
 SIZES = [
     *[(3, 137, 11, 5), (4, 100, 16, 32), (1, 65, 17, 3), (2, 300, 4, 2)],  # by transforms
     *[(3, 37, 11, 5), (2, 64, 8, 4), (1, 1, 3, 2), (2, 2, 5, 3), (5, 33, 33, 1)],  # directly
+    *[(7, 70, 3, 2), (9, 40, 1, 3), (17, 66, 4, 2)],  # several samples side by side
 ]
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="the kernels are not compiled")
