@@ -59,10 +59,13 @@ class FeatureBlock {
   const std::int64_t first_, count_;
 };
 
+// Length of arrays with one entry per low-rank term. Arrays of length 0 do not exist.
+constexpr int slots(int rank) { return rank ? rank : 1; }
+
 // The terms of one state, or their gradients.
 template <typename T, int Rank, int Channels>
 struct StateTerms {
-  Complex<T> a, p[Rank + 1], v[Rank + 1], c[Channels];
+  Complex<T> a, p[slots(Rank)], v[slots(Rank)], c[Channels];
 };
 
 template <typename S, typename T, int Rank, int Channels>
@@ -82,7 +85,7 @@ inline StateTerms<T, Rank, Channels> gather_terms(const FeatureBlock<S, T>& bloc
 // the steps before it by v[m] = Re(v_r . a^m p_s) and the outputs read them by c[m] = Re(c . a^m p_s).
 template <typename T, int Rank, int Channels, int Steps>
 struct Couplings {
-  Vector<T> v[Steps][Rank + 1][Rank + 1] = {}, c[Steps][Channels][Rank + 1] = {};
+  Vector<T> v[Steps][slots(Rank)][slots(Rank)] = {}, c[Steps][Channels][slots(Rank)] = {};
 
   void add(const StateTerms<T, Rank, Channels>& terms) {
     for (int s = 0; s < Rank; ++s) {

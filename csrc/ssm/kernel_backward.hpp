@@ -13,7 +13,7 @@ namespace {
 // Numbers of every step: of the kernel's gradient, and of the functionals of states and of their gradients.
 template <typename T, int Rank, int Channels>
 struct StepNumbers {
-  Vector<T> grad[Channels], t[Rank + 1], s[Rank + 1];
+  Vector<T> grad[Channels], t[slots(Rank)], s[slots(Rank)];
 };
 
 // The functionals s of all steps.

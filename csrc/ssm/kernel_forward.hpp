@@ -47,10 +47,10 @@ class KernelForward {
   static constexpr int kSteps = (Rank + Channels) * 4 <= kVectorRegisters - 4 ? 4 : 2;
 
   struct Terms {
-    Complex<T> a, square, v[Rank + 1], c[Channels], p[kSteps][Rank + 1];  // square = a^2, p[j] = a^(steps - 1 - j) p
+    Complex<T> a, square, v[slots(Rank)], c[Channels], p[kSteps][slots(Rank)];  // square = a^2, p[j] = a^(steps - 1 - j) p
   };
   struct Functionals {
-    Vector<T> t[kSteps][Rank + 1], outputs[kSteps][Channels];
+    Vector<T> t[kSteps][slots(Rank)], outputs[kSteps][Channels];
   };
 
   // The functionals of the next steps, from those of the steps before them. The states are kept as they are without

@@ -39,7 +39,7 @@ class KernelOutputs {
   static constexpr int kMany = 2;  // states at a time: each is a chain of dependent products
 
   struct State {
-    Complex<T> a, p[Rank + 1], x, sums[Channels];
+    Complex<T> a, p[slots(Rank)], x, sums[Channels];
   };
 
   void read(std::int64_t begin, std::int64_t count) {
@@ -75,7 +75,7 @@ class KernelOutputs {
   const SsmKernelArguments<T>& args_;
   const FeatureBlock<T, T> block_;
   AlignedArray<State> states_;
-  Vector<T> grad_[kChunk][Channels], t_[kChunk][Rank + 1];
+  Vector<T> grad_[kChunk][Channels], t_[kChunk][slots(Rank)];
 };
 
 }  // namespace

@@ -42,6 +42,12 @@ class _StepGradient(Function):
     def backward(ctx, grad: Tensor):
         (response,) = ctx.saved_tensors
         steps = torch.arange(grad.shape[1], dtype=grad.dtype).unsqueeze(1)  # (L, 1)
-        before = torch.nn.functional.pad(response[:, :-2], (0, 0, 1, 0))  # K[l - 1]; 0 at l = 0
-        derivative = ((steps + 1) * response[:, 1:] + response[:, :-1] - steps * before) / 2
-        return torch.nn.functional.pad(grad, (0, 0, 0, 1)), (grad * derivative).sum((0, 1))
+        weighted = steps * grad  # l g[l]
+        total = _dot(weighted + grad, response[:, 1:]) + _dot(grad, response[:, :-1])
+        total -= _dot(weighted[:, 1:], response[:, :-2])
+        return torch.nn.functional.pad(grad, (0, 0, 0, 1)), total / 2
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Scalar products of each feature, (channels, L, H) x (channels, L, H) -> (H)."""
+    return torch.linalg.vecdot(x, y, dim=1).sum(0)
