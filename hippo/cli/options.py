@@ -33,7 +33,7 @@ class Commands(click.Group):
             ctx.exit(130)
 
 
-scale_option = click.option("--scale", default="quick", show_default=True, help="smoke, quick or paper")
+scale_option = click.option("--scale", default="quick", show_default=True, help="smoke, quick, hour or paper")
 results_option = click.option("--results", type=FOLDER, help="Folder of that scale's results; else results/<scale>.")
 trials_option = click.option("--trials", type=FOLDER, help="Folder of all trials; else results/<scale>/trials.")
 

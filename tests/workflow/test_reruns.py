@@ -197,6 +197,12 @@ def test_a_wrong_target_is_one_clear_line(finished, target, message):
     assert message in output.splitlines()[-1]
 
 
+def test_a_table_without_the_scale_is_one_clear_line(finished):
+    done = finished.snakemake("-n", "pens", "--config", "scale=hour")
+    last = (done.stdout + done.stderr).splitlines()[-1]
+    assert last == "config/experiments/pens.yaml: no scale hour; state its settings under scales.hour"
+
+
 PLANS = {
     "nothing": lambda w: None,
     "an outcome out of date": lambda w: change(w, models=FASTER),

@@ -62,6 +62,11 @@ def outcomes_of(name, scale):
     return [f"results/{scale}/trials/{trial.name}/metrics.json" for trial in trials]
 
 
+def names_at(scale):
+    """Names of the experiments that have a scale."""
+    return [name for name in EXPERIMENTS.files if (name, scale) in EXPERIMENTS]
+
+
 def kind_of(name, scale):
     """What an experiment ends in: a table or a sweep."""
     return "sweep" if EXPERIMENTS[name, scale].spec.sweep else "table"

@@ -15,7 +15,7 @@ def page_files(kind):
 
 def names_of(kind):
     """A pattern of the names of all experiments that end in a table, or in a sweep."""
-    names = [re.escape(name) for name in EXPERIMENTS.files if kind_of(name, SETTINGS.scale) == kind]
+    names = [re.escape(name) for name in names_at(SETTINGS.scale) if kind_of(name, SETTINGS.scale) == kind]
     return "|".join(names) or "(?!)"  # matches nothing
 
 

@@ -3,13 +3,15 @@
 
 def refuse_target(wildcards):
     """Suggest the closest target for a name that is none."""
+    if wildcards.target in EXPERIMENTS.files:
+        refuse(f"{EXPERIMENTS.files[wildcards.target]}: no scale {SETTINGS.scale}; state its settings under scales.{SETTINGS.scale}")
     targets = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
     refuse(f"no target {wildcards.target!r}; {closest(wildcards.target, targets)}")
 
 
 rule sweeps:
     input:
-        [file for name in EXPERIMENTS.files if kind_of(name, SETTINGS.scale) == "sweep" for file in files_of(name)],
+        [file for name in names_at(SETTINGS.scale) if kind_of(name, SETTINGS.scale) == "sweep" for file in files_of(name)],
     localrule: True
 
 
@@ -28,6 +30,9 @@ for name in EXPERIMENTS.files:
         raise WorkflowError(
             f"{EXPERIMENTS.files[name]}: an experiment cannot be named {name!r}, which is the name of a rule of the workflow"
         )
+
+
+for name in names_at(SETTINGS.scale):
 
     rule:
         name:

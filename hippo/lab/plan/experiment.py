@@ -9,7 +9,16 @@ from typing import Any
 from hippo import registry
 from hippo.config import ConfigError, Options, closest, parse
 from hippo.data.dataset import DatasetOptions
-from hippo.lab.plan.schema import SCALES, ClaimSpec, ExperimentSpec, KeepModel, ModelSpec, PaperSpec, VariantSpec
+from hippo.lab.plan.schema import (
+    OPTIONAL,
+    SCALES,
+    ClaimSpec,
+    ExperimentSpec,
+    KeepModel,
+    ModelSpec,
+    PaperSpec,
+    VariantSpec,
+)
 from hippo.lab.plan.sweep_points import SweepPoint, expand_sweep
 from hippo.lab.plan.task import Task
 from hippo.lab.plan.training_options import TrainingOptions
@@ -25,7 +34,7 @@ class Experiment:
     path : Path
         The experiment file. Its stem is the experiment's name.
     scale : str
-        smoke, quick or paper.
+        smoke, quick, hour or paper.
     spec : ExperimentSpec
         Content of the file, with the overrides of the scale applied.
     where : str
@@ -254,8 +263,9 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
     path : Path or str
         The YAML file.
     scale : str
-        smoke, quick or paper. If the task trains models, the file must override something at the scales smoke and
-        quick: without overrides they would train at the full size of the paper.
+        smoke, quick, hour or paper. If the task trains models, the file must override something at the scales smoke
+        and quick: without overrides they would train at the full size of the paper. The scale hour is only there if the
+        file states it.
 
     Raises
     ------
@@ -271,6 +281,9 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
     unreduced = Experiment(path, scale, parse(ExperimentSpec, content, str(path)), str(path))
     override = (content.get("scales") or {}).get(scale) or {}
     if not override:
+        if scale in OPTIONAL:
+            others = ", ".join(scale for scale in SCALES if scale not in OPTIONAL)
+            raise ConfigError(f"{path}: no scale {scale}; state its settings under scales.{scale}, or choose {others}")
         if scale != "paper" and unreduced.task.trained:
             raise ConfigError(
                 f"{path}: scales.{scale} overrides nothing, so the {scale} scale would train at the full size of the "
@@ -287,3 +300,10 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
             if key not in content[table]:
                 raise ConfigError(f"{where}: unknown key '{table}.{key}'; {closest(key, content[table])}")
     return Experiment(path, scale, parse(ExperimentSpec, merge(content, override), where), where, unreduced)
+
+
+def scales_of(path: Path | str) -> list[str]:
+    """Return the scales of an experiment file: all but the optional ones that it does not state."""
+    stated = read_yaml(Path(path)).get("scales")
+    stated = stated if isinstance(stated, dict) else {}  # load_experiment refuses anything else
+    return [scale for scale in SCALES if scale not in OPTIONAL or stated.get(scale)]

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan.experiment import Experiment, load_experiment
-from hippo.lab.plan.schema import SCALES
+from hippo.lab.plan.experiment import Experiment, load_experiment, scales_of
 from hippo.lab.plan.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
@@ -54,7 +53,7 @@ def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
     for name, path in files.items():
         if not name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError(f"{path}: an experiment cannot be named {name!r}; use letters, digits, '-' and '_'")
-    loaded = {(name, scale): load_experiment(path, scale) for name, path in files.items() for scale in SCALES}
+    loaded = {(name, scale): load_experiment(path, scale) for name, path in files.items() for scale in scales_of(path)}
     for experiment in loaded.values():
         check_choices(experiment, {n: other for (n, scale), other in loaded.items() if scale == experiment.scale})
     return Experiments(settings, files, loaded, _requested(settings, files, loaded))
@@ -97,7 +96,7 @@ def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
     experiment = load_experiment(path, scale)
     sweeps = {sweep for model in experiment.spec.models for sweep in experiment.chosen_by(model).values()}
     files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
-    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in files.items() if file.exists()})
+    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in files.items() if file.exists() and scale in scales_of(file)})
     return experiment
 
 
@@ -135,7 +134,8 @@ def _requested(settings: Settings, files: dict[str, Path], loaded: dict[tuple[st
     """Names of the experiments that the settings ask for."""
     if settings.experiments in (["all"], ["sweeps"]):
         sweeps = settings.experiments == ["sweeps"]
-        return [name for name in files if bool(loaded[name, settings.scale].spec.sweep) == sweeps]
+        there = [name for name in files if (name, settings.scale) in loaded]
+        return [name for name in there if bool(loaded[name, settings.scale].spec.sweep) == sweeps]
     for name in settings.experiments:
         if name not in files:
             raise ConfigError(f"config/config.yaml: experiments: no table {name!r}; {closest(name, files)}")

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, StringCon
 from hippo.config import Options
 from hippo.lab.plan.training_options import TrainingOptions
 
-Scale = Literal["smoke", "quick", "paper"]
-SCALES: tuple[str, ...] = ("smoke", "quick", "paper")
+Scale = Literal["smoke", "quick", "hour", "paper"]
+SCALES: tuple[str, ...] = ("smoke", "quick", "hour", "paper")
+OPTIONAL = ("hour",)  # scales of the experiments that state them alone
 LONGEST_NAME = 64  # characters; a name becomes a folder
 
 

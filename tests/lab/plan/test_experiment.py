@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan.experiment import load_experiment
+from hippo.lab.plan.experiment import load_experiment, scales_of
+from hippo.lab.plan.experiments import read_experiments
 from hippo.lab.plan.schema import SCALES
 from hippo.lab.plan.trial_spec import TrialSpec
 from tests.lab.plan.files import CONTENT, EXPERIMENTS, load
@@ -244,8 +245,21 @@ def test_training_options_reach_every_trial_and_a_model_may_replace_them(tmp_pat
 def test_every_shipped_experiment_is_valid_at_every_scale():
     assert len(EXPERIMENTS) > 10
     for path in EXPERIMENTS:
-        for scale in SCALES:
+        for scale in scales_of(path):
             assert load_experiment(path, scale).trials()
+
+
+def test_the_hour_scale_is_optional(tmp_path):
+    with pytest.raises(ConfigError, match="no scale hour; state its settings under scales.hour, or choose smoke, qui"):
+        load(tmp_path, "hour")
+    (path,) = tmp_path.glob("*.yaml")
+    assert scales_of(path) == ["smoke", "quick", "paper"]
+    assert (path.stem, "hour") not in read_experiments({}, tmp_path)
+    experiment = load(tmp_path, "hour", scales={**CONTENT["scales"], "hour": {"training": {"epochs": 7}}})
+    assert experiment.trial("a", "legs", 0).epochs == 7 and experiment.is_reduced("a", "legs")
+    assert scales_of(path) == list(SCALES)
+    found = read_experiments({"scale": "hour"}, tmp_path)
+    assert found.requested == [path.stem] and (path.stem, "hour") in found
 
 
 def test_reading_experiments_imports_no_heavy_package():

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from hippo.config import ConfigError
-from hippo.lab.plan.experiment import load_experiment
-from hippo.lab.plan.schema import SCALES
+from hippo.lab.plan.experiment import load_experiment, scales_of
 from hippo.lab.plan.sweep_points import SweepPoint
 from hippo.lab.plan.training_options import TrainingOptions
 from hippo.lab.plan.trial_spec import TrialSpec
@@ -56,7 +55,7 @@ def timescale() -> TrialSpec:
 
 
 def shipped_trials() -> list[TrialSpec]:
-    return [t for path in EXPERIMENTS for scale in SCALES for t in load_experiment(path, scale).trials()]
+    return [t for path in EXPERIMENTS for scale in scales_of(path) for t in load_experiment(path, scale).trials()]
 
 
 def test_the_published_outcome_has_the_settings_of_the_experiment_file():
@@ -135,7 +134,7 @@ def test_options_of_later_versions_are_not_hashed_while_they_have_their_defaults
     [
         ({"seed": ...}, "key 'seed' is missing"),
         ({"sead": 0}, "unknown key 'sead'; did you mean 'seed'"),
-        ({"scale": "papre"}, "scale = 'papre': Input should be 'smoke', 'quick' or 'paper'"),
+        ({"scale": "papre"}, "scale = 'papre': Input should be 'smoke', 'quick', 'hour' or 'paper'"),
         ({"task": "clasification"}, "unknown task 'clasification'; did you mean 'classification'"),
         ({"dataset": {}}, "dataset: expected a mapping with a name, got {}"),
         ({"dataset": {"name": "mnits"}}, "unknown dataset 'mnits'; did you mean 'mnist'"),

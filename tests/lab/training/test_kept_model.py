@@ -8,8 +8,7 @@ import torch
 
 from hippo import registry
 from hippo.config import ConfigError
-from hippo.lab.plan.experiment import load_experiment
-from hippo.lab.plan.schema import SCALES
+from hippo.lab.plan.experiment import load_experiment, scales_of
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.run_trial import run_trial
 from hippo.lab.training.trainer import run
@@ -138,7 +137,7 @@ def test_a_classifier_without_weights_cannot_be_kept(tmp_path):
 
 
 def test_the_quick_scale_keeps_its_headline_models_and_no_other_scale_any():
-    trials = [t for path in EXPERIMENTS for scale in SCALES for t in load_experiment(path, scale).trials()]
+    trials = [t for path in EXPERIMENTS for scale in scales_of(path) for t in load_experiment(path, scale).trials()]
     found = {(t.scale, t.experiment, t.model) for t in trials if t.keep_model == "best"}
     expected = {("pmnist", "legs"), ("timescale", "legs"), ("smnist", "s4_legs")}
     assert found == {("quick", *model) for model in expected}
