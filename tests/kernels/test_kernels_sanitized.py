@@ -4,6 +4,7 @@ Every instruction set has the policy `amx` there, on emulated tile registers.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pybind11
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CMAKE = shutil.which("cmake", path=Path(sys.executable).parent) or "cmake"  # that of this environment
 TESTS = [
     "tests/kernels/test_kernels.py",
     "tests/kernels/test_kernels_isa.py",
@@ -20,6 +22,7 @@ TESTS = [
     "tests/nn/test_fused.py",
     "tests/nn/ssm/test_compiled.py",
     "tests/nn/ssm/test_compiled_step.py",
+    "tests/nn/ssm/test_step_gradient.py",
     "tests/baselines/test_flows.py",
     "tests/memory/test_long_streams.py",
 ]
@@ -48,10 +51,10 @@ def test_kernels_under_sanitizers(tmp_path):
     runtime, standard = library("libasan.so"), library("libstdc++.so")
     if not Path(runtime).is_absolute():
         pytest.skip("the compiler has no address sanitizer here")
-    configure = ["cmake", "-S", ROOT, "-B", tmp_path, "-DHIPPO_SANITIZE=ON", "-DHIPPO_EMULATE_AMX=ON"]
+    configure = [CMAKE, "-S", ROOT, "-B", tmp_path, "-DHIPPO_SANITIZE=ON", "-DHIPPO_EMULATE_AMX=ON"]
     configure += [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
     subprocess.run(configure, check=True)
-    subprocess.run(["cmake", "--build", tmp_path], check=True)
+    subprocess.run([CMAKE, "--build", tmp_path], check=True)
     module = next(tmp_path.glob("_kernels*.so"))
     log = tmp_path / "report"  # pytest captures the output, and a report ends the process
     options = {

@@ -96,7 +96,8 @@ def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
     experiment = load_experiment(path, scale)
     sweeps = {sweep for model in experiment.spec.models for sweep in experiment.chosen_by(model).values()}
     files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
-    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in files.items() if file.exists() and scale in scales_of(file)})
+    there = {sweep: file for sweep, file in files.items() if file.exists() and scale in scales_of(file)}
+    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in there.items()})
     return experiment
 
 
