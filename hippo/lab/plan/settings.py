@@ -11,7 +11,9 @@ from hippo.lab.plan.schema import Scale
 class Settings(Options):
     """Settings that a user changes."""
 
-    scale: Scale = Field("quick", description="smoke (minutes, CI), quick (the default), hour or paper (nothing reduced)")
+    scale: Scale = Field(
+        "quick", description="smoke (minutes, CI), quick (the default), hour or paper (nothing reduced)"
+    )
     experiments: list[str] = Field(["all"], min_length=1, description="tables to make: all, sweeps, or a list of names")
     data_dir: str | None = Field(None, description="folder with your own data files; by default HIPPO_DATA_DIR")
     require_real_data: bool = Field(False, description="fail instead of using synthetic recordings")
