@@ -12,6 +12,8 @@ from hippo.data.sources import DataError
 from hippo.lab.trials.checkpoints import Checkpoints
 from tests.reliability.laboratory import stop, wait_for
 
+pytestmark = pytest.mark.reliability
+
 DAMAGES = 300
 
 

@@ -8,6 +8,8 @@ import pytest
 from hippo.lab.trials.checkpoints import Checkpoints
 from tests.reliability.laboratory import wait_for
 
+pytestmark = pytest.mark.reliability
+
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 
 # In a namespace of its own: the trial's folder is a file system of 2 MB, which is full from its third epoch on.

@@ -7,7 +7,11 @@ an interpreter and importing, which each trial of a workflow does for itself, is
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.reliability.laboratory import Laboratory
+
+pytestmark = pytest.mark.reliability
 
 TRIALS = 32
 HERD = Path(__file__).with_name("herd.py")

@@ -8,6 +8,8 @@ import pytest
 from hippo.lab.trials.checkpoints import Checkpoints
 from tests.reliability.laboratory import stop, wait_for
 
+pytestmark = pytest.mark.reliability
+
 KILLS = 3
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 138, signal.SIGKILL: -9}
 HANDLED_ALIKE = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGUSR1)]

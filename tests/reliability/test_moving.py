@@ -8,6 +8,8 @@ from mlflow import MlflowClient
 
 from tests.reliability.laboratory import stop, wait_for
 
+pytestmark = pytest.mark.reliability
+
 # Tags of the process that imported the run, and the older id of the run.
 OF_THE_IMPORT = {"host", "pid", "process_started", "imported_from"}
 

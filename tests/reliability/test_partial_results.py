@@ -9,6 +9,8 @@ import pytest
 from tests.reliability.laboratory import Laboratory
 from tests.reliability.test_checkpoints import damage
 
+pytestmark = pytest.mark.reliability
+
 DAMAGED = "data/smoke/pens/200hz-to-100hz.npz"
 
 

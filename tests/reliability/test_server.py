@@ -12,6 +12,8 @@ import pytest
 
 from tests.reliability.laboratory import Laboratory, wait_for
 
+pytestmark = pytest.mark.reliability
+
 
 class Server:
     """An MLflow server on a free port of this machine, which can be taken down and up."""

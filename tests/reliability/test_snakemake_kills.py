@@ -11,6 +11,8 @@ import pytest
 
 from tests.reliability.laboratory import Laboratory, wait_for
 
+pytestmark = pytest.mark.reliability
+
 TRIAL = "results/smoke/trials/pens/100hz-to-200hz/gru/seed0"
 COMMAND = ("snakemake", f"{TRIAL}/metrics.json", "--cores", "1")
 
