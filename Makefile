@@ -1,4 +1,4 @@
-# make tables   environment, kernels, data, every table at SCALE (smoke, quick or paper)
+# make tables   environment, kernels, data, every table at SCALE (smoke, quick, hour or paper)
 # make test     the tests, environment included
 # make bench    the benchmarks, each as a ratio against its reference in the same run, into results/bench/
 # make lint     style

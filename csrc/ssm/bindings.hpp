@@ -120,6 +120,7 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
         args.functionals = functionals.mutable_data();
         args.grad_kernel = grad_kernel.data();
         args.grad.c = grad_c.mutable_data();
+        args.outputs_only = true;
         run_kernel(*chosen(), args, threads);
       },
       threads, in("a"), in("p"), in("v"), in("b"), in("c"), in("functionals"), in("grad_kernel"), in("grad_c"));

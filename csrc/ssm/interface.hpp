@@ -21,11 +21,12 @@ struct SystemArrays {
 template <typename T>
 struct SsmKernelArguments {
   SystemArrays<const T> system;
-  SystemArrays<T> grad;  // backward: written; all null but c: that alone is computed
+  SystemArrays<T> grad;  // backward: written
   T* kernel;             // (channels, length, features): written
   T* functionals;        // (rank, length, features): written; backward: read
   const T* grad_kernel;  // backward: in its place
   std::int64_t features, states, rank, channels, length;
+  bool outputs_only;  // backward: of the gradients, c alone
 };
 
 // outputs[b, l] = skip inputs[b, l] + sum_{j <= l} kernel[0, j] inputs[b, l - j]

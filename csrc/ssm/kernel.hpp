@@ -25,12 +25,12 @@ template <typename S>
 void ssm_kernel(const SsmKernelArguments<S>& args, const Rows& rows) {
   with_sizes(args.rank, args.channels, [&](auto rank, auto channels) {
     for (std::int64_t block = rows.begin; block < rows.end; ++block) {
-      if (args.grad_kernel && !args.grad.a)
-        KernelOutputs<S, rank, channels>(args, block).run();
-      else if (args.grad_kernel)
-        KernelBackward<S, rank, channels>(args, block).run();
-      else
+      if (!args.grad_kernel)
         KernelForward<S, double, rank, channels>(args, block).run();
+      else if (args.outputs_only)
+        KernelOutputs<S, rank, channels>(args, block).run();
+      else
+        KernelBackward<S, rank, channels>(args, block).run();
     }
   });
 }

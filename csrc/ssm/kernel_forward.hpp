@@ -47,8 +47,8 @@ class KernelForward {
   static constexpr int kSteps = (Rank + Channels) * 4 <= kVectorRegisters - 4 ? 4 : 2;
 
   struct Terms {
-    Complex<T> a, square, v[slots(Rank)], c[Channels],
-        p[kSteps][slots(Rank)];  // square = a^2, p[j] = a^(steps - 1 - j) p
+    Complex<T> a, square, v[slots(Rank)], c[Channels];  // square = a^2
+    Complex<T> p[kSteps][slots(Rank)];                  // p[j] = a^(steps - 1 - j) p
   };
   struct Functionals {
     Vector<T> t[kSteps][slots(Rank)], outputs[kSteps][Channels];

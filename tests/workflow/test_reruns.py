@@ -198,9 +198,12 @@ def test_a_wrong_target_is_one_clear_line(finished, target, message):
 
 
 def test_a_table_without_the_scale_is_one_clear_line(finished):
-    done = finished.snakemake("-n", "pens", "--config", "scale=hour")
-    last = (done.stdout + done.stderr).splitlines()[-1]
-    assert last == "config/experiments/pens.yaml: no scale hour; state its settings under scales.hour"
+    named = "--config", "experiments=[pens]"
+    for request in (("pens", "--config"), ("results/hour/tables/pens.md", "--config"), named):
+        done = finished.snakemake("-n", *request, "scale=hour")
+        output = done.stdout + done.stderr
+        assert done.returncode and "Traceback" not in output
+        assert "config/experiments/pens.yaml: no scale hour; state its settings under scales.hour" in output
 
 
 PLANS = {

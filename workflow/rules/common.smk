@@ -27,9 +27,17 @@ TRIAL = "{experiment}/{variant}/{model}/seed{seed}"
 OUTCOME = "results/{scale}/trials/" + TRIAL + "/metrics.json"
 
 
+def find(name, scale):
+    """An experiment at a scale, which it must have."""
+    try:
+        return EXPERIMENTS[name, scale]
+    except ConfigError as error:
+        refuse(error)
+
+
 def experiment_of(wildcards):
     """The experiment that a job belongs to, at its scale."""
-    return EXPERIMENTS[wildcards.experiment, wildcards.scale]
+    return find(wildcards.experiment, wildcards.scale)
 
 
 def file_of(wildcards):
@@ -51,14 +59,14 @@ def refuse(message):
 def is_available(name, scale, variant):
     """Whether the data of a variant is there, if the user must supply it. If not, the table says what to put where."""
     try:
-        return not missing_files(EXPERIMENTS[name, scale].datasets[variant], SETTINGS.data_dir)
+        return not missing_files(find(name, scale).datasets[variant], SETTINGS.data_dir)
     except DataError as error:
         refuse(error)
 
 
 def outcomes_of(name, scale):
     """metrics.json of every trial of an experiment whose data is available."""
-    trials = [trial for trial in EXPERIMENTS[name, scale].trials() if is_available(name, scale, trial.variant)]
+    trials = [trial for trial in find(name, scale).trials() if is_available(name, scale, trial.variant)]
     return [f"results/{scale}/trials/{trial.name}/metrics.json" for trial in trials]
 
 
@@ -69,7 +77,7 @@ def names_at(scale):
 
 def kind_of(name, scale):
     """What an experiment ends in: a table or a sweep."""
-    return "sweep" if EXPERIMENTS[name, scale].spec.sweep else "table"
+    return "sweep" if find(name, scale).spec.sweep else "table"
 
 
 def page_of(name, scale):

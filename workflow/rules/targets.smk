@@ -4,7 +4,7 @@
 def refuse_target(wildcards):
     """Suggest the closest target for a name that is none."""
     if wildcards.target in EXPERIMENTS.files:
-        refuse(f"{EXPERIMENTS.files[wildcards.target]}: no scale {SETTINGS.scale}; state its settings under scales.{SETTINGS.scale}")
+        find(wildcards.target, SETTINGS.scale)
     targets = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
     refuse(f"no target {wildcards.target!r}; {closest(wildcards.target, targets)}")
 
@@ -27,9 +27,8 @@ rule unknown_target:
 
 for name in EXPERIMENTS.files:
     if name in {rule.name for rule in workflow.rules}:
-        raise WorkflowError(
-            f"{EXPERIMENTS.files[name]}: an experiment cannot be named {name!r}, which is the name of a rule of the workflow"
-        )
+        reason = f"an experiment cannot be named {name!r}, which is the name of a rule of the workflow"
+        raise WorkflowError(f"{EXPERIMENTS.files[name]}: {reason}")
 
 
 for name in names_at(SETTINGS.scale):

@@ -282,8 +282,7 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
     override = (content.get("scales") or {}).get(scale) or {}
     if not override:
         if scale in OPTIONAL:
-            others = ", ".join(scale for scale in SCALES if scale not in OPTIONAL)
-            raise ConfigError(f"{path}: no scale {scale}; state its settings under scales.{scale}, or choose {others}")
+            raise ConfigError(f"{path}: {lacks(scale)}")
         if scale != "paper" and unreduced.task.trained:
             raise ConfigError(
                 f"{path}: scales.{scale} overrides nothing, so the {scale} scale would train at the full size of the "
@@ -307,3 +306,9 @@ def scales_of(path: Path | str) -> list[str]:
     stated = read_yaml(Path(path)).get("scales")
     stated = stated if isinstance(stated, dict) else {}  # load_experiment refuses anything else
     return [scale for scale in SCALES if scale not in OPTIONAL or stated.get(scale)]
+
+
+def lacks(scale: str) -> str:
+    """Return what to say of an experiment file that does not state an optional scale."""
+    others = ", ".join(other for other in SCALES if other not in OPTIONAL)
+    return f"no scale {scale}; state its settings under scales.{scale}, or choose {others}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan.experiment import Experiment, load_experiment, scales_of
+from hippo.lab.plan.experiment import Experiment, lacks, load_experiment, scales_of
 from hippo.lab.plan.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
@@ -32,7 +32,10 @@ class Experiments:
     requested: list[str]
 
     def __getitem__(self, key: tuple[str, str]) -> Experiment:
-        """Return the experiment (name, scale)."""
+        """Return the experiment (name, scale); ConfigError if its file does not have the scale."""
+        name, scale = key
+        if name in self.files and key not in self.by_scale:
+            raise ConfigError(f"{self.files[name]}: {lacks(scale)}")
         return self.by_scale[key]
 
     def __contains__(self, key: tuple[str, str]) -> bool:
@@ -55,7 +58,8 @@ def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
             raise ConfigError(f"{path}: an experiment cannot be named {name!r}; use letters, digits, '-' and '_'")
     loaded = {(name, scale): load_experiment(path, scale) for name, path in files.items() for scale in scales_of(path)}
     for experiment in loaded.values():
-        check_choices(experiment, {n: other for (n, scale), other in loaded.items() if scale == experiment.scale})
+        at_scale = {other: loaded.get((other, experiment.scale), loaded[other, "paper"]) for other in files}
+        check_choices(experiment, at_scale)
     return Experiments(settings, files, loaded, _requested(settings, files, loaded))
 
 
@@ -96,8 +100,9 @@ def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
     experiment = load_experiment(path, scale)
     sweeps = {sweep for model in experiment.spec.models for sweep in experiment.chosen_by(model).values()}
     files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
-    there = {sweep: file for sweep, file in files.items() if file.exists() and scale in scales_of(file)}
-    check_choices(experiment, {sweep: load_experiment(file, scale) for sweep, file in there.items()})
+    there = {sweep: file for sweep, file in files.items() if file.exists()}
+    scales = {sweep: scale if scale in scales_of(file) else "paper" for sweep, file in there.items()}
+    check_choices(experiment, {sweep: load_experiment(file, scales[sweep]) for sweep, file in there.items()})
     return experiment
 
 
@@ -109,7 +114,7 @@ def check_choices(experiment: Experiment, others: dict[str, Experiment]) -> None
     experiment : Experiment
         The experiment with `chosen_by`.
     others : dict of Experiment
-        Experiments at the same scale, by name.
+        Experiments by name, at the same scale, or at the paper scale if they do not have it.
 
     Raises
     ------
@@ -140,4 +145,6 @@ def _requested(settings: Settings, files: dict[str, Path], loaded: dict[tuple[st
     for name in settings.experiments:
         if name not in files:
             raise ConfigError(f"config/config.yaml: experiments: no table {name!r}; {closest(name, files)}")
+        if (name, settings.scale) not in loaded:
+            raise ConfigError(f"{files[name]}: {lacks(settings.scale)}")
     return settings.experiments

@@ -10,7 +10,7 @@ from hippo.lab.plan.training_options import TrainingOptions
 
 Scale = Literal["smoke", "quick", "hour", "paper"]
 SCALES: tuple[str, ...] = ("smoke", "quick", "hour", "paper")
-OPTIONAL = ("hour",)  # scales of the experiments that state them alone
+OPTIONAL = ("hour",)  # scales that exist only in experiments that state them
 LONGEST_NAME = 64  # characters; a name becomes a folder
 
 

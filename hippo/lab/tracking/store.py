@@ -87,8 +87,7 @@ def open_client() -> MlflowClient:
         with _creation_lock():
             with closing(sqlite3.connect(path, timeout=60)) as database:
                 database.execute("PRAGMA journal_mode=WAL")  # readers and a writer do not block each other
-            # MLflow keeps a connection per address: a relative one would stay in the folder of its first use
-            return MlflowClient(make_url(tracking_uri()).set(database=str(path.resolve())).render_as_string(False))
+            return MlflowClient(_absolute(path))
 
 
 @contextmanager
@@ -159,6 +158,14 @@ def _database() -> Path | None:
         return None
     path = make_url(tracking_uri()).database or ":memory:"
     return None if path.startswith((":memory:", "file:")) else Path(path)
+
+
+def _absolute(path: Path) -> str:
+    """Address of the SQLite database: MLflow keeps a relative one with the folder of its first use."""
+    absolute = str(path.resolve())
+    if "?" in absolute:  # which begins options in an address
+        return tracking_uri()
+    return make_url(tracking_uri()).set(database=absolute).render_as_string(hide_password=False)
 
 
 def _creation_lock() -> AbstractContextManager:

@@ -20,13 +20,12 @@ TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
     """Return True if the compiled kernels compute the convolution of these inputs with this system."""
-    return (
-        not is_traced()
-        and inputs.device.type == "cpu"
-        and TYPES.get(inputs.dtype) == system.a.dtype
-        and system.p.shape[1] <= 2
-        and backend().compiled is not None
-    )
+    return TYPES.get(inputs.dtype) == system.a.dtype and system.rank <= 2 and _is_compiled(inputs)
+
+
+def _is_compiled(inputs: Tensor) -> bool:
+    """Whether there are compiled kernels for inputs on this device."""
+    return not is_traced() and inputs.device.type == "cpu" and backend().compiled is not None
 
 
 def discretize(space: StateSpace, inputs: Tensor, rate: float) -> tuple[DiscreteSystem, Tensor | None]:
@@ -53,10 +52,8 @@ def discretize(space: StateSpace, inputs: Tensor, rate: float) -> tuple[Discrete
     ValueError, TypeError, Diverged
         As in `StateSpace.discretize`.
     """
-    found = None if is_traced() else space.of_response(rate)
-    if found and serves(inputs, found[0]):
-        return found
-    return space.discretize(rate), None
+    found = space.discretize_without_steps(rate) if space.rank <= 2 and _is_compiled(inputs) else None
+    return found or (space.discretize(rate), None)
 
 
 def convolve(
@@ -90,9 +87,10 @@ def convolve(
         If a shape does not fit.
     """
     check_shapes(inputs, system, skip)
+    kernel = response(system, max(inputs.shape[1], 1), log_step)
     if not inputs.numel():
-        return inputs * skip
-    kernel, count = response(system, inputs.shape[1], log_step), samples_side_by_side(inputs)
+        return inputs * skip + 0 * kernel.sum()  # in the graph of all parameters
+    count = samples_side_by_side(inputs)
     fused, batch = gelu and inputs.dtype == torch.float32, len(inputs)
     if count > 1:
         inputs, kernel, skip = join(inputs, count), kernel.repeat(1, 1, count), skip.repeat(count)

@@ -43,7 +43,7 @@ def convolve(
     """
     batch, length, features = inputs.shape
     check_memory(batch, length, features, inputs.element_size())
-    if compiled_convolution.serves(inputs, system):
+    if log_step is not None or compiled_convolution.serves(inputs, system):
         return compiled_convolution.convolve(inputs, system, skip, gelu, log_step)
     response = kernel(system, length)
     form = direct_convolution if length <= SHORT else fft_convolution

@@ -41,13 +41,8 @@ class _StepGradient(Function):
     @once_differentiable
     def backward(ctx, grad: Tensor):
         (response,) = ctx.saved_tensors
-        steps = torch.arange(grad.shape[1], dtype=grad.dtype).unsqueeze(1)  # (L, 1)
+        steps = torch.arange(grad.shape[1], dtype=grad.dtype, device=grad.device).unsqueeze(1)  # (L, 1)
         weighted = steps * grad  # l g[l]
-        total = _dot(weighted + grad, response[:, 1:]) + _dot(grad, response[:, :-1])
-        total -= _dot(weighted[:, 1:], response[:, :-2])
+        total = ((weighted + grad) * response[:, 1:]).sum((0, 1)) + (grad * response[:, :-1]).sum((0, 1))
+        total -= (weighted[:, 1:] * response[:, :-2]).sum((0, 1))
         return torch.nn.functional.pad(grad, (0, 0, 0, 1)), total / 2
-
-
-def _dot(x: Tensor, y: Tensor) -> Tensor:
-    """Scalar products of each feature, (channels, L, H) x (channels, L, H) -> (H)."""
-    return torch.linalg.vecdot(x, y, dim=1).sum(0)

@@ -97,8 +97,6 @@ class StateSpace(nn.Module):
         self.features, self.state_size, self.measure = features, state_size, measure
         self.discretization = discretization
         self.learning_rates = {"A": learning_rate_A, "B": learning_rate_B, "step": learning_rate_step}
-        self.C: Tensor
-        self.log_step: Tensor  # unless the step sizes are fixed
         self._part_of: dict[str, str] = {}  # part of the system that each parameter belongs to
         self._cache: tuple[float, Snapshot, DiscreteSystem] | None = None
 
@@ -166,8 +164,8 @@ class StateSpace(nn.Module):
             self._cache = rate, snapshot, system
         return system
 
-    def of_response(self, rate: float = 1.0) -> tuple[DiscreteSystem, Tensor] | None:
-        """Return the systems without the graph of their step sizes, which can get their gradient from the response.
+    def discretize_without_steps(self, rate: float = 1.0) -> tuple[DiscreteSystem, Tensor] | None:
+        """Return the discrete systems without the graph of the step sizes, which the impulse response can replace.
 
         Parameters
         ----------
@@ -176,34 +174,37 @@ class StateSpace(nn.Module):
 
         Returns
         -------
-        system : DiscreteSystem
-            Constant but for `c`.
-        log_step : Tensor, shape (features,)
-            Logarithms of the step sizes, for `hippo.nn.ssm.step_gradient`.
-
-        None if the gradient does not follow from the response: that takes the bilinear rule, trained step sizes, and A
-        and B that are not trained.
+        tuple of DiscreteSystem and Tensor of shape (features,), or None
+            The systems, constant but for `c`, and the logarithms of the step sizes, for `hippo.nn.ssm.step_gradient`.
+            None if the gradient does not follow from the response: that takes the bilinear rule, trained step sizes,
+            and A and B that are not trained.
 
         Raises
         ------
         ValueError, TypeError, Diverged
             As in `discretize`.
         """
-        trained = {part for name, part in self._part_of.items() if getattr(self, name).requires_grad}
-        if self.discretization != "bilinear" or not torch.is_grad_enabled() or trained - {"C"} != {"step"}:
+        rate, values = check_positive("rate", rate), self._values()
+        trained = {name for name, tensor in values.items() if tensor.requires_grad}
+        if self.discretization != "bilinear" or not torch.is_grad_enabled() or trained - {"C"} != {"log_step"}:
             return None
         with torch.no_grad():
-            system = self.discretize(rate)
-        return system._replace(c=self._outputs()), self.log_step
+            system = self._discretize(rate)
+        return system._replace(c=2 * torch.view_as_complex(values["C"])), values["log_step"]
+
+    def _values(self) -> dict[str, Tensor]:
+        """Every parameter and buffer by its name."""
+        return dict(self.named_parameters(recurse=False)) | dict(self.named_buffers(recurse=False))
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_cache": None}
 
     def _discretize(self, rate: float) -> DiscreteSystem:
         """Discretize the systems without the cache."""
-        values = dict(self.named_parameters(recurse=False)) | dict(self.named_buffers(recurse=False))
+        values = self._values()
         step = values["step"] if "step" in values else values["log_step"].exp()
         decay = values["decay"] if "decay" in values else values["log_decay"].exp()
+        C = values["C"]
         self._check_finite(values, step, decay)
         eigenvalues = self._of_features(torch.complex(-decay, values["frequency"]))  # (H, n)
         inputs = self._of_features(torch.view_as_complex(values["B"]))  # (H, n)
@@ -215,11 +216,7 @@ class StateSpace(nn.Module):
             if self.rank:
                 low_rank = self._of_features(torch.view_as_complex(values["P"]))
             a, p, v, b = bilinear(step, eigenvalues, low_rank, inputs)
-        return DiscreteSystem(a, p, v, b, self._outputs())
-
-    def _outputs(self) -> Tensor:
-        """The vectors c of a discrete system."""
-        return 2 * torch.view_as_complex(self.C)
+        return DiscreteSystem(a, p, v, b, 2 * torch.view_as_complex(C))
 
     def _of_features(self, copies: Tensor) -> Tensor:
         """Values (features, ...) of the copies (n_ssm, ...) that the features have."""

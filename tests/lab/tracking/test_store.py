@@ -68,6 +68,15 @@ def test_the_store_is_that_of_the_working_directory(uri, tmp_path, monkeypatch):
     assert store.connect().get_experiment_by_name("second") is None
 
 
+def test_a_folder_whose_name_begins_options_of_an_address(tmp_path, monkeypatch, tracking):
+    folder = tmp_path / "what?mode=ro"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert list(store.create_store(["first"])) == ["first"]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "sqlite://", "sqlite:///:memory:", "some/folder"])
 def test_a_store_without_a_sqlite_file_needs_no_lock(monkeypatch, uri):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
