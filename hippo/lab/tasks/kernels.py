@@ -27,10 +27,10 @@ TASK = Task(
     trained=False,
     columns=(
         Column("distance", "distance from p ω", 1, ".4f"),
-        Column("sampled_distance", "the same, sampled", 1, ".4f"),
-        Column("slow_distance", "for the input cos t", 1, ".4f"),
+        Column("sampled_distance", "sampled", 1, ".4f"),
+        Column("slow_distance", "for cos t", 1, ".4f"),
         Column("gram_distance", "Gram matrix", 1, ".4f"),
-        Column("late_energy", "energy after age 2, %", 100, ".1f"),
+        Column("late_energy", "after age 2, %", 100, ".1f"),
         Column("growth", "largest Re λ", 1, ".3f"),
     ),
     score="distance",
