@@ -1,6 +1,7 @@
 """Page of the documentation with the tables of one scale."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from hippo.files import write_text
@@ -58,4 +59,13 @@ def _table(results: Results) -> list[str]:
         before = section.variant
         headers, alignment = zip(*section.headers, strict=True)
         page += [markdown_table(list(headers), section.texts, list(alignment)), ""]
-    return [*page, *map(bullet, table_notes(results)), ""]
+    return [*page, *map(bullet, [*table_notes(results), *_cost(results)]), ""]
+
+
+def _cost(results: Results) -> Iterator[str]:
+    """Time of the finished trials, with the waiting of their threads for memory and disk."""
+    finished = results.outcomes[results.outcomes["status"] == "finished"]
+    if "seconds" in finished and "threads" in finished and len(finished):
+        hours = float((finished["seconds"] * finished["threads"]).sum()) / 3600
+        time = f"{hours:.1f} core-hours" if hours >= 1 else f"{60 * hours:.1f} core-minutes"
+        yield f"The trials took {time}."

@@ -5,6 +5,8 @@ from hippo.lab.reporting.results_page import write_results_page
 from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish_all, write_experiment
 
+COST = {"seconds": 3600, "threads": 2}
+
 
 def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -14,7 +16,7 @@ def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path,
         finish_all(experiment, trials, legs=accuracy)
         for path in trials.rglob("metrics.json"):
             metrics = json.loads(path.read_text())
-            path.write_text(json.dumps({**metrics, "machine": {"processor": "Some CPU"}}))
+            path.write_text(json.dumps({**metrics, **COST, "machine": {"processor": "Some CPU"}}))
         found.append(collect_results(experiment, trials))
     write_results_page(found, Path("page.md"))
     page = (tmp_path / "page.md").read_text()
@@ -22,4 +24,6 @@ def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path,
     assert titles == ["## Title of pmnist", "## Title of zebra"]  # pmnist is a table of the papers
     assert "| 90.1 ± 0.1 |" in page.replace("  ", " ") and "80.1 ± 0.1" in page
     assert "on Some CPU;" in page and "`hippo results --scale quick --out page.md`" in page.replace("\n", " ")
+    per_table = len(list(trials.rglob("metrics.json"))) // 2
+    assert page.count(f"The trials took {2 * per_table:.1f} core-hours.") == 2
     assert max(map(len, page.splitlines())) <= 120
