@@ -15,7 +15,7 @@ def page_files(kind):
 
 def names_of(kind):
     """A pattern of the names of all experiments that end in a table, or in a sweep."""
-    scales = {name: SETTINGS.scale if name in names_at(SETTINGS.scale) else "paper" for name in EXPERIMENTS.files}
+    scales = {name: SETTINGS.scale if (name, SETTINGS.scale) in EXPERIMENTS else "paper" for name in EXPERIMENTS.files}
     names = [re.escape(name) for name, scale in scales.items() if kind_of(name, scale) == kind]
     return "|".join(names) or "(?!)"  # matches nothing
 

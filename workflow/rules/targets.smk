@@ -11,7 +11,12 @@ def refuse_target(wildcards):
 
 rule sweeps:
     input:
-        [file for name in names_at(SETTINGS.scale) if kind_of(name, SETTINGS.scale) == "sweep" for file in files_of(name)],
+        lambda w: [
+            file
+            for name in names_at(SETTINGS.scale)
+            if kind_of(name, SETTINGS.scale) == "sweep"
+            for file in files_of(name)
+        ],
     localrule: True
 
 

@@ -275,7 +275,24 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
     path = Path(path)
     if scale not in SCALES:
         raise ConfigError(f"unknown scale {scale!r}; {closest(scale, SCALES)}")
+    return _at_scale(path, read_yaml(path), scale)
+
+
+def load_scales(path: Path | str) -> dict[str, Experiment]:
+    """Load an experiment file at each of its scales. The file is read once.
+
+    Raises
+    ------
+    ConfigError
+        As `load_experiment`.
+    """
+    path = Path(path)
     content = read_yaml(path)
+    return {scale: _at_scale(path, content, scale) for scale in _scales_of(content)}
+
+
+def _at_scale(path: Path, content: dict, scale: str) -> Experiment:
+    """The experiment of a file's content at one scale."""
     if "task" in content:
         raise ConfigError(f"{path}: unknown key 'task': the task follows from the dataset; remove the key")
     unreduced = Experiment(path, scale, parse(ExperimentSpec, content, str(path)), str(path))
@@ -303,8 +320,13 @@ def load_experiment(path: Path | str, scale: str) -> Experiment:
 
 def scales_of(path: Path | str) -> list[str]:
     """Return the scales of an experiment file: all but the optional ones that it does not state."""
-    stated = read_yaml(Path(path)).get("scales")
-    stated = stated if isinstance(stated, dict) else {}  # load_experiment refuses anything else
+    return _scales_of(read_yaml(Path(path)))
+
+
+def _scales_of(content: dict) -> list[str]:
+    """The scales of the content of an experiment file."""
+    stated = content.get("scales")
+    stated = stated if isinstance(stated, dict) else {}  # _at_scale refuses anything else
     return [scale for scale in SCALES if scale not in OPTIONAL or stated.get(scale)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hippo.config import ConfigError, closest
-from hippo.lab.plan.experiment import Experiment, lacks, load_experiment, scales_of
+from hippo.lab.plan.experiment import Experiment, lacks, load_experiment, load_scales, scales_of
 from hippo.lab.plan.settings import Settings, read_settings
 
 FOLDER = Path("config/experiments")
@@ -56,7 +56,7 @@ def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
     for name, path in files.items():
         if not name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError(f"{path}: an experiment cannot be named {name!r}; use letters, digits, '-' and '_'")
-    loaded = {(name, scale): load_experiment(path, scale) for name, path in files.items() for scale in scales_of(path)}
+    loaded = {(name, scale): at for name, path in files.items() for scale, at in load_scales(path).items()}
     for experiment in loaded.values():
         at_scale = {other: loaded.get((other, experiment.scale), loaded[other, "paper"]) for other in files}
         check_choices(experiment, at_scale)

@@ -113,7 +113,7 @@ class ClaimSpec(Options):
     better_than: list[Name] = Field([], description="models that it is better than")
     by: float = Field(0, ge=0, description="by how much at least, in the table's units")
     times: float | None = Field(
-        None, gt=1, description="instead of `by`: the others' errors are this many times its own"
+        None, ge=1, description="instead of `by`: the others' errors are this many times its own"
     )
     at_least: float | None = Field(None, description="lower bound of its number, in the table's units")
     at_most: float | None = Field(None, description="upper bound of its number, in the table's units")

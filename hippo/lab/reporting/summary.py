@@ -15,7 +15,7 @@ SCALES = {
     "smoke": "Smoke scale: tiny data and models, to check that everything runs. The numbers have no meaning.",
     "quick": "Quick scale: less data, smaller models and fewer epochs than in the papers. Compare the order of the "
     "models, not the values.",
-    "hour": "Hour scale: about an hour of training per model, far less than in the papers.",
+    "hour": "Hour scale: longer training than at the quick scale, far less than in the papers.",
     "paper": "Paper scale: the published settings, nothing reduced.",
 }
 SIGNS = {"reproduced": "✓", "above": "↑", "below": "↓"}

@@ -7,6 +7,7 @@ from hippo import kernels
 from hippo.nn.ssm import compiled_convolution, compiled_scan, recurrence
 from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.gated_linear import GatedLinear
+from hippo.nn.ssm.side_by_side import join, samples_side_by_side, split
 
 COMPILED = [name for name in kernels.runnable() if name != "torch" and "+" not in name]
 # batch, length, features, states: odd batches, lengths that are no power of two, partly filled vectors, one step
@@ -84,6 +85,16 @@ def test_outputs_and_gradients(name, dtype, rank, channels):
             scale = max(wanted.abs().max().item(), 1.0) if wanted.numel() else 1.0
             assert found.shape == wanted.shape
             assert torch.allclose(found.to(wanted.dtype), wanted, rtol=0, atol=scale * bound(dtype, batch * length))
+
+
+@pytest.mark.parametrize("batch, features, count", [(7, 3, 5), (7, 4, 4), (2, 1, 2), (7, 16, 1), (7, 17, 1), (1, 3, 1)])
+def test_samples_fill_a_cache_line(batch, features, count):
+    inputs = torch.randn(batch, 6, features)
+    assert samples_side_by_side(inputs) == count
+    joined = join(inputs, count)
+    assert joined.shape == (-(-batch // count), 6, count * features)
+    assert torch.equal(joined[0, :, -features:], inputs[count - 1])
+    assert torch.equal(split(joined, count, batch), inputs)
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])

@@ -51,7 +51,7 @@ def test_one_step():
     ],
 )
 def test_gradients_of_a_layer(name, last, options):
-    """Against PyTorch's forms, which go through the graph of the rule, in float64 and in float32."""
+    """Against PyTorch's forms, which go through the graph of the rule."""
     model = S4(19, 8, dt_min=0.01, dt_max=0.3, dtype=double, **{"frozen": ("A", "B"), **options})
     inputs, weights = torch.randn(3, 150, 19, dtype=double), torch.randn(3, 150, 19, dtype=double)
     inputs.requires_grad_()
