@@ -187,3 +187,22 @@ def harmonics(length: int, cycles: int, rms: float) -> np.ndarray:
     matrix = np.concatenate([np.cos(angle), np.sin(angle)], axis=1) * (rms / np.sqrt(cycles))
     matrix.flags.writeable = False
     return matrix
+
+
+def noise_coordinates(rows: np.ndarray, cycles: int, rms: float) -> np.ndarray:
+    """Return linear functions of band-limited noise as functions of its independent standard normal coefficients.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (functions, length), float64
+        Weights of the samples in each function.
+    cycles, rms
+        As in `band_limited_noise`.
+
+    Returns
+    -------
+    ndarray, shape (functions, 2 cycles), float64
+        `rows` times `harmonics`, by a Fourier transform.
+    """
+    spectrum = np.fft.rfft(rows, axis=1)[:, 1 : cycles + 1]
+    return np.concatenate([spectrum.real, -spectrum.imag], axis=1) * (rms / np.sqrt(cycles))

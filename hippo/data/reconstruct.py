@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from hippo.data.band_limited_noise import BandLimitedNoise, FrozenTask, LinearStates, harmonics
+from hippo.data.band_limited_noise import BandLimitedNoise, FrozenTask, LinearStates, harmonics, noise_coordinates
 from hippo.data.dataset import Dataset, Part
 from hippo.data.synthetic import SyntheticDataset
 
@@ -69,7 +69,8 @@ class FrozenReconstruct(LastInputs, FrozenTask):
         signal = harmonics(self.length, self.cycles, self.rms)  # (L, variables)
         last = states.impulse_responses(self.length)[:, ::-1]
         # The first sample, which is subtracted from all, is row 0.
-        return last @ signal - np.outer(last.sum(axis=1), signal[0]), signal[-self.window :] - signal[0]
+        states_of_noise = noise_coordinates(last, self.cycles, self.rms)
+        return states_of_noise - np.outer(last.sum(axis=1), signal[0]), signal[-self.window :] - signal[0]
 
     def predict(self, readout: np.ndarray, states: LinearStates, inputs: np.ndarray) -> np.ndarray:
         """Return the reconstruction (samples, window) from the states at the last step."""

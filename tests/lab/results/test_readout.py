@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 
+from hippo.data.band_limited_noise import harmonics, noise_coordinates
 from hippo.data.delay import FrozenDelay
 from hippo.data.reconstruct import FrozenReconstruct
 from hippo.data.unit_signals import UnitSignals
@@ -112,6 +114,35 @@ def test_groups_without_a_limit_reach_least_squares_on_all_states():
     outputs = limited.weights[0] @ first + limited.weights[1] @ second
     assert np.square(targets - outputs).sum() / 12 == pytest.approx(limited.mse)
     assert all(np.linalg.matrix_rank(weights) == 2 for weights in limited.weights)
+
+
+def test_groups_of_limited_rank_are_fitted_to_all_features_together():
+    """The error is that of least squares on the features of the groups, with the features of the last pass."""
+    first, second, targets = random_problem(2)
+    readout = fit_readout([first, second], targets, [2, 3], sweeps=4)
+    features = np.concatenate(
+        [np.linalg.svd(w)[2][:rank] @ x for w, x, rank in zip(readout.weights, (first, second), (2, 3), strict=True)]
+    )
+    best = targets @ np.linalg.pinv(features) @ features
+    assert readout.mse == pytest.approx(np.square(targets - best).sum() / 12, rel=1e-10)
+
+
+def test_a_matrix_of_states_for_which_divide_and_conquer_fails(monkeypatch):
+    states, _, targets = random_problem(3)
+    expected, svd = fit_readout([states], targets, [5]).mse, scipy.linalg.svd
+
+    def refuse(*arguments, lapack_driver="gesdd", **options):
+        if lapack_driver == "gesdd":
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return svd(*arguments, lapack_driver=lapack_driver, **options)
+
+    monkeypatch.setattr(scipy.linalg, "svd", refuse)
+    assert fit_readout([states], targets, [5]).mse == pytest.approx(expected, rel=1e-12)
+
+
+def test_coordinates_of_linear_functions_of_noise():
+    rows = np.random.default_rng(0).standard_normal((3, 30))
+    np.testing.assert_allclose(noise_coordinates(rows, 12, 0.5), rows @ harmonics(30, 12, 0.5), atol=1e-13)
 
 
 def test_states_of_an_orthonormal_basis_keep_the_variance_whatever_their_number():
