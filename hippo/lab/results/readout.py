@@ -6,7 +6,6 @@ import numpy as np
 import scipy.linalg
 
 TINY = 1e-14  # of the largest eigenvalue of a covariance: rounding
-INDEPENDENT = 1e-6  # least relative deviation of a direction of features of deviation 1: rounding of float32
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,12 @@ def fit_readout(
 
     The readout is sum_g W_g x_g with rank(W_g) <= features[g]. With one group this is reduced-rank regression, whose
     solution is exact; with as many features as states it is least squares. With several groups, one group after another
-    is fitted to what the others leave, and after each pass over all groups the targets are fitted to all features
-    together, until a pass improves the error by less than `tolerance` of it. The error is then an upper bound on the
-    least one. Its last digits depend on rounding: where a group holds many directions of the targets equally well,
-    rounding decides which it passes on first.
+    is fitted to what the others leave, until a pass over all groups improves the error by less than `tolerance` of it.
+    The error is then an upper bound on the least one. It depends on rounding: where a group holds many directions of
+    the targets equally well, rounding decides which it passes on first.
+
+    After few passes, the weights stay so small that the rounding of signals to float32 does not show. A decoder that
+    is fitted to the features of all groups together has a smaller exact error and weights that multiply the rounding.
 
     Parameters
     ----------
@@ -84,8 +85,6 @@ def fit_readout(
             rest += left @ (right @ basis)
             left, right = fits[group] = _reduce_rank(rest @ basis.T, features[group])
             rest -= left @ (right @ basis)
-        if len(bases) > 1:
-            fits, rest = _fit_all_features(fits, [basis for basis, _ in bases], rest)
         error = float(np.square(rest).sum()) / len(targets)
         if len(bases) == 1 or before - error <= tolerance * error:
             break
@@ -120,27 +119,6 @@ def _reduce_rank(fit: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         return fit @ directions, directions.T
     directions = _leading_directions(fit @ fit.T, rank)
     return directions, directions.T @ fit
-
-
-def _fit_all_features(
-    fits: list[tuple[np.ndarray, np.ndarray]], bases: list[np.ndarray], rest: np.ndarray
-) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
-    """Fit the targets to the features of all groups at once; return fits with the same features, and what is left.
-
-    The fits are kept if the new ones are not better, because directions of the features are left out.
-    """
-    features = np.concatenate([right @ basis for (_, right), basis in zip(fits, bases, strict=True)])
-    targets = rest + np.concatenate([left for left, _ in fits], axis=1) @ features
-    scale = np.linalg.norm(features, axis=1)
-    used = scale > 0
-    weights = np.zeros((len(targets), len(features)))
-    solution = scipy.linalg.lstsq((features[used] / scale[used, None]).T, targets.T, cond=INDEPENDENT)[0]
-    weights[:, used] = solution.T / scale[used]
-    left_out = targets - weights @ features
-    if np.square(left_out).sum() >= np.square(rest).sum():
-        return fits, rest
-    ends = np.cumsum([len(right) for _, right in fits])[:-1]
-    return list(zip(np.split(weights, ends, axis=1), (right for _, right in fits), strict=True)), left_out
 
 
 def _leading_directions(gram: np.ndarray, count: int) -> np.ndarray:

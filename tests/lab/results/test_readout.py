@@ -116,17 +116,6 @@ def test_groups_without_a_limit_reach_least_squares_on_all_states():
     assert all(np.linalg.matrix_rank(weights) == 2 for weights in limited.weights)
 
 
-def test_groups_of_limited_rank_are_fitted_to_all_features_together():
-    """The error is that of least squares on the features of the groups, with the features of the last pass."""
-    first, second, targets = random_problem(2)
-    readout = fit_readout([first, second], targets, [2, 3], sweeps=4)
-    features = np.concatenate(
-        [np.linalg.svd(w)[2][:rank] @ x for w, x, rank in zip(readout.weights, (first, second), (2, 3), strict=True)]
-    )
-    best = targets @ np.linalg.pinv(features) @ features
-    assert readout.mse == pytest.approx(np.square(targets - best).sum() / 12, rel=1e-10)
-
-
 def test_a_matrix_of_states_for_which_divide_and_conquer_fails(monkeypatch):
     states, _, targets = random_problem(3)
     expected, svd = fit_readout([states], targets, [5]).mse, scipy.linalg.svd
