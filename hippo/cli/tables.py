@@ -85,16 +85,18 @@ def report(experiments, scale, results, out):
 def results_page(experiments, scale, results, out):
     """Write one Markdown page with the tables of EXPERIMENTS, names or files.
 
-    Without arguments, of all experiments that have a trial.
+    Without arguments, of all experiments. Those without a finished trial are named at the top.
     """
+    from hippo.lab.plan.experiment import scales_of
     from hippo.lab.plan.experiments import experiment_files
     from hippo.lab.reporting.results_page import write_results_page
 
     trials = (results or Path("results", scale)) / "trials"
-    names = experiments or [str(path) for path in experiment_files() if (trials / path.stem).is_dir()]
-    if not names:
-        raise ConfigError(f"{trials}: contains no trial of an experiment in config/experiments; train one first")
-    write_results_page([collect(name, scale, trials) for name in names], out)
+    names = experiments or [str(path) for path in experiment_files() if scale in scales_of(path)]
+    found = [collect(name, scale, trials) for name in names]
+    if not any(results.outcomes["status"].eq("finished").any() for results in found):
+        raise ConfigError(f"{trials}: contains no finished trial of these experiments; train one first")
+    write_results_page(found, out)
     click.echo(out)
 
 

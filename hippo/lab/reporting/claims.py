@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hippo.config import ConfigError
 from hippo.files import write_text
+from hippo.lab.plan.task import Column
 from hippo.lab.reporting.text import indent, markdown_table, wrap
 from hippo.lab.results.claims import Claim, Comparison
 from hippo.lab.results.results import Results
@@ -96,15 +97,21 @@ def describe(results: Results, claim: Claim) -> str:
         One of its claims.
     """
     one = claim.decisive
-    whole = (results.experiment.unreduced or results.experiment).spec
-    places = [f"against {whole.models[one.against].label}"] if one.against else []
-    places += [whole.variants[one.variant].label] if len(whole.variants) > 1 else []
+    experiment = results.experiment
+    models, variants = ({**_unreduced(results, key), **getattr(experiment.spec, key)} for key in ("models", "variants"))
+    places = [f"against {models[one.against].label}"] if one.against else []
+    places += [variants[one.variant].label] if len(variants) > 1 else []
     if one.reason and math.isnan(one.value):
         return f"{one.reason[:1].upper()}{one.reason[1:]}."
-    closest = "Closest: " if len(claim.comparisons) > 1 else ""
-    found = ", ".join([f"{closest}{describe_value(results, claim, one)}", *places])
+    compared = f"{'Closest, by' if len(claim.comparisons) > 1 else 'By'} {_metric(results, claim).label}: "
+    found = ", ".join([f"{compared}{describe_value(results, claim, one)}", *places])
     reason = f" {one.reason[:1].upper()}{one.reason[1:]}." if one.reason else ""
     return f"{found}. Claimed: {describe_bound(results, claim)}.{reason}"
+
+
+def _unreduced(results: Results, key: str) -> dict:
+    """The models or variants of an experiment before its scale removes any."""
+    return getattr((results.experiment.unreduced or results.experiment).spec, key)
 
 
 def describe_value(results: Results, claim: Claim, one: Comparison) -> str:
@@ -125,7 +132,12 @@ def describe_bound(results: Results, claim: Claim) -> str:
 
 def _form(results: Results, claim: Claim) -> tuple[str, str]:
     """Format and unit of the value of a claim."""
-    task = results.experiment.task
     if claim.spec.times:
         return ".3g", " times"
-    return task.column(claim.spec.metric or task.score).format, ""
+    return _metric(results, claim).format, ""
+
+
+def _metric(results: Results, claim: Claim) -> Column:
+    """Column of the metric that a claim compares."""
+    task = results.experiment.task
+    return task.column(claim.spec.metric or task.score)

@@ -1,5 +1,6 @@
 """Page of the documentation with the tables of one scale."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,31 +20,49 @@ def write_results_page(found: list[Results], out: Path) -> None:
     Parameters
     ----------
     found : list of Results
-        Results of experiments of one scale. Sweeps are left out.
+        Results of experiments of one scale. Sweeps are left out; experiments without a finished trial are named.
     out : Path
         The page.
     """
-    tables = in_papers_order([results for results in found if not results.experiment.spec.sweep])
-    write_text(out, "\n".join([*_introduction(tables, out), *(line for results in tables for line in _table(results))]))
+    found = in_papers_order([results for results in found if not results.experiment.spec.sweep])
+    tables = [results for results in found if results.outcomes["status"].eq("finished").any()]
+    empty = [results.experiment.name for results in found if results not in tables]
+    sections = [line for results in tables for line in _table(results)]
+    write_text(out, "\n".join([*_introduction(tables, empty, out), *_contents(tables), *sections]))
 
 
-def _introduction(tables: list[Results], out: Path) -> list[str]:
-    """Title, command, machine and meaning of the scale."""
+def _introduction(tables: list[Results], empty: list[str], out: Path) -> list[str]:
+    """Title, command, machine, meaning of the scale, and what is missing."""
     scale = tables[0].experiment.scale
     text = (
         f"Trained by `snakemake --cores all --config scale={scale}` on {_processors(tables)}; this page is written by "
         f"`hippo results --scale {scale} --out {out}`. Accuracies are in percent. A verdict compares with the paper's "
         "value; the notes under a table give the tolerance."
     )
-    return [f"# Tables of the {scale} scale", "", paragraph(text), ""]
+    finished = sum(int(results.outcomes["status"].eq("finished").sum()) for results in tables)
+    planned = sum(len(results.outcomes) for results in tables)
+    trained = f"These tables have {finished} of {planned} trials."
+    if empty:
+        trained += f" No trial has been made for {', '.join(empty)}."
+    return [f"# Tables of the {scale} scale", "", paragraph(text), "", paragraph(trained), ""]
+
+
+def _contents(tables: list[Results]) -> Iterator[str]:
+    """Links to the tables, with the core time of each."""
+    for results in tables:
+        title = results.experiment.spec.title
+        anchor = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", title.lower(), flags=re.ASCII))
+        yield bullet(f"[{title}](#{anchor}): `{results.experiment.name}`, {_core_time(results)}")
+    yield ""
 
 
 def _processors(tables: list[Results]) -> str:
-    """The processors on which the finished trials ran, the most frequent first."""
+    """The processors on which the finished trials ran and their instruction sets, the most frequent first."""
     names: Counter[str] = Counter()
     for results in tables:
         if "machine" in results.outcomes:
-            names.update(m["processor"] for m in results.outcomes["machine"].dropna() if isinstance(m, dict))
+            known = results.outcomes[["machine", "kernels"]].dropna()
+            names.update(f"{machine['processor']} ({kernels})" for machine, kernels in known.itertuples(index=False))
     return " and ".join(name for name, _ in names.most_common()) or "an unknown processor"
 
 
@@ -59,13 +78,11 @@ def _table(results: Results) -> list[str]:
         before = section.variant
         headers, alignment = zip(*section.headers, strict=True)
         page += [markdown_table(list(headers), section.texts, list(alignment)), ""]
-    return [*page, *map(bullet, [*table_notes(results), *_cost(results)]), ""]
+    return [*page, *map(bullet, [*table_notes(results), f"The trials took {_core_time(results)}."]), ""]
 
 
-def _cost(results: Results) -> Iterator[str]:
+def _core_time(results: Results) -> str:
     """Time of the finished trials, with the waiting of their threads for memory and disk."""
     finished = results.outcomes[results.outcomes["status"] == "finished"]
-    if "seconds" in finished and "threads" in finished and len(finished):
-        hours = float((finished["seconds"] * finished["threads"]).sum()) / 3600
-        time = f"{hours:.1f} core-hours" if hours >= 1 else f"{60 * hours:.1f} core-minutes"
-        yield f"The trials took {time}."
+    hours = float((finished["seconds"] * finished["threads"]).sum()) / 3600
+    return f"{hours:.1f} core-hours" if hours >= 1 else f"{60 * hours:.1f} core-minutes"

@@ -16,14 +16,17 @@ def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path,
         finish_all(experiment, trials, legs=accuracy)
         for path in trials.rglob("metrics.json"):
             metrics = json.loads(path.read_text())
-            path.write_text(json.dumps({**metrics, **COST, "machine": {"processor": "Some CPU"}}))
+            path.write_text(json.dumps({**metrics, **COST, "machine": {"processor": "Some CPU"}, "kernels": "avx2"}))
         found.append(collect_results(experiment, trials))
+    found.append(collect_results(write_experiment(tmp_path, name="untrained"), trials))
     write_results_page(found, Path("page.md"))
     page = (tmp_path / "page.md").read_text()
     titles = [line for line in page.splitlines() if line.startswith("## ")]
     assert titles == ["## Title of pmnist", "## Title of zebra"]  # pmnist is a table of the papers
     assert "| 90.1 ± 0.1 |" in page.replace("  ", " ") and "80.1 ± 0.1" in page
-    assert "on Some CPU;" in page and "`hippo results --scale quick --out page.md`" in page.replace("\n", " ")
+    assert "on Some CPU (avx2);" in page and "`hippo results --scale quick --out page.md`" in page.replace("\n", " ")
     per_table = len(list(trials.rglob("metrics.json"))) // 2
     assert page.count(f"The trials took {2 * per_table:.1f} core-hours.") == 2
+    assert f"have {2 * per_table} of {2 * per_table} trials. No trial has been made for untrained." in page
+    assert f"- [Title of zebra](#title-of-zebra): `zebra`, {2 * per_table:.1f} core-hours\n" in page
     assert max(map(len, page.splitlines())) <= 120

@@ -161,8 +161,8 @@ def test_claims_precede_the_tables(tmp_path):
     assert page.index("## Claims") < page.index("## variant A")
     (note,) = claim_notes(results)
     assert note == (
-        "**holds**: LegS is better. (Someone 2020, abstract) Closest: 30.0 (30.0 to 30.0, 2 seeds), against "
-        "GRU θ=1_000 & more. Claimed: at least 20.0."
+        "**holds**: LegS is better. (Someone 2020, abstract) Closest, by test, %: 30.0 (30.0 to 30.0, 2 seeds), "
+        "against GRU θ=1_000 & more. Claimed: at least 20.0."
     )
     listed = format_claims([[results, results]])
     assert listed.count("quick: holds.") == 2 and max(map(len, listed.splitlines())) <= 100
