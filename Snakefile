@@ -10,7 +10,7 @@ include: "workflow/rules/planning.smk"
 
 
 wildcard_constraints:
-    scale="smoke|quick|hour|paper",
+    scale="|".join(SCALES),
     experiment="|".join(map(re.escape, EXPERIMENTS.files)),
     variant="[^/]+",
     model="[^/]+",

@@ -6,6 +6,7 @@ import click
 
 from hippo.config import ConfigError, closest
 from hippo.data.errors import DataError
+from hippo.lab.plan.schema import SCALES
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -33,7 +34,9 @@ class Commands(click.Group):
             ctx.exit(130)
 
 
-scale_option = click.option("--scale", default="quick", show_default=True, help="smoke, quick, hour or paper")
+scale_option = click.option(
+    "--scale", default="quick", show_default=True, help=f"{', '.join(SCALES[:-1])} or {SCALES[-1]}"
+)
 results_option = click.option("--results", type=FOLDER, help="Folder of that scale's results; else results/<scale>.")
 trials_option = click.option("--trials", type=FOLDER, help="Folder of all trials; else results/<scale>/trials.")
 

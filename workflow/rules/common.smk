@@ -12,6 +12,7 @@ from hippo.config import ConfigError, closest
 from hippo.data.availability import missing_files
 from hippo.data.errors import DataError
 from hippo.lab.plan.experiments import read_experiments
+from hippo.lab.plan.schema import SCALES
 
 STARTED = time.time()
 # Jobs call `hippo` from the environment of this interpreter, activated or not.

@@ -1,7 +1,7 @@
 """Schema of an experiment file: what may be stated, with types, defaults and descriptions."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, PositiveFloat, StringConstraints, model_validator
 
@@ -9,7 +9,7 @@ from hippo.config import Options
 from hippo.lab.plan.training_options import TrainingOptions
 
 Scale = Literal["smoke", "quick", "hour", "paper"]
-SCALES: tuple[str, ...] = ("smoke", "quick", "hour", "paper")
+SCALES: tuple[str, ...] = get_args(Scale)
 OPTIONAL = ("hour",)  # scales that exist only in experiments that state them
 LONGEST_NAME = 64  # characters; a name becomes a folder
 

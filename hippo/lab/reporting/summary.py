@@ -11,7 +11,7 @@ from hippo.lab.results.results import Results
 from hippo.lab.results.verdicts import VERDICTS
 
 PAPERS_ORDER = ("pmnist", "timescale", "missing", "reconstruction")  # of the first HiPPO paper
-SCALES = {
+SCALE_MEANINGS = {
     "smoke": "Smoke scale: tiny data and models, to check that everything runs. The numbers have no meaning.",
     "quick": "Quick scale: less data, smaller models and fewer epochs than in the papers. Compare the order of the "
     "models, not the values.",
@@ -110,7 +110,7 @@ def summarize(tables: list[Results], outcomes: pd.DataFrame, scale: str) -> Summ
     verdicts = Counter(verdict for results in tables for verdict in _judged(results)["verdict"])
     ordered = sorted(verdicts, key=lambda v: (VERDICTS.index(v) if v in VERDICTS else len(VERDICTS), v))
     return Summary(
-        scale=SCALES[scale],
+        scale=SCALE_MEANINGS[scale],
         trials=f"{len(outcomes)} trials: {statuses}",
         substitutes=tuple(r.experiment.spec.title for r in tables if uses_substitute(r.outcomes)),
         compared=sum(verdicts.values()),
