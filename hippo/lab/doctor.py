@@ -251,7 +251,7 @@ def _tracking() -> tuple[str, str]:
 
 def _workflow() -> tuple[str, str]:
     """Whether Snakemake can lock this folder."""
-    from hippo.lab.snakemake_lock import advice, holders, lock_files, stale_locks
+    from hippo.lab.workflow.snakemake_lock import advice, holders, lock_files, stale_locks
 
     snakemake = Path(".snakemake")
     if not (locks := lock_files(snakemake)):

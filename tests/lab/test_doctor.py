@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from hippo.cli.commands import hippo as main
 from hippo.data import places
 from hippo.kernels import backend
-from hippo.lab import doctor, snakemake_lock
+from hippo.lab import doctor
+from hippo.lab.workflow import snakemake_lock
 from tests.workspace import ROOT
 
 

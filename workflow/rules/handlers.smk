@@ -1,6 +1,6 @@
 # Before and after a run: whose lock it is, partial pages of what failed, the time table.
-from hippo.lab.snakemake_lock import record_process, release_stale_locks, remove_record
-from hippo.lab.snakemake_scheduler import reevaluate_once
+from hippo.lab.workflow.snakemake_lock import record_process, release_stale_locks, remove_record
+from hippo.lab.workflow.snakemake_scheduler import reevaluate_once
 
 if workflow.is_main_process:
     release_stale_locks(Path(".snakemake"), sys.argv[1:])

@@ -5,7 +5,7 @@ import threading
 import pytest
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-from hippo.lab.snakemake_scheduler import reevaluate_once
+from hippo.lab.workflow.snakemake_scheduler import reevaluate_once
 
 
 class Scheduler:

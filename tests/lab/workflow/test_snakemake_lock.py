@@ -7,7 +7,7 @@ import platform
 import psutil
 import pytest
 
-from hippo.lab import snakemake_lock as module
+from hippo.lab.workflow import snakemake_lock as module
 
 HERE, LIVING = platform.node(), os.getppid()
 STARTED = psutil.Process(LIVING).create_time()
