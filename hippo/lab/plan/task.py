@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hippo.config import Options
+from hippo.config import ConfigError, Options, closest
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,21 @@ class Task:
     def prefers_high(self, metric: str) -> bool:
         """Return whether high values of a metric are good; for one by which nothing is ranked, if it is an accuracy."""
         return self.higher_is_better if metric in (self.score, self.selection) else metric.endswith("accuracy")
+
+
+def find_among(models: dict[str, type[Options]]) -> Callable[[str, str], type[Options]]:
+    """Return the `find_model` of a task that has models of its own, which are not registered.
+
+    Parameters
+    ----------
+    models : dict of type
+        Options class of each model.
+    """
+
+    def find_model(name: str, where: str) -> type[Options]:
+        """Return the options class of a model; ConfigError for a name that the task does not have."""
+        if name not in models:
+            raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, models)}")
+        return models[name]
+
+    return find_model

@@ -1,17 +1,10 @@
 """Basis kernels of S4 systems with an exact or another low-rank term, compared with the basis under the measure."""
 
-from hippo.config import ConfigError, Options, closest
+from hippo.config import Options
 from hippo.lab.plan.kernel_options import BasisKernels
-from hippo.lab.plan.task import Column, Task
+from hippo.lab.plan.task import Column, Task, find_among
 
 MODELS: dict[str, type[Options]] = {"basis_kernels": BasisKernels}
-
-
-def find_model(name: str, where: str) -> type[Options]:
-    """Return the options class of basis kernels; ConfigError for any other name."""
-    if name not in MODELS:
-        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, MODELS)}")
-    return MODELS[name]
 
 
 def run(trial, dataset, recorder) -> dict:
@@ -22,7 +15,7 @@ def run(trial, dataset, recorder) -> dict:
 
 
 TASK = Task(
-    find_model=find_model,
+    find_model=find_among(MODELS),
     run=run,
     trained=False,
     columns=(

@@ -1,19 +1,12 @@
 """The scale of the output of a new S4 layer against its number of states."""
 
-from hippo.config import ConfigError, Options, closest
+from hippo.config import Options
 from hippo.lab.plan.normalization_options import RandomReadout
-from hippo.lab.plan.task import Column, Task
+from hippo.lab.plan.task import Column, Task, find_among
 
 MODELS: dict[str, type[Options]] = {"random_readout": RandomReadout}
 ORDERS = (16, 64, 256, 1024)
 SAMPLED = 256  # states with which output is sampled as well
-
-
-def find_model(name: str, where: str) -> type[Options]:
-    """Return the options class of a random readout; ConfigError for any other name."""
-    if name not in MODELS:
-        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, MODELS)}")
-    return MODELS[name]
 
 
 def run(trial, dataset, recorder) -> dict:
@@ -24,7 +17,7 @@ def run(trial, dataset, recorder) -> dict:
 
 
 TASK = Task(
-    find_model=find_model,
+    find_model=find_among(MODELS),
     run=run,
     trained=False,
     columns=(

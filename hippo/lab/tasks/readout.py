@@ -1,17 +1,10 @@
 """The best linear readout of states that are not trained, in closed form."""
 
-from hippo.config import ConfigError, Options, closest
+from hippo.config import Options
 from hippo.lab.plan.readout_options import FrozenStates
-from hippo.lab.plan.task import Column, Task
+from hippo.lab.plan.task import Column, Task, find_among
 
 MODELS: dict[str, type[Options]] = {"frozen_states": FrozenStates}
-
-
-def find_model(name: str, where: str) -> type[Options]:
-    """Return the options class of frozen states; ConfigError for any other name."""
-    if name not in MODELS:
-        raise ConfigError(f"{where}: unknown model {name!r}; {closest(name, MODELS)}")
-    return MODELS[name]
 
 
 def run(trial, dataset, recorder) -> dict:
@@ -22,7 +15,7 @@ def run(trial, dataset, recorder) -> dict:
 
 
 TASK = Task(
-    find_model=find_model,
+    find_model=find_among(MODELS),
     run=run,
     trained=False,
     columns=(

@@ -7,6 +7,7 @@ import numpy as np
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
 from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
@@ -42,9 +43,8 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
         f"{name}_accuracy": float(np.mean(classifier.predict(inputs[name]) == part.targets))
         for name, part in dataset.parts.items()
     }
-    recorder.epoch({"epoch": 1, **accuracy, "seconds": time.perf_counter() - started})
     last = {f"last_{name}_accuracy": accuracy[f"{name}_accuracy"] for name in ("validation", "test")}
-    return {"status": "finished", "epochs": 1, "best_epoch": 1, **accuracy, **last}
+    return {**finish_in_one_epoch(recorder, accuracy, started), "best_epoch": 1, **last}
 
 
 def _read_inputs(part: Part, scale: float) -> np.ndarray | list[np.ndarray]:

@@ -9,6 +9,7 @@ from hippo.data.dataset import Dataset
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.linear_states import BilinearStates
 from hippo.lab.results.readout import fit_readout
+from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
@@ -52,5 +53,4 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
         "test_mse": float(np.mean(np.square(predicted - test.targets))),
         "sweeps": readout.sweeps,
     }
-    recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
-    return {"status": "finished", "epochs": 1, **row}
+    return finish_in_one_epoch(recorder, row, started)

@@ -9,6 +9,7 @@ from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.kernel_distances import kernel_distances, sampled_distance, weighted_basis
 from hippo.lab.results.linear_states import impulse_responses
 from hippo.lab.results.low_rank_terms import with_low_rank_term
+from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
@@ -45,5 +46,4 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
             }
         )
     row = {name: float(np.mean([each[name] for each in numbers])) for name in numbers[0]}
-    recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
-    return {"status": "finished", "epochs": 1, **row}
+    return finish_in_one_epoch(recorder, row, started)

@@ -8,6 +8,7 @@ import numpy as np
 from hippo.data.dataset import Dataset
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.linear_states import BilinearStates, mean_square
+from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 MAPS = 4096  # random output maps
 
@@ -46,5 +47,4 @@ def run(trial: TrialSpec, dataset: Dataset, recorder, orders: Sequence[int], sam
     maps = np.random.default_rng(trial.entropy).standard_normal((MAPS, sampled))
     row["sampled_variance"] = float(np.mean(np.square(states @ maps.T)))
     row["deviation"] = abs(row[f"variance_{orders[-1]}"] - signals.rms**2)
-    recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
-    return {"status": "finished", "epochs": 1, **row}
+    return finish_in_one_epoch(recorder, row, started)

@@ -16,6 +16,7 @@ from hippo.files import write_text
 from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.optimum import optimal_mse
+from hippo.lab.training.only_epoch import finish_in_one_epoch
 from hippo.memory import OnlineMemory, reconstruct
 from hippo.propagation import BLOCK
 
@@ -55,11 +56,11 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     if not math.isfinite(mse):
         return {"status": "diverged", "epochs": 1}
     row = {"mse": mse, "optimal_mse": optimal_mse(signal, options.order), **row}
-    recorder.epoch({"epoch": 1, **row, "seconds": time.perf_counter() - started})
+    outcome = finish_in_one_epoch(recorder, row, started)
     samples = np.linspace(0, len(signal) - 1, min(PLOTTED, len(signal))).astype(int)
     plotted = pd.DataFrame({"sample": samples, "signal": signal[samples], "reconstructed": reconstructed[samples]})
     write_text(recorder.folder / "reconstruction.csv", plotted.to_csv(index=False, float_format="%.6g"))
-    return {"status": "finished", "epochs": 1, **row}
+    return outcome
 
 
 def reconstruct_by_memory(signal: np.ndarray, options: MemoryOptions) -> tuple[np.ndarray, dict]:
