@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hippo.config import Options
-from hippo.data.dataset import Dataset, DatasetOptions, Part
+from hippo.data.dataset import Dataset, Part
+from hippo.data.generated_dataset import GeneratedDataset
 
 ROUNDING = 1e-9  # of a number of harmonics
 BLOCK = 512  # signals that are generated at once
@@ -69,7 +70,7 @@ class LinearStates(Protocol):
         """Return the complex amplitudes (states, angles) of the states for the inputs e^(i angle k) at all steps k."""
 
 
-class FrozenTask(BandLimitedNoise, DatasetOptions):
+class FrozenTask(BandLimitedNoise, GeneratedDataset):
     """Base of datasets for the readout of states that are not trained: the part "test" only.
 
     Attributes
@@ -87,10 +88,6 @@ class FrozenTask(BandLimitedNoise, DatasetOptions):
 
     samples: PositiveInt = Field(256, description="signals of the test part")
     seed: NonNegativeInt = 0
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Return an empty mapping: no file is needed."""
-        return {}
 
     def test_part(self) -> Part:
         """Generate the test signals and their targets."""

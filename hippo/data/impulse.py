@@ -5,12 +5,13 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
-from hippo.data.dataset import Dataset, DatasetOptions, Part
+from hippo.data.dataset import Dataset, Part
+from hippo.data.generated_dataset import GeneratedDataset
 
 WINDOW = 2.0  # of the systems whose measure has a window
 
 
-class Impulse(DatasetOptions):
+class Impulse(GeneratedDataset):
     """One impulse of area 1, followed by zeros. The only part, "test", has inputs (1, length, 1), float32.
 
     Attributes
@@ -40,10 +41,6 @@ class Impulse(DatasetOptions):
     def oldest(self) -> float:
         """Age of the impulse after the last step."""
         return self.length * self.interval
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Return an empty mapping: no file is needed."""
-        return {}
 
     def build(self, sources=None) -> Dataset:
         """Generate the dataset. `sources` is not used."""

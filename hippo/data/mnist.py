@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 
 from hippo.data.dataset import Dataset, DatasetOptions, Part
-from hippo.data.errors import DamagedError, UnavailableError
+from hippo.data.errors import UnavailableError
 from hippo.data.places import Mirror, Wheel
-from hippo.data.raw_files import content
+from hippo.data.raw_files import verified_content
 from hippo.data.sources import RawData
 
 # sha256 of each decompressed IDX file, in the order: train images, train labels, test images, test labels
@@ -135,14 +135,7 @@ def read_idx(paths: tuple[Path, ...]) -> tuple[np.ndarray, ...]:
     """
     arrays = []
     for path, (name, expected) in zip(paths, IDX.items(), strict=True):
-        stored = content(path, BYTES[name])
-        found = hashlib.sha256(stored).hexdigest()
-        if found != expected:
-            raise DamagedError(
-                path,
-                f"truncated, altered or not MNIST's {name}: expected sha256 {expected} (decompressed), "
-                f"found {found} in {len(stored)} bytes",
-            )
+        stored = verified_content(path, BYTES[name], expected, f"MNIST's {name}")
         samples = int.from_bytes(stored[4:8], "big")
         header = 4 + 4 * stored[3]  # magic number, whose last byte is the number of dimensions; then the sizes
         arrays.append(np.frombuffer(stored, np.uint8, offset=header).reshape(samples, -1))

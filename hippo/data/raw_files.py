@@ -160,13 +160,49 @@ def verified(path: Path, max_bytes: int, sha256: str, name: str) -> bytes:
     """
     with path.open("rb") as stored:
         found = stored.read(max_bytes + 1)
+    size = f"{len(found):,} bytes" if len(found) <= max_bytes else f"more than {max_bytes:,} bytes"
+    _check_digest(path, found, size, sha256, name)
+    return found
+
+
+def verified_content(path: Path, max_bytes: int, sha256: str, name: str) -> bytes:
+    """Read a file, decompressed if its name ends in `.gz`. Its content must have a known digest.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    max_bytes : int
+        Size of the valid file in bytes, decompressed.
+    sha256 : str
+        Hexadecimal digest of the decompressed content.
+    name : str
+        What the file is, for the message.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    DamagedError
+        If the file is larger than `max_bytes` or cannot be decompressed, or the content has another digest.
+    OSError
+        If the file cannot be read.
+    """
+    found = content(path, max_bytes)
+    _check_digest(path, found, f"{len(found):,} bytes, decompressed", sha256, name)
+    return found
+
+
+def _check_digest(path: Path, found: bytes, size: str, sha256: str, name: str) -> None:
+    """DamagedError if `found`, read from `path`, has another digest than the file called `name`."""
     digest = hashlib.sha256(found).hexdigest()
     if digest != sha256:
-        size = f"{len(found):,}" if len(found) <= max_bytes else f"more than {max_bytes:,}"
         raise DamagedError(
-            path, f"truncated, altered or not {name}: expected sha256 {sha256}, found {digest} in {size} bytes"
+            path, f"truncated, altered or not {name}: expected sha256 {sha256}, found {digest} in {size}"
         )
-    return found
 
 
 def read_at_most(stream: BinaryIO, max_bytes: int) -> bytes:

@@ -5,11 +5,12 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from hippo.config import ADDED_LATER
-from hippo.data.dataset import DatasetOptions, Part
+from hippo.data.dataset import Part
+from hippo.data.generated_dataset import GeneratedDataset
 
 
-class SyntheticDataset(DatasetOptions):
-    """Base class of datasets that are generated from a seed. There is nothing to download.
+class SyntheticDataset(GeneratedDataset):
+    """Base class of datasets that are generated from a seed.
 
     A subclass defines `part`, which generates one part, and `build`, which makes a `Dataset` of `parts()`.
 
@@ -34,10 +35,6 @@ class SyntheticDataset(DatasetOptions):
         ADDED_LATER,
         Field(description="new sequences to train on in every epoch; null: the train part"),
     ] = None
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Return an empty mapping: no file is needed."""
-        return {}
 
     def part(self, seed: list[int], samples: int) -> Part:
         """Generate one part.

@@ -6,10 +6,11 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hippo.data.band_limited_noise import BandLimitedNoise
-from hippo.data.dataset import Dataset, DatasetOptions, Part
+from hippo.data.dataset import Dataset, Part
+from hippo.data.generated_dataset import GeneratedDataset
 
 
-class UnitSignals(BandLimitedNoise, DatasetOptions):
+class UnitSignals(BandLimitedNoise, GeneratedDataset):
     """Noise of mean square 1, or the constant 1. The only part, "test", has inputs (samples, length, 1), float32.
 
     Time is in the unit of the systems that read the signals: `interval` is their step.
@@ -34,10 +35,6 @@ class UnitSignals(BandLimitedNoise, DatasetOptions):
     rms: PositiveFloat = Field(1.0, description="root of the expected square of a sample")
     samples: PositiveInt = Field(256, description="number of signals")
     seed: NonNegativeInt = 0
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Return an empty mapping: no file is needed."""
-        return {}
 
     def build(self, sources=None) -> Dataset:
         """Generate the dataset. `sources` is not used."""

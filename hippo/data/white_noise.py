@@ -5,10 +5,11 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from hippo.data.dataset import Dataset, DatasetOptions, Part
+from hippo.data.dataset import Dataset, Part
+from hippo.data.generated_dataset import GeneratedDataset
 
 
-class WhiteNoise(DatasetOptions):
+class WhiteNoise(GeneratedDataset):
     """One signal with a flat spectrum of `cycles` harmonics of its whole length.
 
     The only part, "test", has inputs of shape (1, samples, 1), float32, with zero mean and unit RMS. The input is
@@ -51,10 +52,6 @@ class WhiteNoise(DatasetOptions):
         if 2 * self.cycles >= self.samples:
             raise ValueError(f"cycles = {self.cycles} needs more than {2 * self.cycles} samples, got {self.samples}")
         return self
-
-    def fetch(self, sources) -> dict[str, str]:
-        """Return an empty mapping: no file is needed."""
-        return {}
 
     def build(self, sources=None) -> Dataset:
         """Generate the signal. `sources` is not used."""

@@ -15,7 +15,7 @@ from hippo.data.dataset import Dataset, DatasetOptions, Part
 from hippo.data.errors import DamagedError
 from hippo.data.long_range_arena.characters import Vocabulary, count_characters, first_occurrences, keys
 from hippo.data.places import Mirror, NpmPackage
-from hippo.data.raw_files import content, verified
+from hippo.data.raw_files import verified, verified_content
 from hippo.data.sources import RawData
 
 log = logging.getLogger(__name__)
@@ -158,15 +158,9 @@ def read_package(paths: tuple[Path, ...]) -> Reviews:
     DamagedError
         If the sha256 is not the known one, or the reviews are not those of the official parts.
     """
-    import hashlib
-
     (path,) = paths
     sha256, size = REVIEWS
-    stored = content(path, size)
-    found = hashlib.sha256(stored).hexdigest()
-    if found != sha256:
-        fault = f"truncated, altered or not reviews.json of {PACKAGE[0]}: expected sha256 {sha256}, found {found}"
-        raise DamagedError(path, fault)
+    stored = verified_content(path, size, sha256, f"reviews.json of {PACKAGE[0]}")
     texts = [(review["t"], review["s"]) for review in json.loads(stored)]
     quarters = [texts[i * REVIEWS_PER_CLASS : (i + 1) * REVIEWS_PER_CLASS] for i in range(4)]
     test_negative, train_negative, test_positive, train_positive = quarters
