@@ -5,7 +5,7 @@ units.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hippo.nn.cells.unrolled import with_bias
 from hippo.nn.engine.recurrence import Recurrence
@@ -47,6 +47,18 @@ class GRURecurrence(Recurrence):
         grad_h.copy_(grad_kept.add_(self.operand_gradient(z)))
 
 
+def stack_input_weights(cell: "GRUCell | nn.GRUCell") -> Tensor:
+    """Return W of (r, v), of an empty block whose bias is b', and of n, each with its bias, stacked (4*H, C + 1)."""
+    gates = 2 * cell.hidden_size
+    return torch.cat(
+        [
+            with_bias(cell.weight_ih[:gates], cell.bias_ih[:gates] + cell.bias_hh[:gates]),
+            with_bias(torch.zeros_like(cell.weight_ih[gates:]), cell.bias_hh[gates:]),
+            with_bias(cell.weight_ih[gates:], cell.bias_ih[gates:]),
+        ]
+    )
+
+
 class GRUCell(GateWeights):
     """Gated recurrent unit; gates in PyTorch's order: reset, update, new.
 
@@ -66,12 +78,8 @@ class GRUCell(GateWeights):
     gates = 3
 
     def weights(self) -> tuple[Tensor, ...]:
-        """Return W of (r, v), of an empty block whose bias is b', and of n, stacked (4*H, C + 1); and U (3*H, H)."""
-        H = self.hidden_size
-        gates = with_bias(self.weight_ih[: 2 * H], self.bias_ih[: 2 * H] + self.bias_hh[: 2 * H])
-        recurrent = with_bias(torch.zeros_like(self.weight_ih[2 * H :]), self.bias_hh[2 * H :])
-        new = with_bias(self.weight_ih[2 * H :], self.bias_ih[2 * H :])
-        return torch.cat([gates, recurrent, new]), self.weight_hh
+        """Return (the weight of the input, U), shapes (4*H, C + 1) and (3*H, H)."""
+        return stack_input_weights(self), self.weight_hh
 
     def recurrence(self, step_ratios: Tensor | None):
         """Return the engine's form of this cell."""

@@ -10,11 +10,11 @@ from torchdiffeq import odeint
 
 from hippo.nn.cells.cell import Cell
 from hippo.nn.cells.times import intervals, stream_times, unseen
-from hippo.nn.cells.unrolled import with_bias
 from hippo.nn.engine.tracing import refuse_tracing
 from hippo_baselines.flows.equation import IDENTITY, TANH, Equation, Inputs, Weights
 from hippo_baselines.flows.node import solve_flow
 from hippo_baselines.flows.runge_kutta import fixed_grid
+from hippo_baselines.gru import stack_input_weights
 from hippo_baselines.solver import Solver
 
 
@@ -90,15 +90,7 @@ class ODERNNCell(Cell):
 
     def weights(self) -> Weights:
         """Return the weights as a flow takes them."""
-        gates, update = 2 * self.hidden_size, self.update
-        w_in = torch.cat(
-            [
-                with_bias(update.weight_ih[:gates], update.bias_ih[:gates] + update.bias_hh[:gates]),
-                with_bias(torch.zeros_like(update.weight_ih[gates:]), update.bias_hh[gates:]),
-                with_bias(update.weight_ih[gates:], update.bias_ih[gates:]),
-            ]
-        )
-        return Weights(*self.field.weights(), w_in, update.weight_hh)
+        return Weights(*self.field.weights(), stack_input_weights(self.update), self.update.weight_hh)
 
     def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Solve the equation with torchdiffeq under autograd; arguments and result as in `Cell.reference`."""

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hippo.files import write_text
-from hippo.lab.reporting.claims import claim_notes
 from hippo.lab.reporting.notes import describe_data, table_notes
-from hippo.lab.reporting.overview import format_page
 from hippo.lab.reporting.summary import in_papers_order
-from hippo.lab.reporting.text import bullet, markdown_table, paragraph, wrap
+from hippo.lab.reporting.tables import format_body
+from hippo.lab.reporting.text import bullet, paragraph, wrap
 from hippo.lab.results.results import Results
 
 
@@ -69,16 +68,9 @@ def _processors(tables: list[Results]) -> str:
 def _table(results: Results) -> list[str]:
     """One experiment: title, data, claims, sections and notes."""
     data = describe_data(results.outcomes)
-    page, before = [f"## {results.experiment.spec.title}", "", wrap(data[:1].upper() + data[1:] + "."), ""], None
-    if results.claims:
-        page += ["### Claims", "", *map(bullet, claim_notes(results)), ""]
-    for section in format_page(results):
-        if section.variant != before or not section.variant:
-            page += [f"### {section.label}", ""]
-        before = section.variant
-        headers, alignment = zip(*section.headers, strict=True)
-        page += [markdown_table(list(headers), section.texts, list(alignment)), ""]
-    return [*page, *map(bullet, [*table_notes(results), f"The trials took {_core_time(results)}."]), ""]
+    title = [f"## {results.experiment.spec.title}", "", wrap(data[:1].upper() + data[1:] + "."), ""]
+    notes = map(bullet, [*table_notes(results), f"The trials took {_core_time(results)}."])
+    return [*title, *format_body(results, level=3), *notes, ""]
 
 
 def _core_time(results: Results) -> str:

@@ -102,7 +102,8 @@ def format_variant(results: Results, variant: str) -> Section:
         for column in columns:
             cell = cells.loc[(model, column.metric)]
             numbers[column.metric] = format_number(cell, column, paper_value(experiment, variant, model, column.metric))
-        lines.append(Line(model, spec.label, numbers, int(cell["finished"]), int(cell["seeds"])))
+        counts = cells.loc[(model, columns[0].metric)]  # the same for all metrics
+        lines.append(Line(model, spec.label, numbers, int(counts["finished"]), int(counts["seeds"])))
     compared = frozenset(own.loc[own["paper"].notna(), "metric"]) & {column.metric for column in columns}
     heading = experiment.spec.paper.heading if experiment.spec.paper else "paper"
     return Section(variant, experiment.spec.variants[variant].label, columns, compared, tuple(lines), heading)

@@ -35,16 +35,30 @@ def write_table(results: Results, out: Path) -> None:
 
 def format_table(results: Results) -> str:
     """Return the table as a Markdown page: claims, a section per variant, a line per model, then notes."""
-    page, before = [f"# {page_title(results)}", ""], None
+    notes = map(bullet, table_notes(results))
+    return "\n".join([f"# {page_title(results)}", "", *format_body(results, level=2), *notes, ""])
+
+
+def format_body(results: Results, level: int) -> list[str]:
+    """Return the claims and the sections of a table as lines of Markdown.
+
+    Parameters
+    ----------
+    results : Results
+        Results of an experiment without a sweep.
+    level : int
+        Level of the headings.
+    """
+    heading, lines, before = "#" * level, [], None
     if results.claims:
-        page += ["## Claims", "", *map(bullet, claim_notes(results)), ""]
+        lines += [f"{heading} Claims", "", *map(bullet, claim_notes(results)), ""]
     for section in format_page(results):
         if section.variant != before or not section.variant:
-            page += [f"## {section.label}", ""]
+            lines += [f"{heading} {section.label}", ""]
         before = section.variant
         headers, alignment = zip(*section.headers, strict=True)
-        page += [markdown_table(list(headers), section.texts, list(alignment)), ""]
-    return "\n".join([*page, *map(bullet, table_notes(results)), ""])
+        lines += [markdown_table(list(headers), section.texts, list(alignment)), ""]
+    return lines
 
 
 def format_latex(results: Results) -> str:

@@ -52,8 +52,8 @@ def plot_memory_errors(
     points += [(measure, ORDER, n) for measure in MEASURES for n in lengths if n != length]
     lines = [_error(*point, cycles) for point in points]
     signal = white_noise(optimum_length, cycles, seed=1)
-    optimum = {"measure": "optimum", "length": optimum_length}
-    lines += [{**optimum, "order": order, "mse": optimal_mse(signal, order)} for order in orders]
+    best = {"measure": "optimum", "length": optimum_length}
+    lines += [{**best, "order": order, "mse": optimal_mse(signal, order)} for order in orders]
     errors = pd.DataFrame(lines)[["measure", "order", "length", "mse"]]
     write_text(out.with_suffix(".csv"), errors.to_csv(index=False))
     optimum = errors[errors["measure"] == "optimum"]
