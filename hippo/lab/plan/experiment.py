@@ -86,22 +86,9 @@ class Experiment:
         self.training = {key: self._parse_training(key, model, {}) for key, model in spec.models.items()}
         self._varied = {key: self._parse_models(key, variant) for key, variant in spec.variants.items()}
         self._trained = {key: self._parse_trainings(key, variant) for key, variant in spec.variants.items()}
-        known = {field for options in self.models.values() for field in type(options).model_fields}
-        blocks = {"hyperparameters": spec.hyperparameters}
-        blocks |= {f"variants.{key}.hyperparameters": variant.hyperparameters for key, variant in spec.variants.items()}
-        for path, block in blocks.items():
-            for key in block.keys() - known:
-                raise ConfigError(f"{where}: unknown key '{path}.{key}'; {closest(key, known)}")
-        known = {key for name in self.models for key in self._settings(name)}
-        for key in spec.chosen_by.keys() - known:
-            raise ConfigError(f"{where}: chosen_by: no model has a setting {key!r}; {closest(key, known)}")
-        entries = [*spec.models.values(), *spec.variants.values()]
-        states_training = spec.training != TrainingOptions() or any(entry.training for entry in entries)
-        if states_training and not self.task.trained:
-            raise ConfigError(f"{where}: trials of the task {self.task_name} do not read the key 'training'; remove it")
-        for key, model in spec.models.items():
-            if model.keep_model == "best" and not self._has_weights(key):
-                raise ConfigError(f"{where}: models.{key}.keep_model: this model is not trained by gradient descent")
+        self._check_hyperparameters()
+        self._check_chosen_by()
+        self._check_training()
         if unreduced is None:  # a scale may remove variants and models that the paper has
             if spec.paper:
                 self._check_paper(spec.paper)
@@ -171,6 +158,37 @@ class Experiment:
         if self.unreduced is None:
             return False
         return self.trial(variant, model, 0).settings() != self.unreduced.trial(variant, model, 0).settings()
+
+    def _check_hyperparameters(self) -> None:
+        """Each shared hyperparameter belongs to a model."""
+        fields = {field for options in self.models.values() for field in type(options).model_fields}
+        blocks = {"hyperparameters": self.spec.hyperparameters}
+        for name, variant in self.spec.variants.items():
+            blocks[f"variants.{name}.hyperparameters"] = variant.hyperparameters
+        for place, block in blocks.items():
+            for key in block.keys() - fields:
+                raise ConfigError(f"{self.where}: unknown key '{place}.{key}'; {closest(key, fields)}")
+
+    def _check_chosen_by(self) -> None:
+        """Each setting that a sweep chose for the table belongs to a model."""
+        settings = {key for model in self.models for key in self._settings(model)}
+        for key in self.spec.chosen_by.keys() - settings:
+            raise ConfigError(f"{self.where}: chosen_by: no model has a setting {key!r}; {closest(key, settings)}")
+
+    def _check_training(self) -> None:
+        """Training options belong to a task that trains, kept models to those that are trained by gradient descent."""
+        spec = self.spec
+        entries = [*spec.models.values(), *spec.variants.values()]
+        states_training = spec.training != TrainingOptions() or any(entry.training for entry in entries)
+        if states_training and not self.task.trained:
+            raise ConfigError(
+                f"{self.where}: trials of the task {self.task_name} do not read the key 'training'; remove it"
+            )
+        for key, model in spec.models.items():
+            if model.keep_model == "best" and not self._has_weights(key):
+                raise ConfigError(
+                    f"{self.where}: models.{key}.keep_model: this model is not trained by gradient descent"
+                )
 
     def _check_labels(self) -> None:
         labels = [model.label for model in self.spec.models.values()]
