@@ -70,21 +70,24 @@ def measure_projection(order: int, dtype) -> list[dict]:
     rates = {name: steps[name] / seconds[name] for name in seconds}
     exact = exact_coefficients(order, signal)
     errors = {name: np.linalg.norm(run() - exact) / np.linalg.norm(exact) for name, run in ours.items()}
-    rows = []
-    for method, rate in rates.items():
-        rows.append(
-            {
-                "order": order,
-                "dtype": np.dtype(dtype).name,
-                "method": method,
-                "steps_per_second": rate,
-                "times_textbook": rate / rates["textbook loop, C++"],
-                "times_dense": rate / rates["dense product, PyTorch"],
-                "fraction_of_peak": MULTIPLY_ADDS * order * rate / peak if method in ours else None,
-                "error": errors.get(method),
-            }
-        )
-    return rows
+    return compare_rates(order, dtype, rates, errors, peak)
+
+
+def compare_rates(order: int, dtype, rates: dict[str, float], errors: dict[str, float], peak: float) -> list[dict]:
+    """Rows of steps/s, as ratios to the references; of the methods with an error, ours, also to the peak."""
+    return [
+        {
+            "order": order,
+            "dtype": np.dtype(dtype).name,
+            "method": method,
+            "steps_per_second": rate,
+            "times_textbook": rate / rates["textbook loop, C++"],
+            "times_dense": rate / rates["dense product, PyTorch"],
+            "fraction_of_peak": MULTIPLY_ADDS * order * rate / peak if method in errors else None,
+            "error": errors.get(method),
+        }
+        for method, rate in rates.items()
+    ]
 
 
 def exact_coefficients(order: int, signal: np.ndarray) -> np.ndarray:

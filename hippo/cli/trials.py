@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +38,6 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
     """
     from hippo.lab.plan.experiments import find_experiment
     from hippo.lab.trials.outcome import has_outcome
-    from hippo.lab.trials.requeue import requeue_job
 
     trial = find_experiment(experiment, scale).trial(variant, model, seed)
     data = data or Path("data", scale, trial.experiment, f"{variant}.npz")
@@ -45,27 +46,36 @@ def train(experiment, scale, variant, model, seed, data, out, threads, force, wa
         raise ConfigError(f"{data}: no prepared dataset; make it with `hippo prepare` or through snakemake")
     allocator.use_huge_pages()
     with collector.paused():
-        from hippo.lab.training.interruption import SIGNALS, Interrupted, Interruption
+        from hippo.lab.training.interruption import Interruption
         from hippo.lab.training.run_trial import run_trial
         from hippo.lab.trials.lock import wait_until_unlocked
 
-    with Interruption() as interruption:
-        try:
-            if wait:
-                wait_until_unlocked(out, interruption.check)
-            trial = replace(trial, threads=threads or trial.threads)
-            outcome = run_trial(trial, data, out, interruption, force=force)
-        except Interrupted as stopped:
-            if requeue and stopped.number != signal.SIGINT:
-                for number in SIGNALS:  # the next one must not keep the job from the queue
-                    signal.signal(number, signal.SIG_IGN)
-                requeue_job()
-            raise
+    with Interruption() as interruption, _requeueing(requeue):
+        if wait:
+            wait_until_unlocked(out, interruption.check)
+        trial = replace(trial, threads=threads or trial.threads)
+        outcome = run_trial(trial, data, out, interruption, force=force)
         numbers = {key: value for key, value in outcome.items() if isinstance(value, int | float)}
         click.echo(f"{trial.name}: {outcome['status']} " + " ".join(f"{k}={v:.6g}" for k, v in numbers.items()))
         sys.stdout.flush()
         # The interpreter takes a second to end, in which a signal would make a finished trial look interrupted.
         os._exit(0)
+
+
+@contextmanager
+def _requeueing(asked: bool) -> Iterator[None]:
+    """Context that, if asked, requeues the Slurm job around it when a signal other than SIGINT ends its block."""
+    from hippo.lab.training.interruption import SIGNALS, Interrupted
+    from hippo.lab.trials.requeue import requeue_job
+
+    try:
+        yield
+    except Interrupted as stopped:
+        if asked and stopped.number != signal.SIGINT:
+            for number in SIGNALS:  # the next one must not keep the job from the queue
+                signal.signal(number, signal.SIG_IGN)
+            requeue_job()
+        raise
 
 
 @click.command()

@@ -96,21 +96,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
         run = TrackedRun(trial, data, identity, folder)
         recorder = Recorder(folder, run, checkpoints, interruption, kernels.backend().name)
         run.start(resumed=recorder.resumed)
-        task = registry.find("tasks", trial.task, trial.name)
-        metrics = {
-            "precision": "float32",  # unless the training says otherwise
-            **task.run(trial, dataset, recorder),
-            "seconds": round(recorder.elapsed(), 3),
-            "trial": trial.digest,
-            "threads": trial.threads,
-            "run_id": run.reach(),
-            "dataset": data,
-            "kernels": recorder.kernels,
-            "commit": git_commit(),
-            "earlier_commits": recorder.earlier_commits,
-            "versions": versions(),
-            "machine": machine(),
-        }
+        metrics = _train(trial, dataset, data, recorder)
         write_text(folder / UNDELIVERED, "")
         write_outcome(folder, metrics)
     except BaseException as error:
@@ -126,6 +112,25 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
         raise
     _finish(folder, run, recorder.rows, metrics)
     return metrics
+
+
+def _train(trial: TrialSpec, dataset: Dataset, data: dict, recorder: Recorder) -> dict:
+    """Train, and return the content of metrics.json: the outcome of the task, and how it came about."""
+    task = registry.find("tasks", trial.task, trial.name)
+    return {
+        "precision": "float32",  # unless the training says otherwise
+        **task.run(trial, dataset, recorder),
+        "seconds": round(recorder.elapsed(), 3),
+        "trial": trial.digest,
+        "threads": trial.threads,
+        "run_id": recorder.run.reach(),
+        "dataset": data,
+        "kernels": recorder.kernels,
+        "commit": git_commit(),
+        "earlier_commits": recorder.earlier_commits,
+        "versions": versions(),
+        "machine": machine(),
+    }
 
 
 def _remove_stale_files(folder: Path) -> None:
