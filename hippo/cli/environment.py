@@ -11,15 +11,17 @@ from hippo.cli.options import FILE, FOLDER
 
 @click.command()
 @click.option("--data-dir", type=FOLDER, help="Folder with your own data files; else HIPPO_DATA_DIR.")
-@click.option("--results", type=FOLDER, default=Path("results"), show_default=True)
+@click.option(
+    "--root", type=FOLDER, default=Path("results"), show_default=True, help="Folder of the results of all scales."
+)
 @click.option("--lock", type=FILE, default=Path("requirements.lock"), show_default=True)
-def doctor(data_dir, results, lock):
+def doctor(data_dir, root, lock):
     """Check the environment and say what to repair. The exit status is 1 if something will not work."""
     from hippo.lab.doctor import examine
 
     logging.disable(logging.WARNING)  # what is missing is reported once, as a finding
     try:
-        found = [click.echo(str(finding)) or finding.state for finding in examine(results, lock, data_dir)]
+        found = [click.echo(str(finding)) or finding.state for finding in examine(root, lock, data_dir)]
     finally:
         logging.disable(logging.NOTSET)
     sys.exit("problem" in found)

@@ -131,14 +131,14 @@ def explain(table, model, scale):
 
     TABLE is the name or file of an experiment, or the file of its table, for example results/quick/tables/pmnist.md.
     """
-    from hippo.lab.reporting.explain import explain
+    from hippo.lab.reporting.explain import explain as explain_model
     from hippo.lab.reporting.pages import locate_page
 
     trials = None
     if Path(table).suffix == ".md":
         table, scale, folder = locate_page(Path(table))
         trials = folder / "trials"
-    click.echo(explain(collect(table, scale, trials), model))
+    click.echo(explain_model(collect(table, scale, trials), model))
 
 
 @click.command()
@@ -171,9 +171,9 @@ def claims(experiments, scales, write):
 @click.argument("other", type=FOLDER)
 def compare(one, other):
     """Print what differs between two results folders: numbers, verdicts, settings, data and versions."""
-    from hippo.lab.reporting.diff import compare
+    from hippo.lab.reporting.diff import compare as compare_folders
 
-    click.echo(compare(one, other))
+    click.echo(compare_folders(one, other))
 
 
 @click.command()

@@ -91,11 +91,12 @@ def predict(trial, data, scale, out):
     reads timestamps; and `sample`, which names the sequence of the step, if there are several.
     """
     from hippo.files import write_text
-    from hippo.lab.prediction import predict, read_sequences
+    from hippo.lab.prediction import predict as predict_sequences
+    from hippo.lab.prediction import read_sequences
     from hippo.nn import load_model
 
     model, metadata = load_model(_trial_folder(trial, scale))
-    predictions = predict(model, metadata, read_sequences(data, metadata))
+    predictions = predict_sequences(model, metadata, read_sequences(data, metadata))
     text = predictions.to_csv(index=False, float_format="%.6g")
     if out:
         write_text(out, text)
@@ -104,10 +105,12 @@ def predict(trial, data, scale, out):
 
 def _trial_folder(trial: str, scale: str) -> Path:
     """Folder of a trial that is given by its folder or its name."""
+    from hippo.nn import MODEL_FILE
+
     folder, trials = Path(trial), Path("results", scale, "trials")
     if folder.exists():
         return folder
     if not (trials / trial).is_dir():
-        kept = [path.parent.relative_to(trials).as_posix() for path in trials.glob("*/*/*/*/model.pt")]
+        kept = [path.parent.relative_to(trials).as_posix() for path in trials.glob(f"*/*/*/*/{MODEL_FILE}")]
         raise ConfigError(f"{trial}: no such folder, and no such trial in {trials}; {closest(trial, kept)}")
     return trials / trial

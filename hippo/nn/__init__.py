@@ -19,6 +19,9 @@ require_extra("nn", "torch", "pydantic", needed_by="hippo.nn")
 
 __all__ = ["S4", "S4D", "HiPPOLayer", "SequenceModel", "available_models", "build_model", "load_model", "save_model"]
 
+MODEL_FILE = "model.pt"
+"""Name of a model's file in the folder of a trial."""
+
 _MODULES = {
     "available_models": "hippo.nn.build",
     "build_model": "hippo.nn.build",

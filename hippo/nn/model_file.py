@@ -12,11 +12,11 @@ from torch import Tensor
 from hippo import registry
 from hippo.config import ConfigError, parse
 from hippo.files import atomic
+from hippo.nn import MODEL_FILE
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.options import ModelOptions
 from hippo.nn.sequence import SequenceModel
 
-FILE = "model.pt"  # in the folder of a trial
 FORMAT = 1
 
 KEYS = {"format", "model", "options", "arguments", "engine", "metadata", "weights", "digest"}
@@ -117,7 +117,7 @@ def load_model(place: Path | str) -> tuple[SequenceModel, dict[str, Any]]:
     10
     """
     path = Path(place)
-    path = path / FILE if path.is_dir() else path
+    path = path / MODEL_FILE if path.is_dir() else path
     content = _read(path)
     options_type = cast("type[ModelOptions]", registry.find("models", content["model"], f"{path}: model"))
     options = parse(options_type, content["options"], f"{path}: options")

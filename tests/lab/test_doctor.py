@@ -158,7 +158,7 @@ def test_a_tracking_store_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch
 def test_free_space_is_measured(monkeypatch, gigabytes, state):
     usage = namedtuple("usage", "total used free")(0, 0, gigabytes * 1e9)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    found, status = examine("--results", "deep/er/results")
+    found, status = examine("--root", "deep/er/results")
     assert found["results"][0] == found["cache"][0] == state
     assert status == (state == "problem") or found["versions"][0] == "problem"
 

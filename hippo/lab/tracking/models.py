@@ -16,7 +16,7 @@ from torch import Tensor
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking.address import tracking_uri
 from hippo.lab.trials.provenance import versions
-from hippo.nn.model_file import FILE, load_model
+from hippo.nn import MODEL_FILE, load_model
 from hippo.nn.sequence import SequenceModel
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def log_kept_model(client: MlflowClient, run: Run, trial: TrialSpec, folder: Pat
     MlflowException
         If the store is unreachable.
     """
-    if not (folder / FILE).exists():
+    if not (folder / MODEL_FILE).exists():
         return
     found = run.outputs.model_outputs if run.outputs else []
     identifier = found[0].model_id if found else _log(client, run, trial, folder)

@@ -22,11 +22,11 @@ from hippo.lab.tracking.tags import source_tags
 from hippo.lab.trials.outcome import has_outcome, is_substitute, read_json
 from hippo.lab.trials.process import is_alive, this_process
 from hippo.lab.trials.provenance import git_commit
+from hippo.nn import MODEL_FILE
 
 log = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"  # id of a run that no file names
-MODEL = "model.pt"  # `hippo.nn.model_file.FILE`, which imports torch
 SMALL = 10_000_000  # bytes; larger files of a trial's folder are not uploaded as artifacts
 
 
@@ -205,7 +205,7 @@ class TrackedRun:
             for path in sorted(self.folder.iterdir()):
                 if _is_artifact(path):
                     self.client.log_artifact(self.id, str(path))
-            if (self.folder / MODEL).exists():
+            if (self.folder / MODEL_FILE).exists():
                 from hippo.lab.tracking.models import log_kept_model  # imports torch, which other trials may not need
 
                 log_kept_model(self.client, self.client.get_run(self.id), self.trial, self.folder)
@@ -376,7 +376,7 @@ def run_in_folder(folder: Path) -> str:
 
 def _is_artifact(path: Path) -> bool:
     """Whether a file of a trial's folder is uploaded as it is; the kept model is logged as a model."""
-    hidden = path.name.startswith(".") or path.name == MODEL
+    hidden = path.name.startswith(".") or path.name == MODEL_FILE
     return path.is_file() and not hidden and path.stat().st_size < SMALL
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hippo.data.dataset import Dataset
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.nn.model_file import FILE, save_model
+from hippo.nn import MODEL_FILE, save_model
 from hippo.nn.sequence import SequenceModel
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ def keep_model(
     """
     if weights is None:
         advice = "train again with `hippo train --force`"
-        log.warning("%s: %s is not written, since the best epoch came before keep_model; %s", trial.name, FILE, advice)
+        reason = "since the best epoch came before keep_model"
+        log.warning("%s: %s is not written, %s; %s", trial.name, MODEL_FILE, reason, advice)
         return
     metadata = {
         "classes": dataset.classes,
@@ -57,7 +58,7 @@ def keep_model(
         "dataset": {"digest": dataset.digest, "source": dataset.source, "substitute": dataset.substitute},
         "settings": trial.to_mapping(),
     }
-    save_model(folder / FILE, model, trial.model_name, metadata, weights)
+    save_model(folder / MODEL_FILE, model, trial.model_name, metadata, weights)
 
 
 def _example(dataset: Dataset) -> dict[str, Tensor | None]:

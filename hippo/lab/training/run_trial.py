@@ -25,11 +25,11 @@ from hippo.lab.trials.lock import locked
 from hippo.lab.trials.outcome import UNDELIVERED, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
 from hippo.lab.trials.up_to_date import restore_outcome
-from hippo.nn.model_file import FILE as MODEL
+from hippo.nn import MODEL_FILE
 
 log = logging.getLogger(__name__)
 
-STALE = (UNDELIVERED, "failure.json", "reconstruction.csv", "figure.png", "figure.svg", MODEL)
+STALE = (UNDELIVERED, "failure.json", "reconstruction.csv", "figure.png", "figure.svg", MODEL_FILE)
 
 
 def run_trial(
@@ -71,8 +71,10 @@ def run_trial(
     folder.mkdir(parents=True, exist_ok=True)
     if not force and (metrics := restore_outcome(folder, trial, dataset_path)):
         log.info("%s: the outcome is up to date, nothing to train; --force trains again", trial.name)
-        if trial.keep_model == "best" and metrics["status"] == "finished" and not (folder / MODEL).exists():
-            log.info("%s: it was trained without keep_model: --force trains again and writes %s", trial.name, MODEL)
+        if trial.keep_model == "best" and metrics["status"] == "finished" and not (folder / MODEL_FILE).exists():
+            log.info(
+                "%s: it was trained without keep_model: --force trains again and writes %s", trial.name, MODEL_FILE
+            )
         _deliver_late(trial, folder, metrics)
         return metrics
     with locked(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
