@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from hippo import registry
 from tests.documentation.snippets import LANGUAGES, PAGES, ROOT, blocks
 
 EXPERIMENTS = sorted((ROOT / "config/experiments").glob("*.yaml"))
@@ -64,6 +65,12 @@ def test_the_catalogue_of_experiments_has_every_file_tables_before_sweeps():
     experiments = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXPERIMENTS}
     expected = sorted(experiments, key=lambda name: ("sweep" in experiments[name], name))
     assert listed == expected, "docs/experiments.md: one line for each file of config/experiments, in this order"
+
+
+def test_the_catalogue_of_datasets_has_every_registered_one():
+    header = "| dataset | what it is | source | license | without network | your files | substitute |"
+    listed = first_column("datasets.md", header)
+    assert sorted(listed) == registry.names("datasets"), "docs/datasets.md: one line for each registered dataset"
 
 
 def test_the_readme_is_short():
