@@ -3,9 +3,12 @@
 import re
 
 import pytest
+import yaml
 
+from hippo import registry
 from tests.documentation.snippets import LANGUAGES, PAGES, ROOT, blocks
 
+EXPERIMENTS = sorted((ROOT / "config/experiments").glob("*.yaml"))
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -48,6 +51,26 @@ def test_every_page_is_in_the_navigation_of_the_site():
     written = {page.name for page in (ROOT / "docs").glob("*.md")}
     written |= {f"tutorials/{script.stem}.md" for script in (ROOT / "docs/tutorials").glob("*.py")}
     assert not written - listed, "add a line to `nav` in mkdocs.yml"
+
+
+def first_column(page: str, header: str) -> list[str]:
+    """The names in code spans of the first column of the only table of a page with this first line."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    _, table = text.split(f"{header}\n")
+    return [line.split("`")[1] for line in table.split("\n\n")[0].splitlines()[1:]]
+
+
+def test_the_catalogue_of_experiments_has_every_file_tables_before_sweeps():
+    listed = first_column("experiments.md", "| experiment | question | paper | data | scales | minutes | explained |")
+    experiments = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXPERIMENTS}
+    expected = sorted(experiments, key=lambda name: ("sweep" in experiments[name], name))
+    assert listed == expected, "docs/experiments.md: one line for each file of config/experiments, in this order"
+
+
+def test_the_catalogue_of_datasets_has_every_registered_one():
+    header = "| dataset | what it is | source | license | without network | your files | substitute |"
+    listed = first_column("datasets.md", header)
+    assert sorted(listed) == registry.names("datasets"), "docs/datasets.md: one line for each registered dataset"
 
 
 def test_the_readme_is_short():

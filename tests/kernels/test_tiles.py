@@ -64,7 +64,7 @@ def test_gradient_of_a_weight(tiles, rows, m, n):
 
 @pytest.mark.parametrize(("rows", "loads"), [(16, 1.25), (32, 1.0), (48, 4 / 3), (50, 1.25), (64, 1.25), (100, 1.25)])
 def test_loads_for_each_product(tiles, rows, loads):
-    """At two rows of a tile per cycle these take less time than the products: see docs/engine.md."""
+    """At two rows of a tile per cycle these take less time than the products: see docs/engine_speed.md."""
     measured = measure(tiles, "multiply", rows, 64, 512)
     sums = 2 * measured["products"] // 16  # of which each is stored twice and loaded once, for two blocks of depth
     assert measured["stores"] == sums
