@@ -154,11 +154,11 @@ def claims(experiments, scales, write):
     """
     from hippo.lab.plan.experiments import experiment_files
     from hippo.lab.reporting.claims import format_claims, write_headlines
-    from hippo.lab.reporting.summary import papers_place
+    from hippo.lab.reporting.summary import place_of
 
     names = experiments or [str(path) for path in experiment_files()]
     found = [[collect(name, scale, None) for scale in scales] for name in names]
-    found.sort(key=lambda scales: papers_place(scales[0]))
+    found.sort(key=lambda scales: place_of(scales[0]))
     if not any(results[0].claims for results in found):
         raise ConfigError(f"no claim in {', '.join(names)}; state one under the key 'claims'")
     click.echo(format_claims(found))

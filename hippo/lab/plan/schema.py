@@ -153,6 +153,11 @@ class ExperimentSpec(Options):
         "by gradient descent; no number depends on it",
     )
     seeds: int = Field(1, ge=1, le=10_000, description="trials of each model and variant")
+    position: int | None = Field(
+        None,
+        exclude=True,  # where a table stands changes nothing in it
+        description="place among the tables of a page: in ascending order, then those without a position, by name",
+    )
     overview: bool = Field(False, description="begin with the scores of all variants side by side, and their mean")
     chosen_by: dict[str, str] = Field({}, description="as in a model's entry, for all models")
     sweep: SweepSpec | None = Field(None, description="a grid over one setting; the file then describes no table")

@@ -18,7 +18,7 @@ from hippo.lab.reporting.figures.sweep import FIGURE as SWEEP_FIGURE
 from hippo.lab.reporting.notes import describe_data, sweep_notes, table_notes, uses_substitute
 from hippo.lab.reporting.overview import format_overview
 from hippo.lab.reporting.sections import format_variant
-from hippo.lab.reporting.summary import SIGNS, in_papers_order, summarize
+from hippo.lab.reporting.summary import SIGNS, in_order, summarize
 from hippo.lab.reporting.sweep_page import format_curves, selection
 from hippo.lab.reporting.timing import collect_times
 from hippo.lab.results.results import Results
@@ -38,8 +38,8 @@ def write_report(found: list[Results], scale: str, folder: Path, out: Path) -> N
     out : Path
         The HTML file.
     """
-    tables = in_papers_order([results for results in found if not results.experiment.spec.sweep])
-    sweeps = in_papers_order([results for results in found if results.experiment.spec.sweep])
+    tables = in_order([results for results in found if not results.experiment.spec.sweep])
+    sweeps = in_order([results for results in found if results.experiment.spec.sweep])
     outcomes = pd.concat([results.outcomes for results in found], ignore_index=True)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hippo.lab.reporting", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True

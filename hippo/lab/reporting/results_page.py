@@ -7,14 +7,14 @@ from pathlib import Path
 
 from hippo.files import write_text
 from hippo.lab.reporting.notes import describe_data, table_notes
-from hippo.lab.reporting.summary import in_papers_order
+from hippo.lab.reporting.summary import in_order
 from hippo.lab.reporting.tables import format_body
 from hippo.lab.reporting.text import bullet, paragraph, wrap
 from hippo.lab.results.results import Results
 
 
 def write_results_page(found: list[Results], out: Path) -> None:
-    """Write the tables of several experiments as one Markdown page, in the order of the papers.
+    """Write the tables of several experiments as one Markdown page, in the order of their positions.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def write_results_page(found: list[Results], out: Path) -> None:
     out : Path
         The page.
     """
-    found = in_papers_order([results for results in found if not results.experiment.spec.sweep])
+    found = in_order([results for results in found if not results.experiment.spec.sweep])
     tables = [results for results in found if results.outcomes["status"].eq("finished").any()]
     empty = [results.experiment.name for results in found if results not in tables]
     sections = [line for results in tables for line in _table(results)]

@@ -1,5 +1,6 @@
 """Summary at the top of the report: what was run, how it compares with the papers, and the best model of each table."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -10,7 +11,6 @@ from hippo.lab.reporting.sections import format_number
 from hippo.lab.results.results import Results
 from hippo.lab.results.verdicts import VERDICTS
 
-PAPERS_ORDER = ("pmnist", "timescale", "missing", "reconstruction")  # of the first HiPPO paper
 SCALE_MEANINGS = {
     "smoke": "Smoke scale: tiny data and models, to check that everything runs. The numbers have no meaning.",
     "quick": "Quick scale: less data, smaller models and fewer epochs than in the papers. Compare the order of the "
@@ -83,15 +83,15 @@ class Summary:
     headlines: tuple[Headline, ...]
 
 
-def in_papers_order(found: list[Results]) -> list[Results]:
-    """Return results in the order of the tables of the papers, then by name."""
-    return sorted(found, key=papers_place)
+def in_order(found: list[Results]) -> list[Results]:
+    """Return results in the order of the positions that their files state, then by name."""
+    return sorted(found, key=place_of)
 
 
-def papers_place(results: Results) -> tuple[int, str]:
-    """Return the key by which results are in the order of the tables of the papers, then by name."""
-    name = results.experiment.name
-    return PAPERS_ORDER.index(name) if name in PAPERS_ORDER else len(PAPERS_ORDER), name
+def place_of(results: Results) -> tuple[float, str]:
+    """Return the key by which results are in the order of their positions; without one, they are last, by name."""
+    position = results.experiment.spec.position
+    return math.inf if position is None else position, results.experiment.name
 
 
 def summarize(tables: list[Results], outcomes: pd.DataFrame, scale: str) -> Summary:

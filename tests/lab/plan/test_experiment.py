@@ -249,6 +249,19 @@ def test_every_shipped_experiment_is_valid_at_every_scale():
             assert load_experiment(path, scale).trials()
 
 
+def test_every_shipped_table_has_a_position_of_its_own():
+    specs = [load_experiment(path, "paper").spec for path in EXPERIMENTS]
+    positions = [spec.position for spec in specs if not spec.sweep]
+    assert None not in positions and len(set(positions)) == len(positions)
+
+
+def test_the_position_of_a_table_changes_no_digest(tmp_path):
+    without, second = load(tmp_path), load(tmp_path, position=2)
+    assert (without.spec.position, second.spec.position) == (None, 2)
+    assert [trial.digest for trial in without.trials()] == [trial.digest for trial in second.trials()]
+    assert without.spec.model_dump_json() == second.spec.model_dump_json()  # a parameter of the table's rule
+
+
 def test_the_hour_scale_is_optional(tmp_path):
     with pytest.raises(ConfigError, match="no scale hour; state its settings under scales.hour, or choose smoke, qui"):
         load(tmp_path, "hour")

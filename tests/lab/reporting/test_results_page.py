@@ -11,8 +11,8 @@ COST = {"seconds": 3600, "threads": 2}
 def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trials, found = tmp_path / "trials", []
-    for name, accuracy in (("zebra", 0.8), ("pmnist", 0.9)):
-        experiment = write_experiment(tmp_path, name=name, title=f"Title of {name}")
+    for name, accuracy, position in (("antelope", 0.8, None), ("zebra", 0.8, 2), ("pmnist", 0.9, 1)):
+        experiment = write_experiment(tmp_path, name=name, title=f"Title of {name}", position=position)
         finish_all(experiment, trials, legs=accuracy)
         for path in trials.rglob("metrics.json"):
             metrics = json.loads(path.read_text())
@@ -22,11 +22,11 @@ def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path,
     write_results_page(found, Path("page.md"))
     page = (tmp_path / "page.md").read_text()
     titles = [line for line in page.splitlines() if line.startswith("## ")]
-    assert titles == ["## Title of pmnist", "## Title of zebra"]  # pmnist is a table of the papers
+    assert titles == ["## Title of pmnist", "## Title of zebra", "## Title of antelope"]
     assert "| 90.1 ± 0.1 |" in page.replace("  ", " ") and "80.1 ± 0.1" in page
     assert "on Some CPU (avx2);" in page and "`hippo results --scale quick --out page.md`" in page.replace("\n", " ")
-    per_table = len(list(trials.rglob("metrics.json"))) // 2
-    assert page.count(f"The trials took {2 * per_table:.1f} core-hours.") == 2
-    assert f"have {2 * per_table} of {2 * per_table} trials. No trial has been made for untrained." in page
+    per_table = len(list(trials.rglob("metrics.json"))) // 3
+    assert page.count(f"The trials took {2 * per_table:.1f} core-hours.") == 3
+    assert f"have {3 * per_table} of {3 * per_table} trials. No trial has been made for untrained." in page
     assert f"- [Title of zebra](#title-of-zebra): `zebra`, {2 * per_table:.1f} core-hours\n" in page
     assert max(map(len, page.splitlines())) <= 120
