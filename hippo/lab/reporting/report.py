@@ -30,7 +30,7 @@ def write_report(found: list[Results], scale: str, folder: Path, out: Path) -> N
     Parameters
     ----------
     found : list of Results
-        Results of the experiments to report. They appear in the order of the papers.
+        Results of the experiments to report. They appear in the order of their positions.
     scale : str
         Their scale.
     folder : Path
