@@ -42,7 +42,7 @@ class ClassifierOptions(Options):
         raise NotImplementedError
 
 
-class LegSRidge(ClassifierOptions):
+class LegSRidgeOptions(ClassifierOptions):
     """HiPPO-LegS coefficients of each channel, classified by ridge regression."""
 
     order: PositiveInt = Field(32, description="Coefficients of each channel.")

@@ -1,6 +1,6 @@
 """ExpRNN: an orthogonal recurrent matrix, parametrized by the matrix exponential.
 
-Its hyperparameters are `ExpRNN` in `options.py`. Letters in shape comments: B samples, C input channels, H
+Its hyperparameters are `ExpRNNOptions` in `options.py`. Letters in shape comments: B samples, C input channels, H
 hidden units.
 """
 

@@ -1,6 +1,6 @@
 """The gated recurrent unit, with the reset gate after the product as in PyTorch and cuDNN.
 
-Its hyperparameters are `GRU` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `GRUOptions` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units.
 """
 

@@ -1,6 +1,6 @@
 """GRU-D: a GRU whose hidden state and missing inputs decay with the time elapsed.
 
-Its hyperparameters are `GRUD` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
+Its hyperparameters are `GRUDOptions` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
 input channels, H hidden units.
 """
 

@@ -1,6 +1,6 @@
 """Long short-term memory with a forget gate.
 
-Its hyperparameters are `LSTM` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `LSTMOptions` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units.
 """
 

@@ -1,6 +1,6 @@
 """The minimal gated unit: one gate that both resets and updates.
 
-Its hyperparameters are `MGU` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `MGUOptions` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units.
 """
 

@@ -1,6 +1,6 @@
 """MiniRocket: fixed convolutions, each pooled to its fraction of positive values.
 
-Its hyperparameters are `MiniRocket` in `options.py`.
+Its hyperparameters are `MiniRocketOptions` in `options.py`.
 """
 
 import warnings

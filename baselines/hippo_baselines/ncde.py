@@ -1,6 +1,6 @@
 """The neural controlled differential equation.
 
-Its hyperparameters are `NCDE` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
+Its hyperparameters are `NCDEOptions` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
 input channels, H hidden units.
 """
 

@@ -1,6 +1,6 @@
 """ODE-RNN: the hidden state follows a differential equation between observations and is updated at each observation.
 
-Its hyperparameters are `ODERNN` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
+Its hyperparameters are `ODERNNOptions` in `options.py`. Letters in shape comments: B samples, L steps of a sequence, C
 input channels, H hidden units.
 """
 

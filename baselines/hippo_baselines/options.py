@@ -22,7 +22,7 @@ Method = Literal["euler", "midpoint", "rk4", "dopri5"]
 METHOD = "Method of torchdiffeq. dopri5 chooses its step sizes for the whole batch; the others take fixed steps."
 
 
-class GRU(ModelOptions):
+class GRUOptions(ModelOptions):
     """Gated recurrent unit (Cho et al. 2014)."""
 
     def backbone(self, input_size: int) -> "nn.Module":
@@ -32,7 +32,7 @@ class GRU(ModelOptions):
         return GRUCell(input_size, self.hidden_size)
 
 
-class LSTM(ModelOptions):
+class LSTMOptions(ModelOptions):
     """Long short-term memory (Hochreiter & Schmidhuber 1997, with a forget gate)."""
 
     def backbone(self, input_size: int) -> "nn.Module":
@@ -42,7 +42,7 @@ class LSTM(ModelOptions):
         return LSTMCell(input_size, self.hidden_size)
 
 
-class MGU(ModelOptions):
+class MGUOptions(ModelOptions):
     """Minimal gated unit (Zhou et al. 2016)."""
 
     def backbone(self, input_size: int) -> "nn.Module":
@@ -52,7 +52,7 @@ class MGU(ModelOptions):
         return MGUCell(input_size, self.hidden_size)
 
 
-class RNN(ModelOptions):
+class RNNOptions(ModelOptions):
     """Plain recurrent network with tanh (Elman 1990)."""
 
     def backbone(self, input_size: int) -> "nn.Module":
@@ -62,7 +62,7 @@ class RNN(ModelOptions):
         return RNNCell(input_size, self.hidden_size)
 
 
-class ExpRNN(ModelOptions):
+class ExpRNNOptions(ModelOptions):
     """Orthogonal recurrent matrix by the exponential map (Lezcano-Casado & Martínez-Rubio 2019)."""
 
     def backbone(self, input_size: int) -> "nn.Module":
@@ -72,7 +72,7 @@ class ExpRNN(ModelOptions):
         return ExpRNNCell(input_size, self.hidden_size)
 
 
-class Transformer(ModelOptions):
+class TransformerOptions(ModelOptions):
     """Plain Transformer encoder with sinusoidal positions (Vaswani et al. 2017), PyTorch's.
 
     Its layers have residual connections, layer normalization and dropout of their own.
@@ -126,7 +126,7 @@ class Transformer(ModelOptions):
         )
 
 
-class MiniRocket(ClassifierOptions):
+class MiniRocketOptions(ClassifierOptions):
     """MiniRocket features and a ridge classifier on them (Dempster, Schmidt, Webb 2021)."""
 
     test_options: ClassVar[dict[str, Any]] = {"kernels": 84}
@@ -142,7 +142,7 @@ class MiniRocket(ClassifierOptions):
         return ridge_classifier(MiniRocketFeatures(self.kernels, seed))
 
 
-class GRUD(ModelOptions):
+class GRUDOptions(ModelOptions):
     """GRU whose hidden state and missing inputs (NaN) decay with the time elapsed (Che et al. 2018)."""
 
     uses_times: ClassVar[bool] = True
@@ -191,7 +191,7 @@ class ODEOptions(ModelOptions):
         return self.field_size or self.hidden_size, self.time_unit, solver
 
 
-class ODERNN(ODEOptions):
+class ODERNNOptions(ODEOptions):
     """A hidden state that follows a differential equation between inputs (Rubanova et al. 2019).
 
     The default is one Euler step between two inputs, as the authors use for short intervals.
@@ -207,7 +207,7 @@ class ODERNN(ODEOptions):
         return ODERNNCell(input_size, self.hidden_size, *self.settings())
 
 
-class NCDE(ODEOptions):
+class NCDEOptions(ODEOptions):
     """Neural controlled differential equation (Kidger et al. 2020).
 
     The default is one step of the fourth-order Runge-Kutta rule between two inputs, as the authors use.

@@ -1,6 +1,6 @@
 """The plain recurrent network, and the parameters that all standard recurrent cells have.
 
-Its hyperparameters are `RNN` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
+Its hyperparameters are `RNNOptions` in `options.py`. Letters in shape comments: B samples, C input channels, H hidden
 units, G gates of the cell.
 """
 

@@ -1,6 +1,6 @@
 """A plain Transformer encoder: PyTorch's layers, with sinusoidal positions.
 
-Its hyperparameters are `Transformer` in `options.py`.
+Its hyperparameters are `TransformerOptions` in `options.py`.
 """
 
 import math

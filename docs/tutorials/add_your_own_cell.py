@@ -39,7 +39,7 @@ class LeakyCell(Cell):
 # Hyperparameters are the fields of a class. Its method `backbone` builds the cell.
 
 
-class Leaky(ModelOptions):
+class LeakyOptions(ModelOptions):
     """Leaky recurrent network."""
 
     leak: float = 0.2
@@ -50,7 +50,7 @@ class Leaky(ModelOptions):
 
 
 torch.manual_seed(0)
-model = SequenceModel(Leaky(hidden_size=32, leak=0.1), input_size=1, output_size=2)
+model = SequenceModel(LeakyOptions(hidden_size=32, leak=0.1), input_size=1, output_size=2)
 print(model)
 
 # %%

@@ -139,7 +139,7 @@ class HiPPOOptions(ModelOptions):
         return self.order or self.hidden_size
 
 
-class LegS(HiPPOOptions):
+class LegSOptions(HiPPOOptions):
     """HiPPO-LegS: a memory of the whole past under the scaled Legendre measure, without a timescale."""
 
     uses_times: ClassVar[bool] = True
@@ -178,7 +178,7 @@ class TimeInvariantOptions(HiPPOOptions):
         return HiPPOCell(input_size, self.hidden_size, memory, self.memory_size, self.gated)
 
 
-class LegT(TimeInvariantOptions):
+class LegTOptions(TimeInvariantOptions):
     """HiPPO-LegT: a sliding window of length `theta` under the uniform measure."""
 
     measure: ClassVar[str] = "legt"
@@ -191,7 +191,7 @@ class LegT(TimeInvariantOptions):
         return {"window": self.theta}
 
 
-class LagT(TimeInvariantOptions):
+class LagTOptions(TimeInvariantOptions):
     """HiPPO-LagT: the whole past under an exponentially decaying measure."""
 
     measure: ClassVar[str] = "lagt"
@@ -200,13 +200,13 @@ class LagT(TimeInvariantOptions):
     step: PositiveFloat = Field(0.01, description="Time between inputs; the last 1 / step inputs are remembered well.")
 
 
-class FouT(LegT):
+class FouTOptions(LegTOptions):
     """HiPPO-FouT: a sliding window of length `theta` in a truncated Fourier series."""
 
     measure: ClassVar[str] = "fout"
 
 
-class Rand(TimeInvariantOptions):
+class RandOptions(TimeInvariantOptions):
     """Random transition, the control of the HiPPO paper's table 1."""
 
     measure: ClassVar[str] = "random"
@@ -222,7 +222,7 @@ class Rand(TimeInvariantOptions):
         return {"seed": self.matrix_seed}
 
 
-class LMU(ModelOptions):
+class LMUOptions(ModelOptions):
     """Legendre Memory Unit (Voelker, Kajić, Eliasmith 2019): a sliding window of Legendre coefficients."""
 
     test_options: ClassVar[dict[str, Any]] = {"hidden_size": 8, "theta": 12.0}

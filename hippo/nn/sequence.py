@@ -89,7 +89,7 @@ class SequenceModel(nn.Module):
         if vocabulary is not None:
             channels += self.times_as_channel
         self.backbone = build_backbone(options, channels, encoded=self.encoder is not None)
-        set_engine(self.backbone, self.engine, type(options).__name__)
+        set_engine(self.backbone, self.engine, type(options).__name__.removesuffix("Options"))
         self.mixed_precision = self.engine.precision == "auto" and not engine_options(self.backbone)
         self.dropout = nn.Dropout(options.dropout) if options.dropout else nn.Identity()
         decoder = PairDecoder if documents == 2 else nn.Linear

@@ -9,7 +9,7 @@ from hippo.config import Options
 LowRankTerm = Literal["exact", "noisy", "random", "none"]
 
 
-class BasisKernels(Options):
+class BasisKernelsOptions(Options):
     """The first basis kernels of a system A = M - P P^T, whose normal part M is exact.
 
     The term is exact; noisy: noise is added to the entries of P; random: the entries of P are noise, of the exact norm;

@@ -6,7 +6,7 @@ from hippo.config import Options
 from hippo.lab.plan.readout_options import System
 
 
-class RandomReadout(Options):
+class RandomReadoutOptions(Options):
     """A system as in a new S4 layer: output C x, where the entries of C are independent with unit variance.
 
     C as complex numbers of total variance 1, one for each conjugate pair of states, of whose product with the states

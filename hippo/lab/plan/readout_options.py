@@ -9,7 +9,7 @@ from hippo.config import Options
 System = Literal["legs", "legt", "fout", "lagt", "diag_legs", "diag_inv", "diag_lin", "diag_real"]
 
 
-class FrozenStates(Options):
+class FrozenStatesOptions(Options):
     """The states of one S4 layer without output map, that reads one channel in `features` copies.
 
     A, B and the steps are not trained. Each copy passes one number on, a linear function of its own states, to a linear

@@ -1,10 +1,10 @@
 """Basis kernels of S4 systems with an exact or another low-rank term, compared with the basis under the measure."""
 
 from hippo.config import Options
-from hippo.lab.plan.kernel_options import BasisKernels
+from hippo.lab.plan.kernel_options import BasisKernelsOptions
 from hippo.lab.plan.task import Column, Task, find_among
 
-MODELS: dict[str, type[Options]] = {"basis_kernels": BasisKernels}
+MODELS: dict[str, type[Options]] = {"basis_kernels": BasisKernelsOptions}
 
 
 def run(trial, dataset, recorder) -> dict:

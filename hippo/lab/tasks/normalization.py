@@ -1,10 +1,10 @@
 """The scale of the output of a new S4 layer against its number of states."""
 
 from hippo.config import Options
-from hippo.lab.plan.normalization_options import RandomReadout
+from hippo.lab.plan.normalization_options import RandomReadoutOptions
 from hippo.lab.plan.task import Column, Task, find_among
 
-MODELS: dict[str, type[Options]] = {"random_readout": RandomReadout}
+MODELS: dict[str, type[Options]] = {"random_readout": RandomReadoutOptions}
 ORDERS = (16, 64, 256, 1024)
 SAMPLED = 256  # states with which output is sampled as well
 

@@ -1,10 +1,10 @@
 """The best linear readout of states that are not trained, in closed form."""
 
 from hippo.config import Options
-from hippo.lab.plan.readout_options import FrozenStates
+from hippo.lab.plan.readout_options import FrozenStatesOptions
 from hippo.lab.plan.task import Column, Task, find_among
 
-MODELS: dict[str, type[Options]] = {"frozen_states": FrozenStates}
+MODELS: dict[str, type[Options]] = {"frozen_states": FrozenStatesOptions}
 
 
 def run(trial, dataset, recorder) -> dict:

@@ -18,7 +18,7 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     Parameters
     ----------
     trial : TrialSpec
-        A trial whose model options are `FrozenStates` and whose dataset options are a `FrozenTask`.
+        A trial whose model options are `FrozenStatesOptions` and whose dataset options are a `FrozenTask`.
     dataset : Dataset
         Its prepared dataset: test signals.
     recorder : Recorder

@@ -18,7 +18,7 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     Parameters
     ----------
     trial : TrialSpec
-        A trial whose model options are `BasisKernels` and whose dataset options are `Impulse`.
+        A trial whose model options are `BasisKernelsOptions` and whose dataset options are `Impulse`.
     dataset : Dataset
         Its prepared dataset.
     recorder : Recorder

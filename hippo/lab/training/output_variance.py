@@ -19,7 +19,7 @@ def run(trial: TrialSpec, dataset: Dataset, recorder, orders: Sequence[int], sam
     Parameters
     ----------
     trial : TrialSpec
-        A trial whose model options are a `RandomReadout` and whose dataset options are `UnitSignals`.
+        A trial whose model options are a `RandomReadoutOptions` and whose dataset options are `UnitSignals`.
     dataset : Dataset
         Its prepared dataset.
     recorder : Recorder

@@ -1,7 +1,8 @@
 """The HiPPO recurrent cell: a hidden state that writes to a HiPPO memory and is computed from it.
 
-Its hyperparameters are `LegS`, `LegT`, `LagT`, `FouT` and `Rand` in `hippo.nn.options`. Letters in shape comments: T
-steps of a chunk, B samples, C input channels, H hidden units, M memory channels, N coefficients per memory channel.
+Its hyperparameters are `LegSOptions`, `LegTOptions`, `LagTOptions`, `FouTOptions` and `RandOptions` in
+`hippo.nn.options`. Letters in shape comments: T steps of a chunk, B samples, C input channels, H hidden units, M memory
+channels, N coefficients per memory channel.
 """
 
 from functools import partial

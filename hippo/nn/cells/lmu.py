@@ -1,7 +1,7 @@
 """The Legendre Memory Unit.
 
-Its hyperparameters are `LMU` in `hippo.nn.options`. Letters in shape comments: T steps of a chunk, B samples, C input
-channels, H hidden units, M memory channels, N coefficients per memory channel.
+Its hyperparameters are `LMUOptions` in `hippo.nn.options`. Letters in shape comments: T steps of a chunk, B samples, C
+input channels, H hidden units, M memory channels, N coefficients per memory channel.
 """
 
 from functools import partial

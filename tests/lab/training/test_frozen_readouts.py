@@ -6,8 +6,8 @@ import pytest
 
 from hippo.config import ConfigError
 from hippo.lab.plan.experiment import load_experiment
-from hippo.lab.plan.kernel_options import BasisKernels
-from hippo.lab.plan.readout_options import FrozenStates
+from hippo.lab.plan.kernel_options import BasisKernelsOptions
+from hippo.lab.plan.readout_options import FrozenStatesOptions
 from tests.lab.recorders import Rows
 from tests.workspace import ROOT
 
@@ -36,11 +36,11 @@ def test_every_smoke_trial_has_the_numbers_of_its_table(name):
 
 
 def test_the_steps_of_the_copies_are_geometric_between_the_ends():
-    steps = FrozenStates(systems=["legs", "fout"], features=8, dt_min=0.001, dt_max=0.016).steps()
+    steps = FrozenStatesOptions(systems=["legs", "fout"], features=8, dt_min=0.001, dt_max=0.016).steps()
     assert list(steps.values()) == [1] * 4
     assert list(steps) == pytest.approx([0.001 * 2**k for k in (0.5, 1.5, 2.5, 3.5)])
-    assert FrozenStates(features=8, dt_min=0.001, dt_max=0.001).steps() == {0.001: 8}
-    assert FrozenStates(features=8, dt_min=0.002).steps() == {0.002: 8}
+    assert FrozenStatesOptions(features=8, dt_min=0.001, dt_max=0.001).steps() == {0.001: 8}
+    assert FrozenStatesOptions(features=8, dt_min=0.002).steps() == {0.002: 8}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_steps_of_the_copies_are_geometric_between_the_ends():
 )
 def test_settings_of_frozen_states_that_cannot_be_used(options, message):
     with pytest.raises(ValueError, match=message):
-        FrozenStates(**options)
+        FrozenStatesOptions(**options)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_settings_of_frozen_states_that_cannot_be_used(options, message):
 )
 def test_settings_of_basis_kernels_that_cannot_be_used(options, message):
     with pytest.raises(ValueError, match=message):
-        BasisKernels(**options)
+        BasisKernelsOptions(**options)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from hippo.data.dataset import Dataset, DatasetOptions, Part
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.trials.outcome import has_outcome, is_substitute, read_json, read_outcome, remove_outcome, write_outcome
 from hippo.lab.trials.up_to_date import is_up_to_date, restore_outcome
-from hippo.nn.options import LegS
+from hippo.nn.options import LegSOptions
 
 
 def trial() -> TrialSpec:
-    return TrialSpec("e", "quick", "v", "m", 0, "classification", "d", DatasetOptions(), "legs", LegS(), None, 1)
+    return TrialSpec("e", "quick", "v", "m", 0, "classification", "d", DatasetOptions(), "legs", LegSOptions(), None, 1)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 
 from hippo.config import ConfigError, parse
 from hippo.nn.bidirectional import Bidirectional
-from hippo.nn.options import LegS
+from hippo.nn.options import LegSOptions
 from hippo.nn.sequence import SequenceModel
 from hippo.nn.ssm.backbone import S4Backbone, set_rate
 from hippo.nn.ssm.options import S4, S4D
@@ -55,7 +55,7 @@ def test_the_second_direction_is_inside_the_layer(bidirectional):
     modules = list(bidirectional.modules())
     assert not any(isinstance(module, Bidirectional) for module in modules)
     assert bidirectional.backbone.output_size == 8
-    options = parse(LegS, {"hidden_size": 4, "bidirectional": True}, where="test")
+    options = parse(LegSOptions, {"hidden_size": 4, "bidirectional": True}, where="test")
     assert isinstance(options.layer(3), Bidirectional)
 
 
@@ -88,7 +88,7 @@ def test_tokens_with_timestamps():
 def test_a_model_with_one_answer_per_step_ignores_the_default_pooling():
     assert build(return_sequence=True)(batch()).shape == (4, 11, 5)
     with pytest.raises(ConfigError, match="pooling = 'mean'"):
-        SequenceModel(parse(LegS, {"pooling": "mean"}, where="test"), 3, 5, return_sequence=True)
+        SequenceModel(parse(LegSOptions, {"pooling": "mean"}, where="test"), 3, 5, return_sequence=True)
 
 
 @pytest.mark.parametrize(
