@@ -18,7 +18,7 @@ def find_model(name: str, where: str) -> type[Options]:
 def run(trial, dataset, recorder) -> dict:
     """Train the model, or fit the classifier; return the outcome."""
     if trial.model_name in registry.names("classifiers"):
-        from hippo.lab.training import fitted
+        from hippo.lab.analysis import fitted
 
         return fitted.run(trial, dataset, recorder)
     from hippo.lab.training import trainer

@@ -9,7 +9,7 @@ MODELS: dict[str, type[Options]] = {"basis_kernels": BasisKernelsOptions}
 
 def run(trial, dataset, recorder) -> dict:
     """Compare the kernels; return the outcome."""
-    from hippo.lab.training import kernel_comparison
+    from hippo.lab.analysis import kernel_comparison
 
     return kernel_comparison.run(trial, dataset, recorder)
 

@@ -11,7 +11,7 @@ SAMPLED = 256  # states with which output is sampled as well
 
 def run(trial, dataset, recorder) -> dict:
     """Compute the variances; return the outcome."""
-    from hippo.lab.training import output_variance
+    from hippo.lab.analysis import output_variance
 
     return output_variance.run(trial, dataset, recorder, ORDERS, SAMPLED)
 

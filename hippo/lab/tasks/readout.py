@@ -9,7 +9,7 @@ MODELS: dict[str, type[Options]] = {"frozen_states": FrozenStatesOptions}
 
 def run(trial, dataset, recorder) -> dict:
     """Fit the readout; return the outcome."""
-    from hippo.lab.training import frozen_readout
+    from hippo.lab.analysis import frozen_readout
 
     return frozen_readout.run(trial, dataset, recorder)
 

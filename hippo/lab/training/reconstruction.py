@@ -13,12 +13,11 @@ import pandas as pd
 
 from hippo.data.dataset import Dataset
 from hippo.files import write_text
-from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
+from hippo.lab.analysis.memory_reconstruction import reconstruct_by_memory
+from hippo.lab.analysis.only_epoch import finish_in_one_epoch
+from hippo.lab.analysis.optimum import optimal_mse
+from hippo.lab.plan.reconstruction_options import LSTMOptions
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.results.optimum import optimal_mse
-from hippo.lab.training.only_epoch import finish_in_one_epoch
-from hippo.memory import OnlineMemory, reconstruct
-from hippo.propagation import BLOCK
 
 PLOTTED = 4000  # points of the signal and of its reconstruction in reconstruction.csv
 
@@ -61,35 +60,3 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     plotted = pd.DataFrame({"sample": samples, "signal": signal[samples], "reconstructed": reconstructed[samples]})
     write_text(recorder.folder / "reconstruction.csv", plotted.to_csv(index=False, float_format="%.6g"))
     return outcome
-
-
-def reconstruct_by_memory(signal: np.ndarray, options: MemoryOptions) -> tuple[np.ndarray, dict]:
-    """Reconstruct a signal from an online memory that read it once.
-
-    Parameters
-    ----------
-    signal : ndarray, shape (length,)
-        The signal.
-    options : MemoryOptions
-        Measure, order and discretization. A measure with a window remembers the whole signal: its theta is the length.
-
-    Returns
-    -------
-    reconstructed : ndarray, shape (length,)
-        The reconstruction.
-    numbers : dict
-        `parameters` (0) and `steps_per_second` of the pass.
-    """
-    signal = signal.astype(options.dtype)
-    span = options.time_constants or 1.0
-    theta = None if options.measure == "legs" else len(signal) / span
-    settings = {"theta": theta, "discretization": options.discretization, "dtype": options.dtype, "nonfinite": "pass"}
-    # Memories with the same settings use the same cached matrices, one pair per block width: they are computed here,
-    # before the time is measured.
-    OnlineMemory(options.measure, options.order, **settings).update(np.zeros(2 * BLOCK - 1))
-    memory = OnlineMemory(options.measure, options.order, **settings)
-    started = time.perf_counter()
-    memory.update(signal)
-    seconds = time.perf_counter() - started
-    reconstructed = reconstruct(memory.coefficients, options.measure, points=len(signal), span=span)
-    return reconstructed, {"parameters": 0, "steps_per_second": len(signal) / seconds}

@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy, mse_loss
 from hippo import registry
 from hippo.config import ConfigError
 from hippo.data.dataset import NOT_ASKED, Dataset, Part
-from hippo.lab.training import fitted, trainer
+from hippo.lab.analysis import fitted
+from hippo.lab.training import trainer
 from hippo.lab.training.batches import Batches
 from hippo.lab.training.evaluation import evaluate
 from hippo.lab.training.objectives import find_objective, inside

@@ -4,11 +4,12 @@ import pytest
 from numpy.polynomial import legendre
 
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
+from hippo.lab.analysis.memory_reconstruction import reconstruct_by_memory
+from hippo.lab.analysis.optimum import optimal_mse
 from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.results.optimum import optimal_mse
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
-from hippo.lab.training.reconstruction import reconstruct_by_memory, run
+from hippo.lab.training.reconstruction import run
 from hippo.propagation import BlockPropagator
 from tests.lab.recorders import Rows, Stopped
 
@@ -25,7 +26,7 @@ def test_a_polynomial_of_low_degree_is_kept_exactly():
 
 def test_the_optimum_is_the_least_squares_residual(monkeypatch):
     """NumPy's own solver of the same problem, by orthogonal factors instead of normal equations."""
-    monkeypatch.setattr("hippo.lab.results.optimum.CHUNK", 700)  # several chunks, the last one short
+    monkeypatch.setattr("hippo.lab.analysis.optimum.CHUNK", 700)  # several chunks, the last one short
     signal = np.random.default_rng(1).standard_normal(3000)
     basis = legendre.legvander(midpoints(3000), 29)
     residual = signal - basis @ np.linalg.lstsq(basis, signal, rcond=None)[0]

@@ -45,7 +45,7 @@ def _panels(order: int, age: "np.ndarray") -> "dict[str, np.ndarray]":
     """Kernels (points, SHOWN) by title, in the order of the panels: a left one and a right one in turn."""
     import numpy as np
 
-    from hippo.lab.results.low_rank_terms import with_low_rank_term
+    from hippo.lab.analysis.low_rank_terms import with_low_rank_term
     from hippo.operators import basis_kernels, structured_system, transition
 
     def states(name):  # the slowest ones first

@@ -27,8 +27,8 @@ def plot_low_rank_terms(source: None, out: Path, order: int = 64) -> None:
     import pandas as pd
 
     from hippo.files import write_text
+    from hippo.lab.analysis.low_rank_terms import with_low_rank_term
     from hippo.lab.reporting.plot_style import add_legend, figure_file, line_styles
-    from hippo.lab.results.low_rank_terms import with_low_rank_term
     from hippo.operators import basis_kernels
 
     age, lines = np.linspace(0, OLDEST, 401), []

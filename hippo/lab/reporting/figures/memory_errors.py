@@ -45,8 +45,8 @@ def plot_memory_errors(
 
     from hippo.data.white_noise import white_noise
     from hippo.files import write_text
+    from hippo.lab.analysis.optimum import optimal_mse
     from hippo.lab.reporting.plot_style import DARK, GREY, WARM, figure_file
-    from hippo.lab.results.optimum import optimal_mse
 
     points = [(measure, order, length) for measure in MEASURES for order in orders]
     points += [(measure, ORDER, n) for measure in MEASURES for n in lengths if n != length]

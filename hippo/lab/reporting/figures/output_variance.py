@@ -32,8 +32,8 @@ def plot_output_variance(source: None, out: Path, orders: Sequence[int] = ORDERS
 
     from hippo.data.unit_signals import UnitSignals
     from hippo.files import write_text
+    from hippo.lab.analysis.linear_states import BilinearStates, mean_square
     from hippo.lab.reporting.plot_style import GREY, add_legend, figure_file, styles_by_name
-    from hippo.lab.results.linear_states import BilinearStates, mean_square
 
     signals = UnitSignals()
     titles = {"noise": "noise of variance 1", "constant": "the constant 1"}

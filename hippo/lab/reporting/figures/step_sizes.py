@@ -66,8 +66,8 @@ def plot_step_sizes(
 
 def _error(task, system: str, order: int, step: float) -> dict:
     """Exact error of the best readout of one system."""
-    from hippo.lab.results.linear_states import BilinearStates
-    from hippo.lab.results.readout import fit_readout
+    from hippo.lab.analysis.linear_states import BilinearStates
+    from hippo.lab.analysis.readout import fit_readout
 
     states, targets = task.coordinates(BilinearStates(system, order, step))
     fitted = fit_readout([states], targets, [order])

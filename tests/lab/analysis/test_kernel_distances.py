@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hippo import transition
-from hippo.lab.results.kernel_distances import kernel_distances, sampled_distance, weighted_basis
-from hippo.lab.results.linear_states import impulse_responses
-from hippo.lab.results.low_rank_terms import with_low_rank_term
+from hippo.lab.analysis.kernel_distances import kernel_distances, sampled_distance, weighted_basis
+from hippo.lab.analysis.linear_states import impulse_responses
+from hippo.lab.analysis.low_rank_terms import with_low_rank_term
 from hippo.operators import TimeInvariant, basis_kernels
 from tests.operators.closed_forms import fout_transform, legs_residue
 

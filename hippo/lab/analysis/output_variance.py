@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hippo.data.dataset import Dataset
+from hippo.lab.analysis.linear_states import BilinearStates, mean_square
+from hippo.lab.analysis.only_epoch import finish_in_one_epoch
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.results.linear_states import BilinearStates, mean_square
-from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 MAPS = 4096  # random output maps
 

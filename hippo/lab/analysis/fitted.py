@@ -6,8 +6,8 @@ import numpy as np
 
 from hippo.config import ConfigError
 from hippo.data.dataset import Dataset, Part
+from hippo.lab.analysis.only_epoch import finish_in_one_epoch
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:

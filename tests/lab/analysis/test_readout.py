@@ -8,8 +8,8 @@ from hippo.data.band_limited_noise import harmonics, noise_coordinates
 from hippo.data.delay import FrozenDelay
 from hippo.data.reconstruct import FrozenReconstruct
 from hippo.data.unit_signals import UnitSignals
-from hippo.lab.results.linear_states import BilinearStates, mean_square
-from hippo.lab.results.readout import fit_readout
+from hippo.lab.analysis.linear_states import BilinearStates, mean_square
+from hippo.lab.analysis.readout import fit_readout
 from hippo.operators import STRUCTURED, discretize, is_diagonal, structured_system, transition
 
 

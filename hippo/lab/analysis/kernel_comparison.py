@@ -5,11 +5,11 @@ import time
 import numpy as np
 
 from hippo.data.dataset import Dataset
+from hippo.lab.analysis.kernel_distances import kernel_distances, sampled_distance, weighted_basis
+from hippo.lab.analysis.linear_states import impulse_responses
+from hippo.lab.analysis.low_rank_terms import with_low_rank_term
+from hippo.lab.analysis.only_epoch import finish_in_one_epoch
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.results.kernel_distances import kernel_distances, sampled_distance, weighted_basis
-from hippo.lab.results.linear_states import impulse_responses
-from hippo.lab.results.low_rank_terms import with_low_rank_term
-from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:

@@ -6,10 +6,10 @@ import time
 import numpy as np
 
 from hippo.data.dataset import Dataset
+from hippo.lab.analysis.linear_states import BilinearStates
+from hippo.lab.analysis.only_epoch import finish_in_one_epoch
+from hippo.lab.analysis.readout import fit_readout
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.results.linear_states import BilinearStates
-from hippo.lab.results.readout import fit_readout
-from hippo.lab.training.only_epoch import finish_in_one_epoch
 
 
 def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
