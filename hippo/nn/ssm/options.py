@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Part = Literal["A", "B", "C", "D", "step"]
 
 
-class S4(ModelOptions):
+class S4Options(ModelOptions):
     """Stack of S4 layers: convolutions with the responses of HiPPO systems (Gu et al. 2022).
 
     The defaults of the stack are those of the papers: residual connections, layer normalization before each layer, and
@@ -132,7 +132,7 @@ class S4(ModelOptions):
         return S4Backbone(input_size, layer)
 
 
-class S4D(S4):
+class S4DOptions(S4Options):
     """Stack of S4 layers with diagonal systems (Gu, Gupta, Goel, Ré 2022)."""
 
     measure: str = Field(

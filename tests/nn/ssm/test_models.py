@@ -8,12 +8,12 @@ from hippo.nn.bidirectional import Bidirectional
 from hippo.nn.options import LegSOptions
 from hippo.nn.sequence import SequenceModel
 from hippo.nn.ssm.backbone import S4Backbone, set_rate
-from hippo.nn.ssm.options import S4, S4D
+from hippo.nn.ssm.options import S4DOptions, S4Options
 
 SMALL = {"hidden_size": 8, "state_size": 4, "layers": 2}
 
 
-def build(options=S4, input_size=3, **settings):
+def build(options=S4Options, input_size=3, **settings):
     """A model by its options class, which need not be registered."""
     arguments = {key: settings.pop(key) for key in ("vocabulary", "timestamps", "return_sequence") if key in settings}
     return SequenceModel(parse(options, {**SMALL, **settings}, where="test"), input_size, 5, **arguments)
@@ -23,7 +23,7 @@ def batch(length=11):
     return torch.randn(4, length, 3)
 
 
-@pytest.fixture(params=[S4, S4D], ids=["s4", "s4d"])
+@pytest.fixture(params=[S4Options, S4DOptions], ids=["s4", "s4d"])
 def bidirectional(request):
     return build(request.param, bidirectional=True).double()
 
