@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from hippo.data.dataset import NOT_ASKED, Dataset, Part
+from hippo.nn.pooling import true_steps
 
 
 class Classes:
@@ -36,7 +37,7 @@ class Classes:
     def select(self, answers: Tensor, targets: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the answers and targets, with `NOT_ASKED` in the padding of per-step targets."""
         if lengths is not None and self.sequence:
-            targets = targets.where(inside(lengths, targets.shape[1]), NOT_ASKED)
+            targets = targets.where(true_steps(lengths, targets.shape[1]), NOT_ASKED)
         return answers, targets
 
     def loss(self, answers: Tensor, targets: Tensor) -> Tensor:
@@ -85,13 +86,13 @@ class Values:
         """Standard deviation of the targets."""
         targets = part.targets
         if self.sequence and part.lengths is not None:
-            targets = targets[inside(torch.from_numpy(part.lengths), targets.shape[1]).numpy()]
+            targets = targets[true_steps(torch.from_numpy(part.lengths), targets.shape[1]).numpy()]
         return float(targets.std())
 
     def select(self, answers: Tensor, targets: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the answers and targets outside the padding, (steps, outputs) if they are per step and padded."""
         if lengths is not None and self.sequence:
-            true = inside(lengths, targets.shape[1])  # (B, L)
+            true = true_steps(lengths, targets.shape[1])  # (B, L)
             return answers[true], targets[true]
         return answers, targets
 
@@ -114,11 +115,6 @@ Objective = Classes | Values
 def find_objective(dataset: Dataset) -> Objective:
     """Return the objective of a dataset: `Classes` if it has classes, else `Values`."""
     return Values(dataset) if dataset.classes is None else Classes(dataset)
-
-
-def inside(lengths: Tensor, steps: int) -> Tensor:
-    """Return whether each step is inside the true length: (batch,) -> bool (batch, steps)."""
-    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
 class Tally:

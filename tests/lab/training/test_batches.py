@@ -13,7 +13,7 @@ from hippo.lab.analysis import fitted
 from hippo.lab.training import trainer
 from hippo.lab.training.batches import Batches
 from hippo.lab.training.evaluation import evaluate
-from hippo.lab.training.objectives import find_objective, inside
+from hippo.lab.training.objectives import find_objective
 from hippo.nn import build_model
 from tests.lab.recorders import Rows
 from tests.lab.training.trials import make_trial
@@ -188,10 +188,6 @@ def test_answers_in_the_padding_do_not_count(kind):
         loss = mse_loss(answers, targets).item()
         assert found["test_loss"] == pytest.approx(loss, rel=1e-6)
         assert found["test_nrmse"] == pytest.approx(math.sqrt(loss) / float(targets.numpy().std()), rel=1e-6)
-
-
-def test_the_inside_of_sequences():
-    assert inside(torch.tensor([1, 3]), 3).tolist() == [[True, False, False], [True, True, True]]
 
 
 def test_a_classifier_refuses_token_ids():
