@@ -107,7 +107,7 @@ def test_engine_options_reach_every_cell_that_the_engine_runs():
 
 def test_engine_options_are_refused_for_other_cells():
     of(PlainOptions, EngineOptions())
-    with pytest.raises(ConfigError, match="PlainOptions is not run by the engine: leave .*bfloat16.* at its defaults"):
+    with pytest.raises(ConfigError, match="Plain is not run by the engine: leave .*bfloat16.* at its defaults"):
         of(PlainOptions, EngineOptions(precision="bfloat16"))
 
 
