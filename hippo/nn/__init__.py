@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from hippo.nn.hippo_layer import HiPPOLayer
     from hippo.nn.model_file import load_model, save_model
     from hippo.nn.sequence import SequenceModel
-    from hippo.nn.ssm.layer import S4, S4D
+    from hippo.nn.ssm.diagonal_layer import S4D
+    from hippo.nn.ssm.layer import S4
 
 require_extra("nn", "torch", "pydantic", needed_by="hippo.nn")
 
@@ -27,7 +28,7 @@ _MODULES = {
     "save_model": "hippo.nn.model_file",
     "SequenceModel": "hippo.nn.sequence",
     "S4": "hippo.nn.ssm.layer",
-    "S4D": "hippo.nn.ssm.layer",
+    "S4D": "hippo.nn.ssm.diagonal_layer",
 }
 
 
