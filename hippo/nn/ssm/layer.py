@@ -264,7 +264,9 @@ class S4(NotScriptable, nn.Module):
     def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:
         """Compute one step. Its cost does not depend on how many inputs there were before.
 
-        Under `torch.no_grad()` in eval mode the discrete system is computed once, for the first step.
+        Under `torch.no_grad()` in eval mode the discrete system is computed once, for the first step, and again after
+        a change of a parameter. PyTorch does not count changes through `.data` or NumPy: they are seen after `train()`
+        or `eval()`.
 
         Parameters
         ----------
@@ -350,6 +352,11 @@ class S4(NotScriptable, nn.Module):
     def _mix(self, outputs: Tensor) -> Tensor:
         """Dropout and output map of the activated outputs (B, L, H)."""
         return self.output(self.dropout(outputs))
+
+    def train(self, mode: bool = True) -> "S4":
+        """Set training mode, and forget the step that eval mode keeps."""
+        self._step = None
+        return super().train(mode)
 
     def _check_one_direction(self, what: str) -> None:
         if self.bidirectional:

@@ -132,7 +132,8 @@ class StateSpace(nn.Module):
     def discretize(self, rate: float = 1.0) -> DiscreteSystem:
         """Return the discrete systems of all features.
 
-        In eval mode without gradients the result is kept until a parameter changes.
+        In eval mode without gradients the result is kept until a parameter changes. PyTorch does not count changes
+        through `.data` or NumPy: they are seen after `train()` or `eval()`.
 
         Parameters
         ----------
