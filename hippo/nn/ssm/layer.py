@@ -210,11 +210,19 @@ class S4(NotScriptable, nn.Module):
             lengths = check_lengths(lengths, batch, length, inputs.device)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
-        if state is None and not return_state:
-            with torch.autocast(inputs.device.type, enabled=False):  # transforms and responses need float32
+        with torch.autocast(inputs.device.type, enabled=False):  # transforms, responses and states need float32
+            if state is None and not return_state:
                 system, log_step = compiled_convolution.discretize(self.system, inputs, rate)
                 outputs = convolve(inputs, system, self.D, self.activation, log_step)
-            return self._mix(outputs)
+            else:
+                outputs, state = self._scan(inputs, lengths, state, rate)
+        outputs = self._mix(outputs)
+        return (outputs, state) if return_state else outputs
+
+    def _scan(
+        self, inputs: Tensor, lengths: Tensor | None, state: Tensor | None, rate: float
+    ) -> tuple[Tensor, Tensor]:
+        """Activated outputs of the recurrence (B, L, H), and the last state."""
         system = self.system.discretize(rate)
         self._check_one_direction("a state")
         state = self._state(inputs, state)
@@ -222,8 +230,7 @@ class S4(NotScriptable, nn.Module):
             outputs, state = compiled_scan.scan(inputs, state, system, self.D)
         else:
             outputs, state = recurrence.scan(inputs, state, system, self.D, lengths)
-        outputs = self._mix(self._activate(outputs))
-        return (outputs, state) if return_state else outputs
+        return self._activate(outputs), state
 
     def last(
         self, inputs: Tensor, lengths: Tensor | None = None, rate: float = 1.0, entry: nn.Linear | None = None
@@ -306,7 +313,8 @@ class S4(NotScriptable, nn.Module):
         snapshot = Snapshot.of(compiled_step.parameters(self)) if is_kept else None  # before their values are read
         system, state = self.system.discretize(rate), self._state(inputs, state)
         if not compiled_scan.serves(inputs, state, system, self.D):
-            outputs, state = recurrence.step(inputs, state, system, self.D)
+            with torch.autocast(inputs.device.type, enabled=False):
+                outputs, state = recurrence.step(inputs, state, system, self.D)
             return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1), state
         if compiled_step.serves(self, inputs, system):
             self._step = step = compiled_step.CompiledStep(self, system, rate, snapshot)

@@ -216,7 +216,8 @@ class StateSpace(nn.Module):
             low_rank = eigenvalues.new_zeros(self.features, 0, eigenvalues.shape[1])  # (H, r, n)
             if self.rank:
                 low_rank = self._of_features(torch.view_as_complex(values["P"]))
-            a, p, v, b = bilinear(step, eigenvalues, low_rank, inputs)
+            with torch.autocast(step.device.type, enabled=False):  # the system in bfloat16 would remain in the cache
+                a, p, v, b = bilinear(step, eigenvalues, low_rank, inputs)
         return DiscreteSystem(a, p, v, b, 2 * torch.view_as_complex(C))
 
     def _of_features(self, copies: Tensor) -> Tensor:
