@@ -15,8 +15,10 @@ class NonFiniteInputs(Diverged, ValueError):
     """The inputs of a layer contain NaN or infinity: from the data, or because the training of a model has diverged."""
 
 
-def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.dtype) -> None:
+def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.dtype) -> Tensor:
     """Check shape and type of the inputs of a layer.
+
+    Under `torch.autocast` the layers before return bfloat16 or float16: the inputs are then converted.
 
     Parameters
     ----------
@@ -26,6 +28,11 @@ def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.d
         Sizes of its dimensions; a name is any size of at least 1, and a batch may be empty.
     dtype : torch.dtype
         Type of the parameters.
+
+    Returns
+    -------
+    Tensor
+        The inputs, in the type of the parameters.
 
     Raises
     ------
@@ -39,7 +46,10 @@ def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.d
     if not fits:
         raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected ({', '.join(map(str, expected))})")
     if inputs.dtype != dtype:
+        if inputs.is_floating_point() and torch.is_autocast_enabled(inputs.device.type):
+            return inputs.to(dtype)
         raise ValueError(f"inputs are {inputs.dtype}, the parameters {dtype}; expected the same type")
+    return inputs
 
 
 def check_state(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:

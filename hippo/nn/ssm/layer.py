@@ -203,7 +203,7 @@ class S4(NotScriptable, nn.Module):
         """
         if leaves_graph(self, inputs):
             return call_directly(self.forward, inputs, lengths, state, return_state, rate)
-        check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
+        inputs = check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
         batch, length, features = inputs.shape
         check_memory(batch, length, features, inputs.element_size())
         if lengths is not None:
@@ -258,7 +258,7 @@ class S4(NotScriptable, nn.Module):
         if leaves_graph(self, inputs):
             return call_directly(self.last, inputs, lengths, rate, entry)
         channels = self.hidden_size if entry is None else entry.in_features
-        check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
+        inputs = check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
         if lengths is not None:
             lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device, least=1)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
@@ -307,7 +307,9 @@ class S4(NotScriptable, nn.Module):
         if leaves_graph(self, inputs):
             return call_directly(self.step, inputs, state, rate)
         self._check_one_direction("step")
-        check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
+        given, inputs = inputs, check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
+        if inputs is not given:  # the step that is kept serves for inputs in the type of the parameters
+            return self.step(inputs, state, rate)
         check_finite(inputs)
         is_kept = not (torch.is_grad_enabled() or is_traced())
         snapshot = Snapshot.of(compiled_step.parameters(self)) if is_kept else None  # before their values are read

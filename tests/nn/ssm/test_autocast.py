@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from hippo import kernels
 from hippo.nn import S4
@@ -41,3 +42,41 @@ def test_the_system_that_is_kept_is_not_computed_in_bfloat16():
         assert model.system.discretize() is kept
         wanted = model.train().eval().system.discretize()
     assert all(torch.equal(got, want) for got, want in zip(kept, wanted, strict=True))
+
+
+@pytest.mark.parametrize("call", ["forward", "last", "step"])
+@pytest.mark.parametrize("name", FORMS)
+def test_inputs_in_bfloat16_are_converted(name, call):
+    model, inputs = layer(output=None), torch.randn(3, 70, 4).bfloat16()
+    arguments = {"forward": (inputs,), "last": (inputs,), "step": (inputs[:, 0], torch.full((3, 4, 4), 0.1 + 0.2j))}
+
+    def outputs(first, *others):
+        found = getattr(model, call)(first, *others)
+        return found[0] if isinstance(found, tuple) else found
+
+    first, *others = arguments[call]
+    with kernels.use(name), torch.no_grad():
+        wanted = outputs(first.float(), *others)
+        with bfloat16:
+            assert torch.equal(outputs(first, *others), wanted)
+        with pytest.raises(ValueError, match="inputs are torch.bfloat16, the parameters torch.float32"):
+            outputs(first, *others)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_layers_of_pytorch_and_s4_layers_in_any_order(name):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), S4(4, 8), S4(4, 8, output="linear"), S4(4, 8), nn.Linear(4, 2))
+    with kernels.use(name), bfloat16:
+        model(torch.randn(3, 70, 4)).float().square().sum().backward()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_steps_in_bfloat16_keep_the_compiled_step():
+    model, state = layer(), torch.full((3, 4, 4), 0.1 + 0.2j)
+    with torch.no_grad(), bfloat16:
+        kept = []
+        for _ in range(2):
+            model.step(torch.randn(3, 4).bfloat16(), state)
+            kept.append(model._step)
+    assert kept[0] is kept[1]
