@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from hippo.kernels import backend
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.inputs import check_response
 from hippo.nn.ssm.side_by_side import join, samples_side_by_side, split
 from hippo.nn.ssm.step_gradient import with_step_gradient
 from hippo.nn.ssm.system import StateSpace
@@ -117,6 +118,11 @@ def response(system: DiscreteSystem, length: int, log_step: Tensor | None = None
     -------
     Tensor, shape (channels, length, features)
         K[i, l, h] of `hippo.nn.ssm.kernels.kernel`.
+
+    Raises
+    ------
+    MemoryError
+        If the response is larger than the memory of this machine.
     """
     if log_step is None:
         return _Response.apply(length, *system)
@@ -190,6 +196,7 @@ def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Ten
     """Return the impulse response (channels, L, H), and Re(v_r . Abar^l b) (rank, L, H), which its gradients need."""
     channels, features, _ = system[-1].shape
     sizes = channels, system[1].shape[1]
+    check_response(sum(sizes), length, features, system[0].element_size() // 2)
     kernel, functionals = (system[0].real.new_empty(size, length, features) for size in sizes)
     backend().require().ssm_kernel(torch.get_num_threads(), *map(view, (*system, kernel, functionals)))
     return kernel, functionals

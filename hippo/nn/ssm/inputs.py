@@ -95,6 +95,28 @@ def check_lengths(
     return lengths
 
 
+def check_response(responses: int, length: int, features: int, itemsize: int) -> None:
+    """Check that impulse responses fit into the memory of this machine.
+
+    Parameters
+    ----------
+    responses : int
+        Arrays (length, features).
+    length, features : int
+        Steps and features.
+    itemsize : int
+        Bytes of a number.
+
+    Raises
+    ------
+    MemoryError
+        If they do not.
+    """
+    check_allocation(
+        f"the impulse response of {features} features over {length:,} steps", responses * length * features * itemsize
+    )
+
+
 def check_memory(batch: int, length: int, features: int, itemsize: int) -> None:
     """Raise MemoryError if a convolution with its gradients needs more than the memory of this machine.
 

@@ -16,7 +16,7 @@ from hippo.nn.pooling import true_steps
 from hippo.nn.ssm import compiled_convolution, compiled_scan, compiled_step, recurrence
 from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.gated_linear import GatedLinear
-from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_state
+from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_response, check_state
 from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.nn.ssm.system import StateSpace
@@ -259,6 +259,7 @@ class S4(NotScriptable, nn.Module):
             return call_directly(self.last, inputs, lengths, rate, entry)
         channels = self.hidden_size if entry is None else entry.in_features
         inputs = check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
+        check_response(1, inputs.shape[1], self.hidden_size, inputs.element_size())
         if lengths is not None:
             lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device, least=1)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)

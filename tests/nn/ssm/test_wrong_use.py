@@ -10,6 +10,7 @@ import torch
 from hippo import kernels
 from hippo.nn.ssm import compiled_convolution, compiled_scan
 from hippo.nn.ssm.gated_linear import GatedLinear
+from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.layer import S4
 
 needs_kernels = pytest.mark.skipif(kernels.backend().compiled is None, reason="the kernels are not compiled")
@@ -74,9 +75,13 @@ def test_one_step_has_gradients_in_the_pytorch_form(options):
         assert torch.allclose(torch.as_tensor(one), torch.as_tensor(other), atol=1e-4)
 
 
-def test_a_length_beyond_memory_is_refused_at_once():
-    with pytest.raises(MemoryError, match="10,000,000,000,000 steps"):
-        layer()(torch.zeros(1, 1, 8).expand(1, 10**13, 8))
+@pytest.mark.parametrize("form", sorted({"torch", kernels.backend().name}))
+def test_a_length_beyond_memory_is_refused_at_once(form):
+    model, inputs, message = layer(), torch.zeros(1, 1, 8).expand(1, 10**13, 8), "10,000,000,000,000 steps"
+    with kernels.use(form), torch.no_grad():
+        for call in (model, model.last, lambda inputs: last_output(inputs, model.system.discretize(), model.D)):
+            with pytest.raises(MemoryError, match=message):
+                call(inputs)
 
 
 def test_a_step_refuses_nan():
