@@ -12,7 +12,7 @@ from hippo.nn.tensors import check_tensor
 
 
 class NonFiniteInputs(Diverged, ValueError):
-    """The inputs of a layer contain NaN or infinity: from the data, or because the training of a model has diverged."""
+    """Inputs or state of a layer contain NaN or infinity: from the data, or because the training has diverged."""
 
 
 def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.dtype) -> Tensor:
@@ -59,25 +59,33 @@ def check_state(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> No
         raise ValueError(f"the state is {found}; expected {dtype} {shape}: initial_state(batch) makes one")
 
 
-def check_finite(inputs: Tensor) -> None:
-    """Raise NonFiniteInputs if an input is NaN or infinite.
+def check_finite(values: Tensor) -> None:
+    """Check that the inputs or the state of a layer are finite.
 
     Parameters
     ----------
-    inputs : Tensor, shape (batch, length, channels) or (batch, channels)
-        Inputs.
+    values : Tensor, shape (batch, length, channels) or (batch, channels), or complex, (batch, channels, pairs)
+        Inputs, or a state.
+
+    Raises
+    ------
+    NonFiniteInputs
+        If a number is NaN or infinite. The message names its place.
     """
-    if is_traced() or inputs.detach().sum().isfinite():  # one fast pass; the sum of finite numbers may overflow
+    if is_traced() or values.detach().sum().isfinite():  # one fast pass; the sum of finite numbers may overflow
         return
-    finite = inputs.isfinite()
-    if not finite.all():
-        place = finite.logical_not().nonzero()[0].tolist()
-        names = ("sample", "step", "channel") if inputs.ndim == 3 else ("sample", "channel")
-        where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
-        raise NonFiniteInputs(
-            f"inputs contain {inputs[tuple(place)].item()} at {where}; expected finite numbers: "
-            "replace missing values first, or lower the learning rate if the model computed this input"
-        )
+    finite = values.isfinite()
+    if finite.all():
+        return
+    place = finite.logical_not().nonzero()[0].tolist()
+    if values.is_complex():
+        names, what, remedy = ("sample", "channel", "pair"), "the state contains", "begin from initial_state(batch)"
+    else:
+        names = ("sample", "step", "channel") if values.ndim == 3 else ("sample", "channel")
+        what = "inputs contain"
+        remedy = "replace missing values first, or lower the learning rate if the model computed this input"
+    where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
+    raise NonFiniteInputs(f"{what} {values[tuple(place)].item()} at {where}; expected finite numbers: {remedy}")
 
 
 def check_lengths(

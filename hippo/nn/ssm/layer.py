@@ -195,7 +195,8 @@ class S4(NotScriptable, nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, an input is not finite, or the layer is bidirectional and a state is wanted.
+            If a shape or type is wrong, an input or the state is not finite, or the layer is bidirectional and a state
+            is wanted.
         MemoryError
             If the computation needs more than the memory of this machine.
         Diverged
@@ -293,7 +294,7 @@ class S4(NotScriptable, nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, an input is not finite, or the layer is bidirectional.
+            If a shape or type is wrong, an input or the state is not finite, or the layer is bidirectional.
         """
         if runs_directly():
             step = self._step  # another thread may replace it
@@ -350,10 +351,11 @@ class S4(NotScriptable, nn.Module):
         return torch.zeros(shape, dtype=self.D.dtype.to_complex(), device=self.D.device)
 
     def _state(self, inputs: Tensor, state: Tensor | None) -> Tensor:
-        """The state that was given, after a check of its shape and type, or zeros."""
+        """The state that was given, after a check of its shape, type and numbers, or zeros."""
         if state is None:
             return self._zeros(len(inputs))
         check_state(state, (len(inputs), self.hidden_size, self.system.state_size // 2), self.D.dtype.to_complex())
+        check_finite(state)
         return state
 
     def _activate(self, outputs: Tensor) -> Tensor:

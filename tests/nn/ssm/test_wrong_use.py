@@ -90,6 +90,23 @@ def test_a_step_refuses_nan():
         model.step(torch.tensor([[0, 0, 0, float("nan"), 0, 0, 0, 0]]), model.initial_state(1))
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), complex(0, float("nan"))])
+@pytest.mark.parametrize("form", sorted({"torch", kernels.backend().name}))
+def test_a_state_that_is_not_finite_is_refused(form, number):
+    model, inputs = layer().eval(), torch.ones(2, 70, 8)
+    state = model.initial_state(2)
+    with kernels.use(form), torch.no_grad():
+        model.step(inputs[:, 0], state)  # keeps the compiled step
+        state[1, 3, 1] = number
+        for call in (
+            lambda: model.step(inputs[:, 0], state),
+            lambda: model(inputs, state=state),
+            lambda: model(inputs, lengths=[70, 3], state=state, return_state=True),
+        ):
+            with pytest.raises(ValueError, match="the state contains .* at sample 1, channel 3, pair 1"):
+                call()
+
+
 def test_copies_of_a_used_layer():
     model = layer().eval()
     inputs = torch.randn(2, 8)
