@@ -148,7 +148,7 @@ class StateSpace(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            If `rate` is not a positive number.
+            If `rate` is not a positive number, or too large for the discrete systems to be finite.
         Diverged
             If a parameter is not finite. The message names it.
         """
@@ -218,6 +218,8 @@ class StateSpace(nn.Module):
                 low_rank = self._of_features(torch.view_as_complex(values["P"]))
             with torch.autocast(step.device.type, enabled=False):  # the system in bfloat16 would remain in the cache
                 a, p, v, b = bilinear(step, eigenvalues, low_rank, inputs)
+        if rate != 1 and not (is_traced() or b.isfinite().all()):
+            raise ValueError(f"rate = {rate:g}: the discrete system is not finite in {step.dtype}; use a smaller rate")
         return DiscreteSystem(a, p, v, b, 2 * torch.view_as_complex(C))
 
     def _of_features(self, copies: Tensor) -> Tensor:

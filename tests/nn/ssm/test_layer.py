@@ -1,5 +1,6 @@
 """The S4 layer: parameters, parts that are not trained, sampling rate, padding, cache."""
 
+import contextlib
 import copy
 import math
 
@@ -257,6 +258,16 @@ def test_settings_that_cannot_be_used(options, message):
 def test_a_rate_that_is_not_positive(rate):
     with pytest.raises(ValueError, match="rate must be a positive number"):
         layer()(inputs(), rate=rate)
+
+
+@pytest.mark.parametrize("options", [{"measure": "legs"}, {"measure": "legt"}, {"measure": "diag_inv"}])
+def test_a_rate_that_overflows(options):
+    model = layer(dtype=torch.float32, **options)
+    with pytest.raises(ValueError, match=r"rate = 1e\+42: the discrete system is not finite in torch.float32"):
+        model(inputs().float(), rate=1e42)
+    for rate in (1e18, 1e36, 1e38):  # refused or computed, but never NaN
+        with contextlib.suppress(ValueError):
+            assert model(inputs().float(), rate=rate).isfinite().all()
 
 
 def test_inputs_that_cannot_be_used():
