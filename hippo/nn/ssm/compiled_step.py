@@ -66,6 +66,8 @@ def serves(layer: "S4", inputs: Tensor, system: DiscreteSystem) -> bool:
     bool
     """
     output, features = layer.output, layer.hidden_size
+    if layer.system._modules or "parametrizations" in layer._modules:
+        return False  # a snapshot does not contain the tensors of parametrizations
     if len(system.a) != features or layer.D.shape != (features,):
         return False  # the compiled scan tells what is wrong
     if not 0 < len(inputs) <= FEW or inputs.dtype != torch.float32 or layer.dropout.training or has_hooks(output):

@@ -97,11 +97,13 @@ class StateSpace(nn.Module):
         self.features, self.state_size, self.measure = features, state_size, measure
         self.discretization = discretization
         self.learning_rates = {"A": learning_rate_A, "B": learning_rate_B, "step": learning_rate_step}
+        self._names: list[str] = []  # of all parameters and buffers
         self._part_of: dict[str, str] = {}  # part of the system that each parameter belongs to
         self._cache: tuple[float, Snapshot, DiscreteSystem] | None = None
 
         def add(part: str, name: str, values: Tensor) -> None:
             values = values.to(device, dtype or torch.get_default_dtype()).contiguous()
+            self._names.append(name)
             if part in frozen:
                 self.register_buffer(name, values)
             else:
@@ -153,7 +155,7 @@ class StateSpace(nn.Module):
             If a parameter is not finite. The message names it.
         """
         rate = check_positive("rate", rate)
-        if self.training or torch.is_grad_enabled() or is_traced():
+        if self.training or torch.is_grad_enabled() or is_traced() or self._modules:  # of parametrizations
             return self._discretize(rate)
         tensors = [*self._parameters.values(), *self._buffers.values()]
         cache = self._cache  # another thread may replace it
@@ -185,7 +187,7 @@ class StateSpace(nn.Module):
         ValueError, TypeError, Diverged
             As in `discretize`.
         """
-        rate, values = check_positive("rate", rate), self._values()
+        rate, values = check_positive("rate", rate), self()
         trained = {name for name, tensor in values.items() if tensor.requires_grad}
         if self.discretization != "bilinear" or not torch.is_grad_enabled() or trained - {"C"} != {"log_step"}:
             return None
@@ -193,16 +195,16 @@ class StateSpace(nn.Module):
             system = self._discretize(rate)
         return system._replace(c=2 * torch.view_as_complex(values["C"])), values["log_step"]
 
-    def _values(self) -> dict[str, Tensor]:
-        """Every parameter and buffer by its name."""
-        return dict(self.named_parameters(recurse=False)) | dict(self.named_buffers(recurse=False))
+    def forward(self) -> dict[str, Tensor]:
+        """Return every parameter and buffer by its name, as pruning and parametrizations of PyTorch change them."""
+        return {name: getattr(self, name) for name in self._names}
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_cache": None}
 
     def _discretize(self, rate: float) -> DiscreteSystem:
         """Discretize the systems without the cache."""
-        values = self._values()
+        values = self()  # runs the hooks by which PyTorch prunes
         step = values["step"] if "step" in values else values["log_step"].exp()
         decay = values["decay"] if "decay" in values else values["log_decay"].exp()
         C = values["C"]
@@ -250,9 +252,10 @@ class StateSpace(nn.Module):
     def parameter_options(self) -> dict[str, ParameterOptions]:
         """Return the learning rates of A, B and the step sizes, which have no weight decay. C has the global ones."""
         return {
-            name: ParameterOptions(learning_rate=self.learning_rates[part], weight_decay=0.0)
+            stored: ParameterOptions(learning_rate=self.learning_rates[part], weight_decay=0.0)
             for name, part in self._part_of.items()
-            if part != "C"
+            for stored in (name, f"{name}_orig")  # of a part that PyTorch prunes
+            if part != "C" and stored in self._parameters
         }
 
     def extra_repr(self) -> str:
