@@ -1,4 +1,7 @@
-"""Convolution with a state-space system in one call of the compiled kernels, forward and backward (csrc/ssm)."""
+"""Convolution with a state-space system by the compiled kernels (csrc/ssm).
+
+It is two functions with gradients: the impulse response of the system, and the convolution of inputs with a response.
+"""
 
 from collections.abc import Sequence
 
