@@ -37,7 +37,7 @@ def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.d
     Raises
     ------
     ValueError
-        If the shape or the type differs.
+        If the shape or the type differs, or the parameters are neither float32 nor float64.
     TypeError
         If the inputs are not a dense tensor.
     """
@@ -45,6 +45,11 @@ def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.d
     fits = inputs.ndim == len(expected) and inputs.shape[-1] == expected[-1] and inputs.shape[1] > 0
     if not fits:
         raise ValueError(f"inputs have shape {tuple(inputs.shape)}; expected ({', '.join(map(str, expected))})")
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"the parameters are {dtype}; expected torch.float32 or torch.float64: convert the layer by float(), and "
+            "use torch.autocast for mixed precision"
+        )
     if inputs.dtype != dtype:
         if inputs.is_floating_point() and torch.is_autocast_enabled(inputs.device.type):
             return inputs.to(dtype)

@@ -56,6 +56,15 @@ def test_a_sample_without_inputs_keeps_its_state():
     assert torch.equal(after[1], state[1]) and not torch.equal(after[0], state[0])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_parameters_in_half_precision_are_refused(dtype):
+    model, inputs = layer().to(dtype), torch.zeros(2, 20, 8, dtype=dtype)
+    state = torch.zeros(2, 8, 2, dtype=torch.complex64)
+    for call in (lambda: model(inputs), lambda: model.last(inputs), lambda: model.step(inputs[:, 0], state)):
+        with pytest.raises(ValueError, match=f"the parameters are {dtype}; expected .*float32 .* torch.autocast"):
+            call()
+
+
 @pytest.mark.parametrize("lengths", [[20, 25], [-1, 3], [20.0, 20.0], [20], [[20, 20]]])
 def test_lengths_that_do_not_fit(lengths):
     with pytest.raises(ValueError, match="lengths"):
