@@ -26,13 +26,20 @@ def closest(name: object, valid: Iterable[object]) -> str:
     Returns
     -------
     str
-        The nearest valid name; all valid names if none is near; or that there are none.
+        The nearest valid name, whatever the case of its letters; all valid names if none is near; or that there are
+        none.
+
+    Examples
+    --------
+    >>> closest("LegS", ["legs", "legt"])
+    "did you mean 'legs'?"
     """
     valid = sorted(str(v) for v in valid)
     if not valid:
         return "there are no valid names"
-    match = get_close_matches(str(name), valid, n=1, cutoff=0.5)
-    return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
+    folded = {v.casefold(): v for v in valid}
+    match = get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
+    return f"did you mean {folded[match[0]]!r}?" if match else f"valid: {', '.join(valid)}"
 
 
 def require_extra(extra: str, *modules: str, needed_by: str) -> None:

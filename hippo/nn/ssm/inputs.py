@@ -98,6 +98,8 @@ def check_lengths(
 ) -> Tensor:
     """Return `lengths` (batch,) as a tensor; ValueError unless they are integers from `least` to `length`."""
     lengths = torch.as_tensor(lengths, device=device)
+    if not lengths.numel():
+        lengths = lengths.long()  # an empty list becomes a tensor of floats
     if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (batch,):
         raise ValueError(f"lengths are {lengths.dtype} {tuple(lengths.shape)}; expected integers ({batch},)")
     if is_traced():

@@ -4,6 +4,7 @@ Letters in shape comments: B samples, L steps, H features.
 """
 
 from collections.abc import Collection, Sequence
+from numbers import Real
 from typing import Any, Literal, overload
 
 import torch
@@ -20,6 +21,7 @@ from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check
 from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.nn.ssm.system import StateSpace
+from hippo.operators.checks import check_integer
 
 
 class S4(NotScriptable, nn.Module):
@@ -115,7 +117,7 @@ class S4(NotScriptable, nn.Module):
         super().__init__()
         if dtype not in (None, torch.float32, torch.float64):
             raise ValueError(f"dtype = {dtype}: expected torch.float32 or torch.float64")
-        if not 0 <= dropout < 1:
+        if not (isinstance(dropout, Real) and 0 <= dropout < 1):
             raise ValueError(f"dropout = {dropout!r}: expected a number from 0 to below 1")
         if activation not in ("gelu", None):
             raise ValueError(f"activation = {activation!r}: expected 'gelu' or None")
@@ -341,9 +343,14 @@ class S4(NotScriptable, nn.Module):
         -------
         Tensor of complex, shape (batch, hidden_size, state_size / 2)
             Zeros.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the number is negative or not an integer, or the layer is bidirectional.
         """
         self._check_one_direction("a state")
-        return self._zeros(batch)
+        return self._zeros(batch if is_traced() else check_integer("batch", batch, least=0))
 
     def _zeros(self, batch: int) -> Tensor:
         """A state of zeros."""

@@ -93,8 +93,9 @@ def check_settings(
             f"discretization = 'zoh' needs a diagonal system, but {measure!r} has a low-rank term: use bilinear, or "
             "a measure whose name begins with diag_"
         )
-    if isinstance(frozen, str):
-        raise TypeError(f"frozen = {frozen!r}: expected a collection of names, such as ({frozen!r},)")
+    if isinstance(frozen, str) or not isinstance(frozen, Collection):
+        example = frozen if isinstance(frozen, str) else "A"
+        raise TypeError(f"frozen = {frozen!r}: expected a collection of names, such as ({example!r},)")
     for name in frozen:
         if name not in TRAINABLE:
             raise ValueError(

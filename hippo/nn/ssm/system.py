@@ -5,6 +5,7 @@ Letters in shape comments: H features, n = state_size / 2 conjugate pairs, r ran
 
 import math
 from collections.abc import Collection
+from numbers import Real
 
 import numpy as np
 import torch
@@ -97,6 +98,9 @@ class StateSpace(nn.Module):
         self.features, self.state_size, self.measure = features, state_size, measure
         self.discretization = discretization
         self.learning_rates = {"A": learning_rate_A, "B": learning_rate_B, "step": learning_rate_step}
+        for part, rate in self.learning_rates.items():
+            if not (rate is None or (isinstance(rate, Real) and 0 <= rate < math.inf)):
+                raise ValueError(f"learning_rate_{part} = {rate!r}: expected a finite number of at least 0, or None")
         self._names: list[str] = []  # of all parameters and buffers
         self._part_of: dict[str, str] = {}  # part of the system that each parameter belongs to
         self._cache: tuple[float, Snapshot, DiscreteSystem] | None = None

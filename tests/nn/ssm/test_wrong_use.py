@@ -65,7 +65,18 @@ def test_parameters_in_half_precision_are_refused(dtype):
             call()
 
 
-@pytest.mark.parametrize("lengths", [[20, 25], [-1, 3], [20.0, 20.0], [20], [[20, 20]]])
+@pytest.mark.parametrize("lengths", [[], torch.tensor([]), torch.tensor([], dtype=torch.int64)])
+def test_lengths_of_an_empty_batch(lengths):
+    assert layer()(torch.zeros(0, 20, 8), lengths=lengths).shape == (0, 20, 8)
+
+
+@pytest.mark.parametrize("batch", [-1, 1.5, "2", None])
+def test_a_number_of_samples_that_cannot_be_used(batch):
+    with pytest.raises((ValueError, TypeError), match="batch must be"):
+        layer().initial_state(batch)
+
+
+@pytest.mark.parametrize("lengths", [[20, 25], [-1, 3], [20.0, 20.0], [20], [[20, 20]], 20])
 def test_lengths_that_do_not_fit(lengths):
     with pytest.raises(ValueError, match="lengths"):
         layer()(torch.zeros(2, 20, 8), lengths=torch.tensor(lengths))
@@ -175,7 +186,13 @@ def test_threads_with_different_rates():
         ({"dropout": 1.5}, "dropout = 1.5"),
         ({"dropout": float("nan")}, "dropout = nan"),
         ({"dtype": torch.float16}, "dtype = torch.float16"),
+        ({"dropout": "0.1"}, "dropout = '0.1'"),
         ({"frozen": "step"}, "frozen = 'step'"),
+        ({"frozen": None}, "frozen = None: expected a collection of names"),
+        ({"learning_rate_A": -1.0}, "learning_rate_A = -1.0"),
+        ({"learning_rate_step": "0.1"}, "learning_rate_step = '0.1'"),
+        ({"learning_rate_B": float("nan")}, "learning_rate_B = nan"),
+        ({"measure": "LegS"}, "did you mean 'legs'"),
     ],
 )
 def test_settings_that_cannot_be_used(options, message):
