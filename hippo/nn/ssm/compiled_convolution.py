@@ -199,7 +199,7 @@ def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Ten
     """Return the impulse response (channels, L, H), and Re(v_r . Abar^l b) (rank, L, H), which its gradients need."""
     channels, features, _ = system[-1].shape
     sizes = channels, system[1].shape[1]
-    check_response(sum(sizes), length, features, system[0].element_size() // 2)
+    check_response(sum(sizes) * features, length, system[0])
     kernel, functionals = (system[0].real.new_empty(size, length, features) for size in sizes)
     backend().require().ssm_kernel(torch.get_num_threads(), *map(view, (*system, kernel, functionals)))
     return kernel, functionals

@@ -110,35 +110,57 @@ def check_lengths(
     return lengths
 
 
-def check_response(responses: int, length: int, features: int, itemsize: int) -> None:
-    """Check that impulse responses fit into the memory of this machine.
+def check_response(responses: int, length: int, like: Tensor) -> None:
+    """Check that impulse responses fit into the memory of their device.
 
     Parameters
     ----------
     responses : int
-        Arrays (length, features).
-    length, features : int
-        Steps and features.
-    itemsize : int
-        Bytes of a number.
+        Arrays (length,).
+    length : int
+        Number of steps.
+    like : Tensor
+        A tensor on the device, of the real or complex type of the system.
 
     Raises
     ------
     MemoryError
         If they do not.
     """
-    check_allocation(
-        f"the impulse response of {features} features over {length:,} steps", responses * length * features * itemsize
-    )
+    size = responses * length * like.element_size() // (2 if like.is_complex() else 1)
+    _check_size(f"an array of {responses} impulse responses of {length:,} steps", size, like.device)
 
 
-def check_memory(batch: int, length: int, features: int, itemsize: int) -> None:
-    """Raise MemoryError if a convolution with its gradients needs more than the memory of this machine.
+def check_memory(inputs: Tensor) -> None:
+    """Check that a convolution with its gradients fits into the memory of its device.
 
-    Besides outputs and gradients, each thread holds up to six complex arrays of a power of two of steps, for the
-    features of one cache line.
+    Besides outputs and gradients, each thread of a CPU holds up to six complex arrays of a power of two of steps, for
+    the features of one cache line.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        Inputs of the convolution.
+
+    Raises
+    ------
+    MemoryError
+        If it does not.
     """
-    circle = 2 ** (2 * length - 1).bit_length()
-    threads = min(torch.get_num_threads(), batch * features)
-    size = 2 * batch * length * features * itemsize + threads * 6 * 64 * circle
-    check_allocation(f"the convolution of {batch} sequences of {length:,} steps and {features} features", size)
+    batch, length, features = inputs.shape
+    size = 2 * batch * length * features * inputs.element_size()
+    if inputs.device.type == "cpu":
+        circle = 2 ** (2 * length - 1).bit_length()
+        size += min(torch.get_num_threads(), batch * features) * 6 * 64 * circle
+    what = f"the convolution of {batch} sequences of {length:,} steps and {features} features"
+    _check_size(what, size, inputs.device)
+
+
+def _check_size(what: str, size: int, device: torch.device) -> None:
+    """Raise MemoryError if `size` bytes are more than the memory of a device."""
+    if device.type != "cuda":
+        check_allocation(what, size)
+    elif not is_traced():
+        _, total = torch.cuda.mem_get_info(device)
+        if size > total:
+            raise MemoryError(f"{what} needs {size:,} bytes; {device} has {total:,} bytes of memory")

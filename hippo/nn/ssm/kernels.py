@@ -31,5 +31,5 @@ def kernel(system: DiscreteSystem, length: int) -> Tensor:
         If the response is larger than the memory of this machine.
     """
     channels, features, _ = system.c.shape
-    check_response(channels, length, features, system.a.element_size() // 2)
+    check_response(channels * features, length, system.a)
     return vandermonde_kernel(system, length) if system.rank == 0 else woodbury_kernel(system, length)

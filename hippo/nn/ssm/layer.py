@@ -207,10 +207,9 @@ class S4(NotScriptable, nn.Module):
         if leaves_graph(self, inputs):
             return call_directly(self.forward, inputs, lengths, state, return_state, rate)
         inputs = check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
-        batch, length, features = inputs.shape
-        check_memory(batch, length, features, inputs.element_size())
+        check_memory(inputs)
         if lengths is not None:
-            lengths = check_lengths(lengths, batch, length, inputs.device)
+            lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         with torch.autocast(inputs.device.type, enabled=False):  # transforms, responses and states need float32
@@ -262,7 +261,7 @@ class S4(NotScriptable, nn.Module):
             return call_directly(self.last, inputs, lengths, rate, entry)
         channels = self.hidden_size if entry is None else entry.in_features
         inputs = check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
-        check_response(1, inputs.shape[1], self.hidden_size, inputs.element_size())
+        check_response(self.hidden_size, inputs.shape[1], inputs)
         if lengths is not None:
             lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device, least=1)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hippo import kernels
-from hippo.nn.ssm import compiled_convolution, compiled_scan
+from hippo.nn.ssm import compiled_convolution, compiled_scan, inputs
 from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.layer import S4
@@ -102,6 +102,26 @@ def test_a_length_beyond_memory_is_refused_at_once(form):
         for call in (model, model.last, lambda inputs: last_output(inputs, model.system.discretize(), model.D)):
             with pytest.raises(MemoryError, match=message):
                 call(inputs)
+
+
+def test_memory_is_that_of_the_device(monkeypatch):
+    class OnGpu:
+        shape, device = (2, 1000, 8), torch.device("cuda", 1)
+
+        def element_size(self):
+            return 4
+
+        def is_complex(self):
+            return False
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 4 * 2 * 2 * 1000 * 8))
+    inputs.check_memory(OnGpu())
+    inputs.check_response(8, 1000, OnGpu())
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 4 * 8 * 1000 - 1))
+    with pytest.raises(MemoryError, match="2 sequences of 1,000 steps .* cuda:1 has 31,999 bytes"):
+        inputs.check_memory(OnGpu())
+    with pytest.raises(MemoryError, match="array of 8 impulse responses of 1,000 steps .* cuda:1 has"):
+        inputs.check_response(8, 1000, OnGpu())
 
 
 def test_a_step_refuses_nan():
