@@ -42,6 +42,32 @@ def closest(name: object, valid: Iterable[object]) -> str:
     return f"did you mean {folded[match[0]]!r}?" if match else f"valid: {', '.join(valid)}"
 
 
+def closest_and_all(name: object, valid: Iterable[object], also: str = "") -> str:
+    """Return a clause that suggests a valid name and lists all of them.
+
+    Parameters
+    ----------
+    name : object
+        The name that was not found, as text.
+    valid : iterable
+        All valid names, at least one.
+    also : str, default ""
+        Text after the list.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> closest_and_all("LegS", ["legs", "lagt"])
+    "did you mean 'legs'? (valid: legs, lagt)"
+    """
+    valid = [str(v) for v in valid]
+    hint, everything = closest(name, valid), f"valid: {', '.join(valid)}{also}"
+    return everything if hint.startswith("valid") else f"{hint} ({everything})"
+
+
 def require_extra(extra: str, *modules: str, needed_by: str) -> None:
     """Check that the packages of an extra are installed, without importing them.
 

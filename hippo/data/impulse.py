@@ -6,8 +6,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
 from hippo.data.dataset import Dataset, DatasetOptions, Part
-
-WINDOW = 2.0  # of the systems whose measure has a window
+from hippo.operators.structured import WINDOW
 
 
 class Impulse(DatasetOptions):

@@ -3,9 +3,9 @@
 import numpy as np
 
 from hippo.lab.plan.kernel_options import LowRankTerm
-from hippo.lab.results.linear_states import WINDOWS
 from hippo.operators import transition
 from hippo.operators.normal_low_rank import NORMAL_LOW_RANK
+from hippo.operators.structured import WINDOWS
 
 
 def with_low_rank_term(

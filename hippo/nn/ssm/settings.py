@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from hippo.config import closest
+from hippo.errors import closest, closest_and_all
 from hippo.operators import STRUCTURED, is_diagonal
 from hippo.operators.checks import check_even, check_integer, check_positive
 
@@ -35,11 +35,8 @@ def split_measure(measure: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in str(measure).split("+"))
     for name in names:
         if name not in STRUCTURED:
-            hint = closest(name, STRUCTURED)
-            valid = (
-                "" if hint.startswith("valid") else f" (valid: {', '.join(STRUCTURED)}, or a mixture such as legs+fout)"
-            )
-            raise ValueError(f"measure = {measure!r}: no system is called {name!r}; {hint}{valid}")
+            valid = closest_and_all(name, STRUCTURED, ", or a mixture such as legs+fout")
+            raise ValueError(f"measure = {measure!r}: no system is called {name!r}; {valid}")
     return names
 
 
