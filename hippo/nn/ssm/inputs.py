@@ -1,7 +1,5 @@
 """Checks of the tensors that an S4 layer is called with."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -91,23 +89,6 @@ def check_finite(values: Tensor) -> None:
         remedy = "replace missing values first, or lower the learning rate if the model computed this input"
     where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))
     raise NonFiniteInputs(f"{what} {values[tuple(place)].item()} at {where}; expected finite numbers: {remedy}")
-
-
-def check_lengths(
-    lengths: Tensor | Sequence[int], batch: int, length: int, device: torch.device, least: int = 0
-) -> Tensor:
-    """Return `lengths` (batch,) as a tensor; ValueError unless they are integers from `least` to `length`."""
-    lengths = torch.as_tensor(lengths, device=device)
-    if not lengths.numel():
-        lengths = lengths.long()  # an empty list becomes a tensor of floats
-    if lengths.is_floating_point() or lengths.dtype == torch.bool or lengths.shape != (batch,):
-        raise ValueError(f"lengths are {lengths.dtype} {tuple(lengths.shape)}; expected integers ({batch},)")
-    if is_traced():
-        return lengths
-    low, high = (int(end) for end in lengths.aminmax()) if batch else (length, length)
-    if not least <= low <= high <= length:
-        raise ValueError(f"lengths span {low} to {high}; expected {least} to {length}, the steps of the inputs")
-    return lengths
 
 
 def check_response(responses: int, length: int, like: Tensor) -> None:

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from hippo.nn.cells.padding import check_lengths
 from hippo.nn.engine.tracing import NotScriptable, call_directly, is_traced, leaves_graph, runs_directly
 from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
 from hippo.nn.ssm import compiled_convolution, compiled_scan, compiled_step, recurrence
 from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.gated_linear import GatedLinear
-from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_response, check_state
+from hippo.nn.ssm.inputs import check_finite, check_inputs, check_memory, check_response, check_state
 from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.nn.ssm.system import StateSpace
@@ -209,7 +210,7 @@ class S4(NotScriptable, nn.Module):
         inputs = check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
         check_memory(inputs)
         if lengths is not None:
-            lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device)
+            lengths = check_lengths(lengths, inputs, least=0)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         with torch.autocast(inputs.device.type, enabled=False):  # transforms, responses and states need float32
@@ -221,9 +222,7 @@ class S4(NotScriptable, nn.Module):
         outputs = self._mix(outputs)
         return (outputs, state) if return_state else outputs
 
-    def _scan(
-        self, inputs: Tensor, lengths: Tensor | None, state: Tensor | None, rate: float
-    ) -> tuple[Tensor, Tensor]:
+    def _scan(self, inputs: Tensor, lengths: Tensor | None, state: Tensor | None, rate: float) -> tuple[Tensor, Tensor]:
         """Activated outputs of the recurrence (B, L, H), and the last state."""
         system = self.system.discretize(rate)
         self._check_one_direction("a state")
@@ -263,7 +262,7 @@ class S4(NotScriptable, nn.Module):
         inputs = check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
         check_response(self.hidden_size, inputs.shape[1], inputs)
         if lengths is not None:
-            lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device, least=1)
+            lengths = check_lengths(lengths, inputs)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         with torch.autocast(inputs.device.type, enabled=False):
