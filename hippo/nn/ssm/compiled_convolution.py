@@ -23,7 +23,15 @@ TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
 def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
-    """Return True if the compiled kernels compute the convolution of these inputs with this system."""
+    """Return True if the compiled kernels compute the convolution of these inputs with this system.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        Inputs.
+    system : DiscreteSystem
+        The system.
+    """
     return TYPES.get(inputs.dtype) == system.a.dtype and system.rank <= 2 and _is_compiled(inputs)
 
 
@@ -133,7 +141,22 @@ def response(system: DiscreteSystem, length: int, log_step: Tensor | None = None
 
 
 def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
-    """Raise ValueError unless inputs (batch, length, features), system and skip fit to each other and the kernels."""
+    """Check that inputs, system and skip fit to each other and to the kernels.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        Inputs.
+    system : DiscreteSystem
+        The system, of at most rank 2, with 1 or 2 channels.
+    skip : Tensor, shape (features,)
+        Weights of the inputs in the outputs.
+
+    Raises
+    ------
+    ValueError
+        If a shape or a type does not fit.
+    """
     features, states = system.a.shape
     rank, channels = system.p.shape[1], len(system.c)
     expected = [(features, states), *[(features, rank, states)] * 2, (features, states), (channels, features, states)]
@@ -196,7 +219,27 @@ class _Response(Function):
 
 
 def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the impulse response (channels, L, H), and Re(v_r . Abar^l b) (rank, L, H), which its gradients need."""
+    """Compute an impulse response without a graph.
+
+    Parameters
+    ----------
+    length : int
+        Number of steps.
+    system : sequence of Tensor
+        Parts of a `DiscreteSystem`.
+
+    Returns
+    -------
+    kernel : Tensor, shape (channels, length, features)
+        The impulse response.
+    functionals : Tensor, shape (rank, length, features)
+        Re(v_r . Abar^l b), which the gradients need.
+
+    Raises
+    ------
+    MemoryError
+        If the response is larger than the memory of this machine.
+    """
     channels, features, _ = system[-1].shape
     sizes = channels, system[1].shape[1]
     check_response(sum(sizes) * features, length, system[0])
@@ -206,7 +249,22 @@ def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Ten
 
 
 def gradients(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of the parts of a system, from that of its impulse response (channels, L, H)."""
+    """Compute the gradients of the parts of a system, from that of its impulse response.
+
+    Parameters
+    ----------
+    system : sequence of Tensor
+        Parts of a `DiscreteSystem`.
+    functionals : Tensor, shape (rank, length, features)
+        Second result of `impulse_response`.
+    grad_kernel : Tensor, shape (channels, length, features)
+        Gradient of the impulse response.
+
+    Returns
+    -------
+    tuple of Tensor
+        In the shapes of the parts.
+    """
     grads = tuple(torch.empty_like(part, memory_format=torch.contiguous_format) for part in system)
     parts = (*system, functionals, grad_kernel, *grads)
     backend().require().ssm_kernel_backward(torch.get_num_threads(), *map(view, parts))
@@ -214,7 +272,21 @@ def gradients(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor
 
 
 def gradient_of_outputs(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor) -> Tensor:
-    """Return the gradient of the vectors c alone, which takes a fifth of the arithmetic of all gradients."""
+    """Compute the gradient of the vectors c alone, which takes a fifth of the arithmetic of all gradients.
+
+    Parameters
+    ----------
+    system : sequence of Tensor
+        Parts of a `DiscreteSystem`.
+    functionals : Tensor, shape (rank, length, features)
+        Second result of `impulse_response`.
+    grad_kernel : Tensor, shape (channels, length, features)
+        Gradient of the impulse response.
+
+    Returns
+    -------
+    Tensor of complex, shape (channels, features, state_size / 2)
+    """
     grad_c = torch.empty_like(system[-1], memory_format=torch.contiguous_format)
     parts = (*system, functionals, grad_kernel, grad_c)
     backend().require().ssm_kernel_backward_outputs(torch.get_num_threads(), *map(view, parts))
@@ -225,6 +297,15 @@ def view(tensor: Tensor) -> np.ndarray:
     """Return the array that shares the memory of a contiguous tensor; complex numbers are pairs in a last dimension.
 
     A tensor that is not contiguous, or whose conjugation is pending, is copied first.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        In the CPU's memory.
+
+    Returns
+    -------
+    ndarray, shape of the tensor, or (*shape, 2) if it is complex
     """
     tensor = tensor.detach().resolve_conj().contiguous()
     return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).numpy()

@@ -56,7 +56,22 @@ def check_inputs(inputs: Tensor, expected: tuple[str | int, ...], dtype: torch.d
 
 
 def check_state(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    """Check shape and type of a state; ValueError if they differ from `shape` and `dtype`."""
+    """Check shape and type of a state.
+
+    Parameters
+    ----------
+    state : Tensor of complex
+        The state.
+    shape : tuple of int
+        Expected shape: (batch, features, state_size / 2).
+    dtype : torch.dtype
+        Expected type.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
     if not isinstance(state, Tensor) or state.shape != shape or state.dtype != dtype:
         found = f"{state.dtype} {tuple(state.shape)}" if isinstance(state, Tensor) else type(state).__name__
         raise ValueError(f"the state is {found}; expected {dtype} {shape}: initial_state(batch) makes one")
