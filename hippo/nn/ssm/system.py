@@ -6,6 +6,7 @@ Letters in shape comments: H features, n = state_size / 2 conjugate pairs, r ran
 import math
 from collections.abc import Collection
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,8 @@ class StateSpace(nn.Module):
         Outputs per feature: 1, or 2 for a causal and an anticausal response.
     frozen : collection of {"A", "B", "C", "D", "step"}, default ()
         Parts that are not trained. A is lambda and P. A frozen part is a buffer with the exact values of the measure.
-        If A is trained, each real part is initially at most -1e-4. D belongs to the layer and is ignored here.
+        If A is trained, each real part is initially at most -1e-4, also after the values of a system in which it is
+        frozen are loaded. D belongs to the layer and is ignored here.
     learning_rate_A, learning_rate_B, learning_rate_step : float or None, default 0.001
         Learning rates of the parts; None: the global one. The weight decay of these parts is 0.
     device, dtype
@@ -202,6 +204,18 @@ class StateSpace(nn.Module):
     def forward(self) -> dict[str, Tensor]:
         """Return every parameter and buffer by its name, as pruning and parametrizations of PyTorch change them."""
         return {name: getattr(self, name) for name in self._names}
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Load a state dict, also from a system in which a part is frozen that is trained here, or the reverse."""
+        for name, least in (("decay", LEAST_DECAY), ("step", 0.0)):
+            frozen, trained = f"{prefix}{name}", f"{prefix}log_{name}"
+            if name in self._buffers and frozen not in state_dict and trained in state_dict:
+                values = state_dict.pop(trained)
+                state_dict[frozen] = values.double().exp().to(values.dtype)
+            elif f"log_{name}" in self._parameters and trained not in state_dict and frozen in state_dict:
+                values = state_dict.pop(frozen)
+                state_dict[trained] = values.double().clamp(min=least).log().to(values.dtype)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_cache": None}

@@ -76,6 +76,25 @@ def test_a_frozen_part_does_not_move(part):
     assert all(not torch.equal(value, before[name]) for name, value in model.named_parameters())
 
 
+@pytest.mark.parametrize("frozen", [("A",), ("step",), ("A", "B", "C", "D", "step")])
+@pytest.mark.parametrize("measure", ["legs", "fout"])
+def test_values_of_trained_parts_load_into_frozen_ones_and_back(measure, frozen):
+    trained, fixed, again = (layer(measure=measure, frozen=parts) for parts in ((), frozen, ()))
+    u = inputs()
+    values = trained.state_dict()
+    fixed.load_state_dict(values)
+    again.load_state_dict(fixed.state_dict())
+    for other in (fixed, again):
+        torch.testing.assert_close(other(u), trained(u), atol=1e-10, rtol=0)
+    assert values.keys() == trained.state_dict().keys()  # the caller's mapping is not changed
+
+
+def test_an_exact_decay_of_zero_loads_as_the_least_one():
+    model = layer(measure="fout")
+    model.load_state_dict(layer(measure="fout", frozen=("A",)).state_dict())
+    assert torch.allclose(model.system.log_decay.exp(), torch.full((1, 4), LEAST_DECAY, dtype=double), rtol=1e-12)
+
+
 def test_parameter_groups():
     model = layer(learning_rate_B=None, learning_rate_step=0.02)
     rates = {}
