@@ -63,8 +63,8 @@ def closest_and_all(name: object, valid: Iterable[object], also: str = "") -> st
     >>> closest_and_all("LegS", ["legs", "lagt"])
     "did you mean 'legs'? (valid: legs, lagt)"
     """
-    valid = [str(v) for v in valid]
-    hint, everything = closest(name, valid), f"valid: {', '.join(valid)}{also}"
+    names = [str(v) for v in valid]
+    hint, everything = closest(name, names), f"valid: {', '.join(names)}{also}"
     return everything if hint.startswith("valid") else f"{hint} ({everything})"
 
 

@@ -97,9 +97,9 @@ def check_finite(values: Tensor) -> None:
         return
     place = finite.logical_not().nonzero()[0].tolist()
     if values.is_complex():
-        names, what, remedy = ("sample", "channel", "pair"), "the state contains", "begin from initial_state(batch)"
+        names, what, remedy = ["sample", "channel", "pair"], "the state contains", "begin from initial_state(batch)"
     else:
-        names = ("sample", "step", "channel") if values.ndim == 3 else ("sample", "channel")
+        names = ["sample", "step", "channel"] if values.ndim == 3 else ["sample", "channel"]
         what = "inputs contain"
         remedy = "replace missing values first, or lower the learning rate if the model computed this input"
     where = ", ".join(f"{name} {index}" for name, index in zip(names, place, strict=True))

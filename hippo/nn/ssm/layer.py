@@ -4,7 +4,6 @@ Letters in shape comments: B samples, L steps, H features.
 """
 
 from collections.abc import Collection, Sequence
-from numbers import Real
 from typing import Any, Literal, overload
 
 import torch
@@ -20,6 +19,7 @@ from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.gated_linear import GatedLinear
 from hippo.nn.ssm.inputs import check_finite, check_inputs, check_memory, check_response, check_state
 from hippo.nn.ssm.last_output import last_output
+from hippo.nn.ssm.settings import is_number
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.nn.ssm.system import StateSpace
 from hippo.operators.checks import check_integer
@@ -118,7 +118,7 @@ class S4(NotScriptable, nn.Module):
         super().__init__()
         if dtype not in (None, torch.float32, torch.float64):
             raise ValueError(f"dtype = {dtype}: expected torch.float32 or torch.float64")
-        if not (isinstance(dropout, Real) and 0 <= dropout < 1):
+        if not is_number(dropout, below=1):
             raise ValueError(f"dropout = {dropout!r}: expected a number from 0 to below 1")
         if activation not in ("gelu", None):
             raise ValueError(f"activation = {activation!r}: expected 'gelu' or None")
@@ -213,14 +213,15 @@ class S4(NotScriptable, nn.Module):
             lengths = check_lengths(lengths, inputs, least=0)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
-        with torch.autocast(inputs.device.type, enabled=False):  # transforms, responses and states need float32
-            if state is None and not return_state:
+        if state is None and not return_state:
+            with torch.autocast(inputs.device.type, enabled=False):  # transforms and responses need float32
                 system, log_step = compiled_convolution.discretize(self.system, inputs, rate)
                 outputs = convolve(inputs, system, self.D, self.activation, log_step)
-            else:
-                outputs, state = self._scan(inputs, lengths, state, rate)
+            return self._mix(outputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            outputs, after = self._scan(inputs, lengths, state, rate)
         outputs = self._mix(outputs)
-        return (outputs, state) if return_state else outputs
+        return (outputs, after) if return_state else outputs
 
     def _scan(self, inputs: Tensor, lengths: Tensor | None, state: Tensor | None, rate: float) -> tuple[Tensor, Tensor]:
         """Activated outputs of the recurrence (B, L, H), and the last state."""

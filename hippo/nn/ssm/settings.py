@@ -1,6 +1,8 @@
 """Checks of the settings of S4 layers, shared by the modules and by their options. Free of torch."""
 
+import math
 from collections.abc import Collection
+from numbers import Real
 
 from hippo.errors import closest, closest_and_all
 from hippo.operators import STRUCTURED, is_diagonal
@@ -38,6 +40,19 @@ def split_measure(measure: str) -> tuple[str, ...]:
             valid = closest_and_all(name, STRUCTURED, ", or a mixture such as legs+fout")
             raise ValueError(f"measure = {measure!r}: no system is called {name!r}; {valid}")
     return names
+
+
+def is_number(value: object, below: float = math.inf) -> bool:
+    """Return whether a setting is a real number from 0 to below another one.
+
+    Parameters
+    ----------
+    value : object
+        The setting.
+    below : float, default infinity
+        The other number.
+    """
+    return isinstance(value, Real) and 0 <= float(value) < below
 
 
 def check_settings(

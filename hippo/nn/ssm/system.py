@@ -5,7 +5,6 @@ Letters in shape comments: H features, n = state_size / 2 conjugate pairs, r ran
 
 import math
 from collections.abc import Collection
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from hippo.nn.divergence import Diverged
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.parameter_groups import ParameterOptions
 from hippo.nn.ssm.discretization import DiscreteSystem, bilinear, zero_order_hold
-from hippo.nn.ssm.settings import check_settings, split_measure
+from hippo.nn.ssm.settings import check_settings, is_number, split_measure
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.operators import structured_system
 from hippo.operators.checks import check_positive
@@ -101,7 +100,7 @@ class StateSpace(nn.Module):
         self.discretization = discretization
         self.learning_rates = {"A": learning_rate_A, "B": learning_rate_B, "step": learning_rate_step}
         for part, rate in self.learning_rates.items():
-            if not (rate is None or (isinstance(rate, Real) and 0 <= rate < math.inf)):
+            if not (rate is None or is_number(rate)):
                 raise ValueError(f"learning_rate_{part} = {rate!r}: expected a finite number of at least 0, or None")
         self._names: list[str] = []  # of all parameters and buffers
         self._part_of: dict[str, str] = {}  # part of the system that each parameter belongs to
