@@ -276,7 +276,8 @@ class S4(NotScriptable, nn.Module):
 
         Under `torch.no_grad()` in eval mode the discrete system is computed once, for the first step, and again after
         a change of a parameter. PyTorch does not count changes through `.data` or NumPy: they are seen after `train()`
-        or `eval()`.
+        or `eval()`. Where the compiled step is kept for the next inputs, the state is not checked for NaN and infinity,
+        which would take a sixth of the time of a step; they then appear in the outputs.
 
         Parameters
         ----------
