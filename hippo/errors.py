@@ -26,13 +26,46 @@ def closest(name: object, valid: Iterable[object]) -> str:
     Returns
     -------
     str
-        The nearest valid name; all valid names if none is near; or that there are none.
+        The nearest valid name, whatever the case of its letters; all valid names if none is near; or that there are
+        none.
+
+    Examples
+    --------
+    >>> closest("LegS", ["legs", "legt"])
+    "did you mean 'legs'?"
     """
     valid = sorted(str(v) for v in valid)
     if not valid:
         return "there are no valid names"
-    match = get_close_matches(str(name), valid, n=1, cutoff=0.5)
-    return f"did you mean {match[0]!r}?" if match else f"valid: {', '.join(valid)}"
+    folded = {v.casefold(): v for v in valid}
+    match = get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
+    return f"did you mean {folded[match[0]]!r}?" if match else f"valid: {', '.join(valid)}"
+
+
+def closest_and_all(name: object, valid: Iterable[object], also: str = "") -> str:
+    """Return a clause that suggests a valid name and lists all of them.
+
+    Parameters
+    ----------
+    name : object
+        The name that was not found, as text.
+    valid : iterable
+        All valid names, at least one.
+    also : str, default ""
+        Text after the list.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> closest_and_all("LegS", ["legs", "lagt"])
+    "did you mean 'legs'? (valid: legs, lagt)"
+    """
+    names = [str(v) for v in valid]
+    hint, everything = closest(name, names), f"valid: {', '.join(names)}{also}"
+    return everything if hint.startswith("valid") else f"{hint} ({everything})"
 
 
 def require_extra(extra: str, *modules: str, needed_by: str) -> None:

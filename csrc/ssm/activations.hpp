@@ -5,7 +5,7 @@
 namespace hippo {
 namespace {
 
-// 1 - erf(x) for x >= 0, to an absolute error of 1.5e-7 exp(-x^2) (Abramowitz and Stegun 1964, equation 7.1.26).
+// 1 - erf(x) for x >= 0, to an absolute error of 1.5e-7 (Abramowitz and Stegun 1964, equation 7.1.26).
 inline Floats complementary_error(Floats x) {
   const Floats t = reciprocal(1.0f + 0.3275911f * x);
   Floats p = splat(1.061405429f);

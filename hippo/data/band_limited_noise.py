@@ -52,6 +52,11 @@ class BandLimitedNoise(Options):
         """Number of harmonics: multiples of one cycle over the signal, up to the band limit."""
         return int(self.band_limit * self.length * self.interval + ROUNDING)
 
+    @property
+    def angles(self) -> np.ndarray:
+        """Angles per step of the harmonics of the noise, in radians, shape (cycles,)."""
+        return 2 * np.pi * np.arange(1, self.cycles + 1) / self.length
+
     def noise(self, seed: list[int], samples: int) -> np.ndarray:
         """Generate signals, shape (samples, length), float32."""
         generator = np.random.default_rng(seed)

@@ -70,11 +70,6 @@ class FrozenDelay(DelayedNoise, FrozenTask):
     title: ClassVar[str] = "frozen delay task"
     test_options: ClassVar[dict[str, Any]] = {"length": 80, "lag": 9, "samples": 5, "band_limit": 500.0}
 
-    @property
-    def angles(self) -> np.ndarray:
-        """Angles per step of the harmonics, in radians, shape (cycles,)."""
-        return 2 * np.pi * np.arange(1, self.cycles + 1) / self.length
-
     def test_part(self) -> Part:
         """Generate the test signals, and the same signals `lag` steps later."""
         signals = self.noise([self.seed, 2], self.samples)[:, :, None]

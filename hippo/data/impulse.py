@@ -7,8 +7,7 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from hippo.data.dataset import Dataset, Part
 from hippo.data.generated_dataset import GeneratedDataset
-
-WINDOW = 2.0  # of the systems whose measure has a window
+from hippo.operators.structured import WINDOW
 
 
 class Impulse(GeneratedDataset):

@@ -38,7 +38,8 @@ class Reconstruct(LastInputs, SyntheticDataset):
     """Reconstruct the last `window` samples of band-limited noise from one output at its end.
 
     Inputs have shape (samples, length, 1) and targets (samples, window), float32. The constant answer 0 has an
-    expected squared error of 2 rms^2 at most, because the first sample of each signal is subtracted from it.
+    expected squared error of about 2 rms^2 if the window is far from the first sample, which is subtracted from each
+    signal.
 
     References
     ----------

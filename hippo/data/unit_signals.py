@@ -44,8 +44,3 @@ class UnitSignals(BandLimitedNoise, GeneratedDataset):
             inputs = np.ones((self.samples, self.length), np.float32)
         source = f"unit signals, {self.signal}, seed {self.seed}"
         return Dataset({"test": Part(inputs[:, :, None])}, classes=None, source=source)
-
-    @property
-    def angles(self) -> np.ndarray:
-        """Angles per step of the harmonics of the noise, in radians, shape (cycles,)."""
-        return 2 * np.pi * np.arange(1, self.cycles + 1) / self.length

@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from hippo.nn.hippo_layer import HiPPOLayer
     from hippo.nn.model_file import load_model, save_model
     from hippo.nn.sequence import SequenceModel
-    from hippo.nn.ssm.layer import S4, S4D
+    from hippo.nn.ssm.backbone import set_rate
+    from hippo.nn.ssm.diagonal_layer import S4D
+    from hippo.nn.ssm.layer import S4
 
 require_extra("nn", "torch", "pydantic", needed_by="hippo.nn")
 
-__all__ = ["S4", "S4D", "HiPPOLayer", "SequenceModel", "available_models", "build_model", "load_model", "save_model"]
+__all__ = [
+    "S4",
+    "S4D",
+    "HiPPOLayer",
+    "SequenceModel",
+    "available_models",
+    "build_model",
+    "load_model",
+    "save_model",
+    "set_rate",
+]
 
 MODEL_FILE = "model.pt"
 """Name of a model's file in the folder of a trial."""
@@ -29,8 +41,9 @@ _MODULES = {
     "load_model": "hippo.nn.model_file",
     "save_model": "hippo.nn.model_file",
     "SequenceModel": "hippo.nn.sequence",
+    "set_rate": "hippo.nn.ssm.backbone",
     "S4": "hippo.nn.ssm.layer",
-    "S4D": "hippo.nn.ssm.layer",
+    "S4D": "hippo.nn.ssm.diagonal_layer",
 }
 
 

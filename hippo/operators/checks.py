@@ -104,6 +104,22 @@ def check_even(name: str, value) -> int:
     return number
 
 
+def as_double(values) -> np.ndarray:
+    """Return numbers as an array of complex128 if they are complex, and of float64 otherwise.
+
+    Parameters
+    ----------
+    values : array_like
+        Numbers.
+
+    Returns
+    -------
+    ndarray
+    """
+    values = np.asarray(values)
+    return np.asarray(values, dtype=np.complex128 if np.iscomplexobj(values) else np.float64)
+
+
 def check_pair(A, B) -> tuple[np.ndarray, np.ndarray]:
     """Return the matrices of a system as arrays of float64, or of complex128 if they are complex.
 
@@ -122,8 +138,7 @@ def check_pair(A, B) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If the shapes do not fit.
     """
-    A, B = np.asarray(A), np.asarray(B)
-    A, B = A.astype(np.result_type(A, np.float64)), B.astype(np.result_type(B, np.float64))
+    A, B = as_double(A), as_double(B)
     if A.ndim != 2 or A.shape != (len(A), len(A)) or B.shape != (len(A),):
         raise ValueError(f"expected A (N, N) and B (N,), got {A.shape} and {B.shape}")
     return A, B

@@ -23,7 +23,9 @@ def discretize(
     Parameters
     ----------
     A : array_like, shape (N, N)
+        Real or complex.
     B : array_like, shape (N,)
+        Real or complex.
     step : float
         Length Δ of the step, in the unit of time of `A`.
     discretization : {"euler", "bilinear", "backward", "zoh"} or float, default "bilinear"
@@ -32,8 +34,8 @@ def discretize(
 
     Returns
     -------
-    Abar : ndarray, shape (N, N), float64
-    Bbar : ndarray, shape (N,), float64
+    Abar : ndarray, shape (N, N), float64, or complex128 if A or B is complex
+    Bbar : ndarray, shape (N,)
         The pair of c_{k+1} = Abar c_k + Bbar f_k.
 
     Raises
@@ -50,7 +52,7 @@ def discretize(
     >>> discretize([[-1.0]], [1.0], 0.1, "euler")
     (array([[0.9]]), array([0.1]))
     """
-    A, B = check_pair(np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64))
+    A, B = check_pair(A, B)
     step = check_positive("step", step)
     alpha = discretization_alpha(discretization)
     if alpha is None:
@@ -93,7 +95,7 @@ def _zero_order_hold(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     # exp([[A, B], [0, 0]]) = [[Abar, Bbar], [0, 1]] also holds for singular A, unlike Bbar = A^-1 (Abar - I) B.
     size = len(A)
-    block = np.zeros((size + 1, size + 1))
+    block = np.zeros((size + 1, size + 1), dtype=np.result_type(A, B))
     block[:size, :size], block[:size, size] = A, B
     held = expm(block)
     return held[:size, :size].copy(), held[:size, size].copy()

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from hippo.operators.checks import check_pair, check_positive
+from hippo.operators.checks import as_double, check_pair, check_positive
 
 TERMS = 20  # of the power series over the first interval; the next one is below 1 / 20!
 
 
 def gramian(A: np.ndarray, B: np.ndarray, time: float) -> np.ndarray:
-    """Return the integral of K(t) K(t)^T over 0 <= t <= time, with the basis kernels K(t) = e^{tA} B.
+    """Return the integral of K(t) K(t)^* over 0 <= t <= time, with the basis kernels K(t) = e^{tA} B.
 
     The kernels of a real system are orthonormal under a constant weight ω if the Gramian over all ages is ω I. Under
     the weight e^{-t}, the products of p_n = K_n e^t are those of the system with A + I/2.
@@ -18,16 +18,16 @@ def gramian(A: np.ndarray, B: np.ndarray, time: float) -> np.ndarray:
     Parameters
     ----------
     A : array_like, shape (N, N)
-        Real.
+        Real or complex.
     B : array_like, shape (N,) or (N, inputs)
-        Real. With several inputs, the integrals of all columns are added.
+        Real or complex. With several inputs, the integrals of all columns are added.
     time : float
         Oldest age, in the unit of time of `A`.
 
     Returns
     -------
-    ndarray, shape (N, N), float64
-        Symmetric, and positive semidefinite to rounding.
+    ndarray, shape (N, N), float64, or complex128 if A or B is complex
+        Hermitian, and positive semidefinite to rounding.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def gramian(A: np.ndarray, B: np.ndarray, time: float) -> np.ndarray:
     Notes
     -----
     Over an interval h with |A| h <= 1, the power series of the kernels is integrated term by term. The interval is then
-    doubled: the Gramian of 2h is G + e^{hA} G e^{hA^T}. No difference is formed, and no frequency needs a fine grid.
+    doubled: the Gramian of 2h is G + e^{hA} G e^{hA^*}. No difference is formed, and no frequency needs a fine grid.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def gramian(A: np.ndarray, B: np.ndarray, time: float) -> np.ndarray:
     """
     from scipy.linalg import expm  # takes longer to import than NumPy
 
-    A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
+    A, B = as_double(A), as_double(B)
     columns = B.T if B.ndim == 2 and B.size else B[None]
     for column in columns:
         check_pair(A, column)
@@ -59,10 +59,10 @@ def gramian(A: np.ndarray, B: np.ndarray, time: float) -> np.ndarray:
     power = np.arange(TERMS)
     # The integral of (t/h)^(j+k) over the interval h.
     products = interval / (power[:, None] + power[None, :] + 1)
-    total = np.einsum("jna,jk,kma->nm", series, products, series, optimize=True)
+    total = np.einsum("jna,jk,kma->nm", series, products, np.conj(series), optimize=True)
     propagator = expm(interval * A)
     for done in range(doublings):
-        total = total + propagator @ total @ propagator.T
+        total = total + propagator @ total @ propagator.conj().T
         if done + 1 < doublings:
             propagator = propagator @ propagator
-    return (total + total.T) / 2
+    return (total + total.conj().T) / 2

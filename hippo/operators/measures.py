@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from hippo.errors import closest
+from hippo.errors import closest_and_all
 from hippo.operators.checks import check_even, check_integer, check_positive
 from hippo.operators.diagonal import DIAGONAL, diagonal_matrices
 
@@ -135,9 +135,7 @@ def find_measure(name: str) -> Measure:
         If there is none. The message names the nearest valid name and all valid names.
     """
     if name not in MEASURES:
-        hint = closest(name, MEASURES)
-        valid = "" if hint.startswith("valid") else f" (valid: {', '.join(MEASURES)})"
-        raise ValueError(f"unknown measure {name!r}; {hint}{valid}")
+        raise ValueError(f"unknown measure {name!r}; {closest_and_all(name, MEASURES)}")
     return MEASURES[name]
 
 

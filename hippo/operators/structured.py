@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hippo.errors import closest
+from hippo.errors import closest_and_all
 from hippo.operators.checks import check_even
 from hippo.operators.diagonal import DIAGONAL, diagonal_eigenvalues
 from hippo.operators.normal_low_rank import NORMAL_LOW_RANK, conjugate_pairs
 
 STRUCTURED = (*NORMAL_LOW_RANK, *DIAGONAL)
+WINDOW = 2.0  # length of the windows of legt and fout
+WINDOWS = {"legt": WINDOW, "fout": WINDOW}  # the other systems have none
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +55,16 @@ class StructuredSystem:
         """Number of low-rank terms P_r P_r^*."""
         return len(self.low_rank)
 
+    def both_halves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return λ (order,), P (rank, order) and B (order,), complex128, over both halves of the state."""
+        parts = self.eigenvalues, self.low_rank, self.inputs
+        eigenvalues, low_rank, inputs = (np.concatenate([half, half.conj()], axis=-1) for half in parts)
+        return eigenvalues, low_rank, inputs
+
     def expand(self) -> tuple[np.ndarray, np.ndarray]:
         """Return A (order, order) and B (order,), complex128, over both halves of the state."""
-        eigenvalues = np.concatenate([self.eigenvalues, self.eigenvalues.conj()])
-        low_rank = np.concatenate([self.low_rank, self.low_rank.conj()], axis=1)
-        A = np.diag(eigenvalues) - low_rank.T @ low_rank.conj()
-        return A, np.concatenate([self.inputs, self.inputs.conj()])
+        eigenvalues, low_rank, inputs = self.both_halves()
+        return np.diag(eigenvalues) - low_rank.T @ low_rank.conj(), inputs
 
 
 def structured_system(name: str, order: int) -> StructuredSystem:
@@ -129,6 +135,4 @@ def is_diagonal(name: str) -> bool:
 def _check_name(name: str) -> None:
     """ValueError with the nearest name and all names, unless a system has this name."""
     if name not in STRUCTURED:
-        hint = closest(name, STRUCTURED)
-        valid = "" if hint.startswith("valid") else f" (valid: {', '.join(STRUCTURED)})"
-        raise ValueError(f"no structured system is called {name!r}; {hint}{valid}")
+        raise ValueError(f"no structured system is called {name!r}; {closest_and_all(name, STRUCTURED)}")

@@ -28,6 +28,7 @@ def test_the_package_lists_what_it_exports():
     import hippo.nn
 
     names = {"HiPPOLayer", "S4", "S4D", "SequenceModel", "available_models", "build_model", "load_model", "save_model"}
+    names |= {"set_rate"}
     assert names == set(hippo.nn.__all__) <= set(dir(hippo.nn))
     assert all(getattr(hippo.nn, name) for name in hippo.nn.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'build_modle'; it has S4, S4D, HiPPOLayer"):

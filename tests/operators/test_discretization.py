@@ -5,6 +5,7 @@ from scipy.integrate import solve_ivp
 from hippo import transition
 from hippo.operators.discretization import ALPHAS, discretize
 from hippo.operators.measures import MEASURES
+from hippo.operators.structured import structured_system
 
 ORDERS_OF_CONVERGENCE = {"euler": 1, "backward": 1, "bilinear": 2, "zoh": 2, 0.25: 1}
 STABLE = [m for m in MEASURES if m != "random"]
@@ -82,3 +83,14 @@ def test_errors_name_the_alternative():
         discretize(A, B, 0.0)
     with pytest.raises(ValueError, match=r"got \(4, 4\) and \(5,\)"):
         discretize(A, np.ones(5), 0.1)
+
+
+@pytest.mark.parametrize("discretization", [*ALPHAS, "zoh"])
+def test_complex_coordinates(discretization):
+    """Every rule commutes with the change V of coordinates."""
+    system = structured_system("legs", 8)
+    V = np.hstack([system.coordinates, system.coordinates.conj()])
+    A, B = discretize(*system.expand(), 0.05, discretization)
+    expected = discretize(*transition("legs", 8), 0.05, discretization)
+    for found, wanted in zip((V @ A @ V.conj().T, V @ B), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)

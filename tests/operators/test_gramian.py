@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hippo import transition
-from hippo.operators import basis_kernels, gramian
+from hippo.operators import basis_kernels, gramian, structured_system
 from tests.operators.closed_forms import legs_kernels
 
 gramian_module = importlib.import_module("hippo.operators.gramian")
@@ -85,3 +85,13 @@ def test_errors_name_the_argument():
 
 def test_examples():
     assert doctest.testmod(gramian_module).failed == 0
+
+
+@pytest.mark.parametrize("name", ["legs", "legt", "fout", "lagt"])
+def test_complex_coordinates(name):
+    """The states of the conjugate pairs are x = V^* c with a unitary V: their Gramian is V^* G V."""
+    system = structured_system(name, 8)
+    V = np.hstack([system.coordinates, system.coordinates.conj()])
+    window = None if name in ("legs", "lagt") else 2
+    found = gramian(*system.expand(), 3.0)
+    np.testing.assert_allclose(V @ found @ V.conj().T, gramian(*transition(name, 8, window=window), 3.0), atol=1e-11)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hippo.data.impulse import WINDOW
 from hippo.operators import TimeInvariant, basis_kernels, gramian
 from hippo.operators.normal_low_rank import NORMAL_LOW_RANK
+from hippo.operators.structured import WINDOW
 
 FREQUENCY = 1.0  # of the slow input, radians per unit of time
 PANELS = 32  # of each of two spans of ages

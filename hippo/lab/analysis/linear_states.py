@@ -6,9 +6,7 @@ from functools import cache
 import numpy as np
 
 from hippo.operators import discretize, structured_system, transition
-from hippo.operators.structured import StructuredSystem, is_diagonal
-
-WINDOWS = {"legt": 2.0, "fout": 2.0}  # of the dense pairs of the second paper
+from hippo.operators.structured import WINDOWS, StructuredSystem, is_diagonal
 
 
 @dataclass(frozen=True)
@@ -168,12 +166,10 @@ def _real_states(states: np.ndarray) -> np.ndarray:
 
 def _resolvent(system: StructuredSystem, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(s - A)^-1 B at each s: first and second half of the state, each (order / 2, len(s))."""
-    eigenvalues = np.concatenate([system.eigenvalues, system.eigenvalues.conj()])[:, None]
-    inputs = np.concatenate([system.inputs, system.inputs.conj()])[:, None]
-    inverse = 1 / (s - eigenvalues)  # (N, F)
-    states = inverse * inputs
+    eigenvalues, P, inputs = system.both_halves()  # (N,), (R, N), (N,)
+    inverse = 1 / (s - eigenvalues[:, None])  # (N, F)
+    states = inverse * inputs[:, None]
     if system.rank:
-        P = np.concatenate([system.low_rank, system.low_rank.conj()], axis=1)  # (R, N)
         small = np.eye(system.rank) + np.einsum("rn,nf,qn->frq", P.conj(), inverse, P)
         weights = np.linalg.solve(small, (P.conj() @ states).T[:, :, None])[:, :, 0]  # (F, R)
         states = states - inverse * (P.T @ weights.T)

@@ -6,6 +6,7 @@ from hippo.lab.analysis.linear_states import WINDOWS
 from hippo.lab.plan.kernel_options import LowRankTerm
 from hippo.operators import transition
 from hippo.operators.normal_low_rank import NORMAL_LOW_RANK
+from hippo.operators.structured import WINDOWS
 
 
 def with_low_rank_term(

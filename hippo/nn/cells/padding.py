@@ -32,10 +32,11 @@ def last(hidden: Tensor, lengths: Tensor | None) -> Tensor:
 
 def as_lengths(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
     """Return lengths, given as a tensor or a sequence of integers, as a tensor on a device."""
-    return torch.as_tensor(lengths, device=device)
+    lengths = torch.as_tensor(lengths, device=device)
+    return lengths if lengths.numel() else lengths.long()  # an empty list becomes a tensor of floats
 
 
-def check_lengths(lengths: Tensor | Sequence[int], inputs: Tensor) -> Tensor:
+def check_lengths(lengths: Tensor | Sequence[int], inputs: Tensor, least: int = 1) -> Tensor:
     """Check true lengths.
 
     Parameters
@@ -44,6 +45,8 @@ def check_lengths(lengths: Tensor | Sequence[int], inputs: Tensor) -> Tensor:
         True lengths.
     inputs : Tensor, shape (batch, length, ...)
         Padded inputs, on the device of the result.
+    least : int, default 1
+        Smallest length.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def check_lengths(lengths: Tensor | Sequence[int], inputs: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If they are not one integer per sample, from 1 to the length of the inputs.
+        If they are not one integer per sample, from `least` to the length of the inputs.
     """
     samples, steps = inputs.shape[:2]
     lengths = as_lengths(lengths, inputs.device)
@@ -62,9 +65,9 @@ def check_lengths(lengths: Tensor | Sequence[int], inputs: Tensor) -> Tensor:
         raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({samples},)")
     if is_traced():
         return lengths.long()
-    low, high = (int(end) for end in lengths.aminmax()) if samples else (1, 1)
-    if not 1 <= low <= high <= steps:
-        raise ValueError(f"lengths span {low} to {high}; expected 1 to {steps}")
+    low, high = (int(end) for end in lengths.aminmax()) if samples else (least, least)
+    if not least <= low <= high <= steps:
+        raise ValueError(f"lengths span {low} to {high}; expected {least} to {steps}, the steps of the inputs")
     return lengths.long()
 
 

@@ -1,6 +1,5 @@
 """An S4 layer as the backbone of a model."""
 
-import torch
 from torch import Tensor, nn
 
 from hippo.nn.ssm.layer import S4
@@ -45,12 +44,10 @@ class S4Backbone(nn.Module):
         -------
         Tensor, shape (batch, output_size), or (batch, length, output_size) if `sequence`
         """
-        dtype = self.layer.D.dtype
-        autocast = torch.is_autocast_enabled(inputs.device.type)  # linear maps then return bfloat16
         if not sequence:
-            return self.layer.last(inputs.to(dtype) if autocast else inputs, lengths, self.rate, self.entry)  # (B, H)
+            return self.layer.last(inputs, lengths, self.rate, self.entry)  # (B, H)
         inputs = inputs if self.entry is None else self.entry(inputs)  # (B, L, H)
-        return self.layer(inputs.to(dtype) if autocast else inputs, lengths, rate=self.rate)  # (B, L, H)
+        return self.layer(inputs, lengths, rate=self.rate)  # (B, L, H)
 
 
 def set_rate(model: nn.Module, rate: float) -> None:

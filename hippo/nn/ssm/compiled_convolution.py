@@ -1,4 +1,7 @@
-"""Convolution with a state-space system in one call of the compiled kernels, forward and backward (csrc/ssm)."""
+"""Convolution with a state-space system by the compiled kernels (csrc/ssm).
+
+It is two functions with gradients: the impulse response of the system, and the convolution of inputs with a response.
+"""
 
 from collections.abc import Sequence
 
@@ -11,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from hippo.kernels import backend
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.discretization import DiscreteSystem
+from hippo.nn.ssm.inputs import check_response
 from hippo.nn.ssm.side_by_side import join, samples_side_by_side, split
 from hippo.nn.ssm.step_gradient import with_step_gradient
 from hippo.nn.ssm.system import StateSpace
@@ -19,7 +23,15 @@ TYPES = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
 def serves(inputs: Tensor, system: DiscreteSystem) -> bool:
-    """Return True if the compiled kernels compute the convolution of these inputs with this system."""
+    """Return True if the compiled kernels compute the convolution of these inputs with this system.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        Inputs.
+    system : DiscreteSystem
+        The system.
+    """
     return TYPES.get(inputs.dtype) == system.a.dtype and system.rank <= 2 and _is_compiled(inputs)
 
 
@@ -117,6 +129,11 @@ def response(system: DiscreteSystem, length: int, log_step: Tensor | None = None
     -------
     Tensor, shape (channels, length, features)
         K[i, l, h] of `hippo.nn.ssm.kernels.kernel`.
+
+    Raises
+    ------
+    MemoryError
+        If the response is larger than the memory of this machine.
     """
     if log_step is None:
         return _Response.apply(length, *system)
@@ -124,7 +141,22 @@ def response(system: DiscreteSystem, length: int, log_step: Tensor | None = None
 
 
 def check_shapes(inputs: Tensor, system: DiscreteSystem, skip: Tensor) -> None:
-    """Raise ValueError unless inputs (batch, length, features), system and skip fit to each other and the kernels."""
+    """Check that inputs, system and skip fit to each other and to the kernels.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (batch, length, features)
+        Inputs.
+    system : DiscreteSystem
+        The system, of at most rank 2, with 1 or 2 channels.
+    skip : Tensor, shape (features,)
+        Weights of the inputs in the outputs.
+
+    Raises
+    ------
+    ValueError
+        If a shape or a type does not fit.
+    """
     features, states = system.a.shape
     rank, channels = system.p.shape[1], len(system.c)
     expected = [(features, states), *[(features, rank, states)] * 2, (features, states), (channels, features, states)]
@@ -187,16 +219,52 @@ class _Response(Function):
 
 
 def impulse_response(length: int, system: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the impulse response (channels, L, H), and Re(v_r . Abar^l b) (rank, L, H), which its gradients need."""
+    """Compute an impulse response without a graph.
+
+    Parameters
+    ----------
+    length : int
+        Number of steps.
+    system : sequence of Tensor
+        Parts of a `DiscreteSystem`.
+
+    Returns
+    -------
+    kernel : Tensor, shape (channels, length, features)
+        The impulse response.
+    functionals : Tensor, shape (rank, length, features)
+        Re(v_r . Abar^l b), which the gradients need.
+
+    Raises
+    ------
+    MemoryError
+        If the response is larger than the memory of this machine.
+    """
     channels, features, _ = system[-1].shape
     sizes = channels, system[1].shape[1]
+    check_response(sum(sizes) * features, length, system[0])
     kernel, functionals = (system[0].real.new_empty(size, length, features) for size in sizes)
     backend().require().ssm_kernel(torch.get_num_threads(), *map(view, (*system, kernel, functionals)))
     return kernel, functionals
 
 
 def gradients(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of the parts of a system, from that of its impulse response (channels, L, H)."""
+    """Compute the gradients of the parts of a system, from that of its impulse response.
+
+    Parameters
+    ----------
+    system : sequence of Tensor
+        Parts of a `DiscreteSystem`.
+    functionals : Tensor, shape (rank, length, features)
+        Second result of `impulse_response`.
+    grad_kernel : Tensor, shape (channels, length, features)
+        Gradient of the impulse response.
+
+    Returns
+    -------
+    tuple of Tensor
+        In the shapes of the parts.
+    """
     grads = tuple(torch.empty_like(part, memory_format=torch.contiguous_format) for part in system)
     parts = (*system, functionals, grad_kernel, *grads)
     backend().require().ssm_kernel_backward(torch.get_num_threads(), *map(view, parts))
@@ -204,7 +272,21 @@ def gradients(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor
 
 
 def gradient_of_outputs(system: Sequence[Tensor], functionals: Tensor, grad_kernel: Tensor) -> Tensor:
-    """Return the gradient of the vectors c alone, which takes a fifth of the arithmetic of all gradients."""
+    """Compute the gradient of the vectors c alone, which takes a fifth of the arithmetic of all gradients.
+
+    Parameters
+    ----------
+    system : sequence of Tensor
+        Parts of a `DiscreteSystem`.
+    functionals : Tensor, shape (rank, length, features)
+        Second result of `impulse_response`.
+    grad_kernel : Tensor, shape (channels, length, features)
+        Gradient of the impulse response.
+
+    Returns
+    -------
+    Tensor of complex, shape (channels, features, state_size / 2)
+    """
     grad_c = torch.empty_like(system[-1], memory_format=torch.contiguous_format)
     parts = (*system, functionals, grad_kernel, grad_c)
     backend().require().ssm_kernel_backward_outputs(torch.get_num_threads(), *map(view, parts))
@@ -215,6 +297,15 @@ def view(tensor: Tensor) -> np.ndarray:
     """Return the array that shares the memory of a contiguous tensor; complex numbers are pairs in a last dimension.
 
     A tensor that is not contiguous, or whose conjugation is pending, is copied first.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        In the CPU's memory.
+
+    Returns
+    -------
+    ndarray, shape of the tensor, or (*shape, 2) if it is complex
     """
     tensor = tensor.detach().resolve_conj().contiguous()
     return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).numpy()

@@ -20,7 +20,18 @@ NOTHING = np.empty(0, dtype=np.float32)
 
 
 def parameters(layer: "S4") -> list[Tensor | None]:
-    """Return all tensors that the steps of a layer depend on. Attribute access would take five times as long."""
+    """Return all tensors that the steps of a layer depend on. Attribute access would take five times as long.
+
+    Parameters
+    ----------
+    layer : S4
+        The layer.
+
+    Returns
+    -------
+    list of Tensor or None
+        None in place of a parameter that the layer does not have.
+    """
     modules: dict[str, Any] = layer._modules
     system, output = modules["system"], modules["output"]
     return [
@@ -33,12 +44,26 @@ def parameters(layer: "S4") -> list[Tensor | None]:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Return True if a call of the module runs more than its `forward`."""
+    """Return True if a call of the module runs more than its `forward`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    """
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def is_plain(tensor: Tensor, dtype: torch.dtype) -> bool:
-    """Return True if a kernel can read the numbers of a tensor in the CPU's memory, one after the other."""
+    """Return True if a kernel can read the numbers of a tensor in the CPU's memory, one after the other.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        The tensor.
+    dtype : torch.dtype
+        Type that the kernel reads.
+    """
     return (
         tensor.dtype is dtype
         and tensor.is_cpu
@@ -65,6 +90,8 @@ def serves(layer: "S4", inputs: Tensor, system: DiscreteSystem) -> bool:
     bool
     """
     output, features = layer.output, layer.hidden_size
+    if layer.system._modules or "parametrizations" in layer._modules:
+        return False  # a snapshot does not contain the tensors of parametrizations
     if len(system.a) != features or layer.D.shape != (features,):
         return False  # the compiled scan tells what is wrong
     if not 0 < len(inputs) <= FEW or inputs.dtype != torch.float32 or layer.dropout.training or has_hooks(output):

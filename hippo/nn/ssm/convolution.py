@@ -41,8 +41,8 @@ def convolve(
     MemoryError
         If the transforms of the inputs are larger than the memory of this machine.
     """
-    batch, length, features = inputs.shape
-    check_memory(batch, length, features, inputs.element_size())
+    length = inputs.shape[1]
+    check_memory(inputs)
     if log_step is not None or compiled_convolution.serves(inputs, system):
         return compiled_convolution.convolve(inputs, system, skip, gelu, log_step)
     response = kernel(system, length)

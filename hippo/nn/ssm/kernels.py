@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from hippo.memory.arrays import check_allocation
 from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.generating_function import woodbury_kernel
+from hippo.nn.ssm.inputs import check_response
 from hippo.nn.ssm.vandermonde import vandermonde_kernel
 
 
@@ -31,6 +31,5 @@ def kernel(system: DiscreteSystem, length: int) -> Tensor:
         If the response is larger than the memory of this machine.
     """
     channels, features, _ = system.c.shape
-    size = channels * features * length * system.a.element_size() // 2
-    check_allocation(f"the impulse response of {features} features over {length:,} steps", size)
+    check_response(channels * features, length, system.a)
     return vandermonde_kernel(system, length) if system.rank == 0 else woodbury_kernel(system, length)

@@ -1,4 +1,4 @@
-"""The S4 and S4D layers.
+"""The S4 layer.
 
 Letters in shape comments: B samples, L steps, H features.
 """
@@ -10,16 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from hippo.nn.cells.padding import check_lengths
 from hippo.nn.engine.tracing import NotScriptable, call_directly, is_traced, leaves_graph, runs_directly
 from hippo.nn.normalization import SequenceDropout
 from hippo.nn.pooling import true_steps
 from hippo.nn.ssm import compiled_convolution, compiled_scan, compiled_step, recurrence
 from hippo.nn.ssm.convolution import convolve
 from hippo.nn.ssm.gated_linear import GatedLinear
-from hippo.nn.ssm.inputs import check_finite, check_inputs, check_lengths, check_memory, check_state
+from hippo.nn.ssm.inputs import check_finite, check_inputs, check_memory, check_response, check_state
 from hippo.nn.ssm.last_output import last_output
+from hippo.nn.ssm.settings import is_number
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.nn.ssm.system import StateSpace
+from hippo.operators.checks import check_integer
 
 
 class S4(NotScriptable, nn.Module):
@@ -115,7 +118,7 @@ class S4(NotScriptable, nn.Module):
         super().__init__()
         if dtype not in (None, torch.float32, torch.float64):
             raise ValueError(f"dtype = {dtype}: expected torch.float32 or torch.float64")
-        if not 0 <= dropout < 1:
+        if not is_number(dropout, below=1):
             raise ValueError(f"dropout = {dropout!r}: expected a number from 0 to below 1")
         if activation not in ("gelu", None):
             raise ValueError(f"activation = {activation!r}: expected 'gelu' or None")
@@ -195,7 +198,8 @@ class S4(NotScriptable, nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, an input is not finite, or the layer is bidirectional and a state is wanted.
+            If a shape or type is wrong, an input or the state is not finite, or the layer is bidirectional and a state
+            is wanted.
         MemoryError
             If the computation needs more than the memory of this machine.
         Diverged
@@ -203,11 +207,10 @@ class S4(NotScriptable, nn.Module):
         """
         if leaves_graph(self, inputs):
             return call_directly(self.forward, inputs, lengths, state, return_state, rate)
-        check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
-        batch, length, features = inputs.shape
-        check_memory(batch, length, features, inputs.element_size())
+        inputs = check_inputs(inputs, ("batch", "length", self.hidden_size), self.D.dtype)
+        check_memory(inputs)
         if lengths is not None:
-            lengths = check_lengths(lengths, batch, length, inputs.device)
+            lengths = check_lengths(lengths, inputs, least=0)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         if state is None and not return_state:
@@ -215,6 +218,13 @@ class S4(NotScriptable, nn.Module):
                 system, log_step = compiled_convolution.discretize(self.system, inputs, rate)
                 outputs = convolve(inputs, system, self.D, self.activation, log_step)
             return self._mix(outputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            outputs, after = self._scan(inputs, lengths, state, rate)
+        outputs = self._mix(outputs)
+        return (outputs, after) if return_state else outputs
+
+    def _scan(self, inputs: Tensor, lengths: Tensor | None, state: Tensor | None, rate: float) -> tuple[Tensor, Tensor]:
+        """Activated outputs of the recurrence (B, L, H), and the last state."""
         system = self.system.discretize(rate)
         self._check_one_direction("a state")
         state = self._state(inputs, state)
@@ -222,8 +232,7 @@ class S4(NotScriptable, nn.Module):
             outputs, state = compiled_scan.scan(inputs, state, system, self.D)
         else:
             outputs, state = recurrence.scan(inputs, state, system, self.D, lengths)
-        outputs = self._mix(self._activate(outputs))
-        return (outputs, state) if return_state else outputs
+        return self._activate(outputs), state
 
     def last(
         self, inputs: Tensor, lengths: Tensor | None = None, rate: float = 1.0, entry: nn.Linear | None = None
@@ -251,9 +260,10 @@ class S4(NotScriptable, nn.Module):
         if leaves_graph(self, inputs):
             return call_directly(self.last, inputs, lengths, rate, entry)
         channels = self.hidden_size if entry is None else entry.in_features
-        check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
+        inputs = check_inputs(inputs, ("batch", "length", channels), self.D.dtype)
+        check_response(self.hidden_size, inputs.shape[1], inputs)
         if lengths is not None:
-            lengths = check_lengths(lengths, len(inputs), inputs.shape[1], inputs.device, least=1)
+            lengths = check_lengths(lengths, inputs)
             inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         check_finite(inputs)
         with torch.autocast(inputs.device.type, enabled=False):
@@ -264,7 +274,10 @@ class S4(NotScriptable, nn.Module):
     def step(self, inputs: Tensor, state: Tensor, rate: float = 1.0) -> tuple[Tensor, Tensor]:
         """Compute one step. Its cost does not depend on how many inputs there were before.
 
-        Under `torch.no_grad()` in eval mode the discrete system is computed once, for the first step.
+        Under `torch.no_grad()` in eval mode the discrete system is computed once, for the first step, and again after
+        a change of a parameter. PyTorch does not count changes through `.data` or NumPy: they are seen after `train()`
+        or `eval()`. Where the compiled step is kept for the next inputs, the state is not checked for NaN and infinity,
+        which would take a sixth of the time of a step; they then appear in the outputs.
 
         Parameters
         ----------
@@ -283,7 +296,7 @@ class S4(NotScriptable, nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, an input is not finite, or the layer is bidirectional.
+            If a shape or type is wrong, an input or the state is not finite, or the layer is bidirectional.
         """
         if runs_directly():
             step = self._step  # another thread may replace it
@@ -298,13 +311,16 @@ class S4(NotScriptable, nn.Module):
         if leaves_graph(self, inputs):
             return call_directly(self.step, inputs, state, rate)
         self._check_one_direction("step")
-        check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
+        given, inputs = inputs, check_inputs(inputs, ("batch", self.hidden_size), self.D.dtype)
+        if inputs is not given:  # the step that is kept serves for inputs in the type of the parameters
+            return self.step(inputs, state, rate)
         check_finite(inputs)
         is_kept = not (torch.is_grad_enabled() or is_traced())
         snapshot = Snapshot.of(compiled_step.parameters(self)) if is_kept else None  # before their values are read
         system, state = self.system.discretize(rate), self._state(inputs, state)
         if not compiled_scan.serves(inputs, state, system, self.D):
-            outputs, state = recurrence.step(inputs, state, system, self.D)
+            with torch.autocast(inputs.device.type, enabled=False):
+                outputs, state = recurrence.step(inputs, state, system, self.D)
             return self._mix(self._activate(outputs.unsqueeze(1))).squeeze(1), state
         if compiled_step.serves(self, inputs, system):
             self._step = step = compiled_step.CompiledStep(self, system, rate, snapshot)
@@ -327,9 +343,14 @@ class S4(NotScriptable, nn.Module):
         -------
         Tensor of complex, shape (batch, hidden_size, state_size / 2)
             Zeros.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the number is negative or not an integer, or the layer is bidirectional.
         """
         self._check_one_direction("a state")
-        return self._zeros(batch)
+        return self._zeros(batch if is_traced() else check_integer("batch", batch, least=0))
 
     def _zeros(self, batch: int) -> Tensor:
         """A state of zeros."""
@@ -337,10 +358,11 @@ class S4(NotScriptable, nn.Module):
         return torch.zeros(shape, dtype=self.D.dtype.to_complex(), device=self.D.device)
 
     def _state(self, inputs: Tensor, state: Tensor | None) -> Tensor:
-        """The state that was given, after a check of its shape and type, or zeros."""
+        """The state that was given, after a check of its shape, type and numbers, or zeros."""
         if state is None:
             return self._zeros(len(inputs))
         check_state(state, (len(inputs), self.hidden_size, self.system.state_size // 2), self.D.dtype.to_complex())
+        check_finite(state)
         return state
 
     def _activate(self, outputs: Tensor) -> Tensor:
@@ -351,45 +373,14 @@ class S4(NotScriptable, nn.Module):
         """Dropout and output map of the activated outputs (B, L, H)."""
         return self.output(self.dropout(outputs))
 
+    def train(self, mode: bool = True) -> "S4":
+        """Set training mode, and forget the step that eval mode keeps."""
+        self._step = None
+        return super().train(mode)
+
     def _check_one_direction(self, what: str) -> None:
         if self.bidirectional:
             raise ValueError(
                 f"a bidirectional layer has no {what.removeprefix('a ')}: its outputs depend on later inputs; pass "
                 "whole sequences to forward, or use bidirectional=False"
             )
-
-
-class S4D(S4):
-    """An S4 layer with a diagonal system, by default S4D-Inv, and the zero-order hold.
-
-    Parameters
-    ----------
-    hidden_size, state_size
-        As in `S4`.
-    measure : str, default "diag_inv"
-        "diag_legs", "diag_inv", "diag_lin", "diag_real", or a mixture such as "diag_inv+diag_lin".
-    discretization : {"zoh", "bilinear"}, default "zoh"
-        Rule of the discretization.
-    **options
-        The other arguments of `S4`.
-
-    References
-    ----------
-    Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization of Diagonal State Space Models", arXiv 2206.11893.
-
-    Examples
-    --------
-    >>> S4D(hidden_size=4, state_size=8)(torch.randn(2, 100, 4)).shape
-    torch.Size([2, 100, 4])
-    """
-
-    def __init__(
-        self,
-        hidden_size: int,
-        state_size: int = 64,
-        measure: str = "diag_inv",
-        *,
-        discretization: str = "zoh",
-        **options: Any,
-    ):
-        super().__init__(hidden_size, state_size, measure, discretization=discretization, **options)

@@ -1,8 +1,10 @@
 """Checks of the settings of S4 layers, shared by the modules and by their options. Free of torch."""
 
+import math
 from collections.abc import Collection
+from numbers import Real
 
-from hippo.config import closest
+from hippo.errors import closest, closest_and_all
 from hippo.operators import STRUCTURED, is_diagonal
 from hippo.operators.checks import check_even, check_integer, check_positive
 
@@ -35,12 +37,22 @@ def split_measure(measure: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in str(measure).split("+"))
     for name in names:
         if name not in STRUCTURED:
-            hint = closest(name, STRUCTURED)
-            valid = (
-                "" if hint.startswith("valid") else f" (valid: {', '.join(STRUCTURED)}, or a mixture such as legs+fout)"
-            )
-            raise ValueError(f"measure = {measure!r}: no system is called {name!r}; {hint}{valid}")
+            valid = closest_and_all(name, STRUCTURED, ", or a mixture such as legs+fout")
+            raise ValueError(f"measure = {measure!r}: no system is called {name!r}; {valid}")
     return names
+
+
+def is_number(value: object, below: float = math.inf) -> bool:
+    """Return whether a setting is a real number from 0 to below another one.
+
+    Parameters
+    ----------
+    value : object
+        The setting.
+    below : float, default infinity
+        The other number.
+    """
+    return isinstance(value, Real) and 0 <= float(value) < below
 
 
 def check_settings(
@@ -93,8 +105,9 @@ def check_settings(
             f"discretization = 'zoh' needs a diagonal system, but {measure!r} has a low-rank term: use bilinear, or "
             "a measure whose name begins with diag_"
         )
-    if isinstance(frozen, str):
-        raise TypeError(f"frozen = {frozen!r}: expected a collection of names, such as ({frozen!r},)")
+    if isinstance(frozen, str) or not isinstance(frozen, Collection):
+        example = frozen if isinstance(frozen, str) else "A"
+        raise TypeError(f"frozen = {frozen!r}: expected a collection of names, such as ({example!r},)")
     for name in frozen:
         if name not in TRAINABLE:
             raise ValueError(

@@ -5,6 +5,7 @@ Letters in shape comments: H features, n = state_size / 2 conjugate pairs, r ran
 
 import math
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from hippo.nn.divergence import Diverged
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.parameter_groups import ParameterOptions
 from hippo.nn.ssm.discretization import DiscreteSystem, bilinear, zero_order_hold
-from hippo.nn.ssm.settings import check_settings, split_measure
+from hippo.nn.ssm.settings import check_settings, is_number, split_measure
 from hippo.nn.ssm.snapshot import Snapshot
 from hippo.operators import structured_system
 from hippo.operators.checks import check_positive
@@ -54,7 +55,8 @@ class StateSpace(nn.Module):
         Outputs per feature: 1, or 2 for a causal and an anticausal response.
     frozen : collection of {"A", "B", "C", "D", "step"}, default ()
         Parts that are not trained. A is lambda and P. A frozen part is a buffer with the exact values of the measure.
-        If A is trained, each real part is initially at most -1e-4. D belongs to the layer and is ignored here.
+        If A is trained, each real part is initially at most -1e-4, also after the values of a system in which it is
+        frozen are loaded. D belongs to the layer and is ignored here.
     learning_rate_A, learning_rate_B, learning_rate_step : float or None, default 0.001
         Learning rates of the parts; None: the global one. The weight decay of these parts is 0.
     device, dtype
@@ -97,11 +99,16 @@ class StateSpace(nn.Module):
         self.features, self.state_size, self.measure = features, state_size, measure
         self.discretization = discretization
         self.learning_rates = {"A": learning_rate_A, "B": learning_rate_B, "step": learning_rate_step}
+        for part, rate in self.learning_rates.items():
+            if not (rate is None or is_number(rate)):
+                raise ValueError(f"learning_rate_{part} = {rate!r}: expected a finite number of at least 0, or None")
+        self._names: list[str] = []  # of all parameters and buffers
         self._part_of: dict[str, str] = {}  # part of the system that each parameter belongs to
         self._cache: tuple[float, Snapshot, DiscreteSystem] | None = None
 
         def add(part: str, name: str, values: Tensor) -> None:
             values = values.to(device, dtype or torch.get_default_dtype()).contiguous()
+            self._names.append(name)
             if part in frozen:
                 self.register_buffer(name, values)
             else:
@@ -132,7 +139,8 @@ class StateSpace(nn.Module):
     def discretize(self, rate: float = 1.0) -> DiscreteSystem:
         """Return the discrete systems of all features.
 
-        In eval mode without gradients the result is kept until a parameter changes.
+        In eval mode without gradients the result is kept until a parameter changes. PyTorch does not count changes
+        through `.data` or NumPy: they are seen after `train()` or `eval()`.
 
         Parameters
         ----------
@@ -147,12 +155,12 @@ class StateSpace(nn.Module):
         Raises
         ------
         ValueError, TypeError
-            If `rate` is not a positive number.
+            If `rate` is not a positive number, or too large for the discrete systems to be finite.
         Diverged
             If a parameter is not finite. The message names it.
         """
         rate = check_positive("rate", rate)
-        if self.training or torch.is_grad_enabled() or is_traced():
+        if self.training or torch.is_grad_enabled() or is_traced() or self._modules:  # of parametrizations
             return self._discretize(rate)
         tensors = [*self._parameters.values(), *self._buffers.values()]
         cache = self._cache  # another thread may replace it
@@ -184,7 +192,7 @@ class StateSpace(nn.Module):
         ValueError, TypeError, Diverged
             As in `discretize`.
         """
-        rate, values = check_positive("rate", rate), self._values()
+        rate, values = check_positive("rate", rate), self()
         trained = {name for name, tensor in values.items() if tensor.requires_grad}
         if self.discretization != "bilinear" or not torch.is_grad_enabled() or trained - {"C"} != {"log_step"}:
             return None
@@ -192,16 +200,28 @@ class StateSpace(nn.Module):
             system = self._discretize(rate)
         return system._replace(c=2 * torch.view_as_complex(values["C"])), values["log_step"]
 
-    def _values(self) -> dict[str, Tensor]:
-        """Every parameter and buffer by its name."""
-        return dict(self.named_parameters(recurse=False)) | dict(self.named_buffers(recurse=False))
+    def forward(self) -> dict[str, Tensor]:
+        """Return every parameter and buffer by its name, as pruning and parametrizations of PyTorch change them."""
+        return {name: getattr(self, name) for name in self._names}
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Load a state dict, also from a system in which a part is frozen that is trained here, or the reverse."""
+        for name, least in (("decay", LEAST_DECAY), ("step", 0.0)):
+            frozen, trained = f"{prefix}{name}", f"{prefix}log_{name}"
+            if name in self._buffers and frozen not in state_dict and trained in state_dict:
+                values = state_dict.pop(trained)
+                state_dict[frozen] = values.double().exp().to(values.dtype)
+            elif f"log_{name}" in self._parameters and trained not in state_dict and frozen in state_dict:
+                values = state_dict.pop(frozen)
+                state_dict[trained] = values.double().clamp(min=least).log().to(values.dtype)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def __getstate__(self) -> dict:
         return {**super().__getstate__(), "_cache": None}
 
     def _discretize(self, rate: float) -> DiscreteSystem:
         """Discretize the systems without the cache."""
-        values = self._values()
+        values = self()  # runs the hooks by which PyTorch prunes
         step = values["step"] if "step" in values else values["log_step"].exp()
         decay = values["decay"] if "decay" in values else values["log_decay"].exp()
         C = values["C"]
@@ -215,7 +235,10 @@ class StateSpace(nn.Module):
             low_rank = eigenvalues.new_zeros(self.features, 0, eigenvalues.shape[1])  # (H, r, n)
             if self.rank:
                 low_rank = self._of_features(torch.view_as_complex(values["P"]))
-            a, p, v, b = bilinear(step, eigenvalues, low_rank, inputs)
+            with torch.autocast(step.device.type, enabled=False):  # the system in bfloat16 would remain in the cache
+                a, p, v, b = bilinear(step, eigenvalues, low_rank, inputs)
+        if rate != 1 and not (is_traced() or b.isfinite().all()):
+            raise ValueError(f"rate = {rate:g}: the discrete system is not finite in {step.dtype}; use a smaller rate")
         return DiscreteSystem(a, p, v, b, 2 * torch.view_as_complex(C))
 
     def _of_features(self, copies: Tensor) -> Tensor:
@@ -246,9 +269,10 @@ class StateSpace(nn.Module):
     def parameter_options(self) -> dict[str, ParameterOptions]:
         """Return the learning rates of A, B and the step sizes, which have no weight decay. C has the global ones."""
         return {
-            name: ParameterOptions(learning_rate=self.learning_rates[part], weight_decay=0.0)
+            stored: ParameterOptions(learning_rate=self.learning_rates[part], weight_decay=0.0)
             for name, part in self._part_of.items()
-            if part != "C"
+            for stored in (name, f"{name}_orig")  # of a part that PyTorch prunes
+            if part != "C" and stored in self._parameters
         }
 
     def extra_repr(self) -> str:

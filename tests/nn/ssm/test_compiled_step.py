@@ -100,6 +100,19 @@ def test_a_change_of_the_layer_is_seen(change):
     check(model, inputs, state)
 
 
+@pytest.mark.parametrize("part", ["C", "D"])
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_change_that_pytorch_does_not_count_is_seen_after_a_change_of_mode(part, mode):
+    """Through `.data` and NumPy the version of a tensor stays."""
+    model, inputs, state = stepped()
+    before = model.step(inputs, state)[0]
+    owner = model if part == "D" else model.system
+    getattr(owner, part).data.mul_(2)
+    getattr(owner, part).detach().numpy()[:] *= 2
+    model.train(mode).eval()
+    assert not torch.equal(check(model, inputs, state)[0], before)
+
+
 def test_hooks_of_the_output_map_are_called():
     model, inputs, state = stepped()
     before, calls = model.step(inputs, state)[0], []

@@ -1,5 +1,6 @@
 """The S4 layer: parameters, parts that are not trained, sampling rate, padding, cache."""
 
+import contextlib
 import copy
 import math
 
@@ -73,6 +74,25 @@ def test_a_frozen_part_does_not_move(part):
     optimizer.step()
     assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
     assert all(not torch.equal(value, before[name]) for name, value in model.named_parameters())
+
+
+@pytest.mark.parametrize("frozen", [("A",), ("step",), ("A", "B", "C", "D", "step")])
+@pytest.mark.parametrize("measure", ["legs", "fout"])
+def test_values_of_trained_parts_load_into_frozen_ones_and_back(measure, frozen):
+    trained, fixed, again = (layer(measure=measure, frozen=parts) for parts in ((), frozen, ()))
+    u = inputs()
+    values = trained.state_dict()
+    fixed.load_state_dict(values)
+    again.load_state_dict(fixed.state_dict())
+    for other in (fixed, again):
+        torch.testing.assert_close(other(u), trained(u), atol=1e-10, rtol=0)
+    assert values.keys() == trained.state_dict().keys()  # the caller's mapping is not changed
+
+
+def test_an_exact_decay_of_zero_loads_as_the_least_one():
+    model = layer(measure="fout")
+    model.load_state_dict(layer(measure="fout", frozen=("A",)).state_dict())
+    assert torch.allclose(model.system.log_decay.exp(), torch.full((1, 4), LEAST_DECAY, dtype=double), rtol=1e-12)
 
 
 def test_parameter_groups():
@@ -257,6 +277,16 @@ def test_settings_that_cannot_be_used(options, message):
 def test_a_rate_that_is_not_positive(rate):
     with pytest.raises(ValueError, match="rate must be a positive number"):
         layer()(inputs(), rate=rate)
+
+
+@pytest.mark.parametrize("options", [{"measure": "legs"}, {"measure": "legt"}, {"measure": "diag_inv"}])
+def test_a_rate_that_overflows(options):
+    model = layer(dtype=torch.float32, **options)
+    with pytest.raises(ValueError, match=r"rate = 1e\+42: the discrete system is not finite in torch.float32"):
+        model(inputs().float(), rate=1e42)
+    for rate in (1e18, 1e36, 1e38):  # refused or computed, but never NaN
+        with contextlib.suppress(ValueError):
+            assert model(inputs().float(), rate=rate).isfinite().all()
 
 
 def test_inputs_that_cannot_be_used():

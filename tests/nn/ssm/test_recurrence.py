@@ -37,12 +37,13 @@ def train(layer, steps=5):
     return layer.eval()
 
 
-@pytest.mark.parametrize("dtype, bound", [(double, 1e-10), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("dtype, state_size, bound", [(double, 8, 1e-10), (torch.float32, 8, 1e-5), (None, 64, 1e-5)])
 @pytest.mark.parametrize("measure, rule", VARIANTS)
-def test_stepping_equals_the_convolution(measure, rule, dtype, bound):
+def test_stepping_equals_the_convolution(measure, rule, dtype, state_size, bound):
     inputs = torch.randn(2, 200, 6, dtype=dtype)
-    model = layer(measure, rule, dtype)
-    for model in (model, train(model)):  # noqa: B020
+    model = layer(measure, rule, dtype, state_size=state_size)
+    for is_trained in (False, True):
+        model = train(model) if is_trained else model
         with torch.no_grad():
             outputs, (recurrent, _) = model(inputs), stepped(model, inputs)
         torch.testing.assert_close(recurrent, outputs, atol=bound, rtol=0)

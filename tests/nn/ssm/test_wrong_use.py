@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from hippo import kernels
-from hippo.nn.ssm import compiled_convolution, compiled_scan
+from hippo.nn.ssm import compiled_convolution, compiled_scan, inputs
 from hippo.nn.ssm.gated_linear import GatedLinear
+from hippo.nn.ssm.last_output import last_output
 from hippo.nn.ssm.layer import S4
 
 needs_kernels = pytest.mark.skipif(kernels.backend().compiled is None, reason="the kernels are not compiled")
@@ -55,7 +56,27 @@ def test_a_sample_without_inputs_keeps_its_state():
     assert torch.equal(after[1], state[1]) and not torch.equal(after[0], state[0])
 
 
-@pytest.mark.parametrize("lengths", [[20, 25], [-1, 3], [20.0, 20.0], [20], [[20, 20]]])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_parameters_in_half_precision_are_refused(dtype):
+    model, inputs = layer().to(dtype), torch.zeros(2, 20, 8, dtype=dtype)
+    state = torch.zeros(2, 8, 2, dtype=torch.complex64)
+    for call in (lambda: model(inputs), lambda: model.last(inputs), lambda: model.step(inputs[:, 0], state)):
+        with pytest.raises(ValueError, match=f"the parameters are {dtype}; expected .*float32 .* torch.autocast"):
+            call()
+
+
+@pytest.mark.parametrize("lengths", [[], torch.tensor([]), torch.tensor([], dtype=torch.int64)])
+def test_lengths_of_an_empty_batch(lengths):
+    assert layer()(torch.zeros(0, 20, 8), lengths=lengths).shape == (0, 20, 8)
+
+
+@pytest.mark.parametrize("batch", [-1, 1.5, "2", None])
+def test_a_number_of_samples_that_cannot_be_used(batch):
+    with pytest.raises((ValueError, TypeError), match="batch must be"):
+        layer().initial_state(batch)
+
+
+@pytest.mark.parametrize("lengths", [[20, 25], [-1, 3], [20.0, 20.0], [20], [[20, 20]], 20])
 def test_lengths_that_do_not_fit(lengths):
     with pytest.raises(ValueError, match="lengths"):
         layer()(torch.zeros(2, 20, 8), lengths=torch.tensor(lengths))
@@ -74,15 +95,58 @@ def test_one_step_has_gradients_in_the_pytorch_form(options):
         assert torch.allclose(torch.as_tensor(one), torch.as_tensor(other), atol=1e-4)
 
 
-def test_a_length_beyond_memory_is_refused_at_once():
-    with pytest.raises(MemoryError, match="10,000,000,000,000 steps"):
-        layer()(torch.zeros(1, 1, 8).expand(1, 10**13, 8))
+@pytest.mark.parametrize("form", sorted({"torch", kernels.backend().name}))
+def test_a_length_beyond_memory_is_refused_at_once(form):
+    model, inputs, message = layer(), torch.zeros(1, 1, 8).expand(1, 10**13, 8), "10,000,000,000,000 steps"
+    with kernels.use(form), torch.no_grad():
+        for call in (model, model.last, lambda inputs: last_output(inputs, model.system.discretize(), model.D)):
+            with pytest.raises(MemoryError, match=message):
+                call(inputs)
+
+
+def test_memory_is_that_of_the_device(monkeypatch):
+    class OnGpu:
+        shape, device = (2, 1000, 8), torch.device("cuda", 1)
+
+        def element_size(self):
+            return 4
+
+        def is_complex(self):
+            return False
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 4 * 2 * 2 * 1000 * 8))
+    inputs.check_memory(OnGpu())
+    inputs.check_response(8, 1000, OnGpu())
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 4 * 8 * 1000 - 1))
+    with pytest.raises(MemoryError, match="2 sequences of 1,000 steps .* cuda:1 has 31,999 bytes"):
+        inputs.check_memory(OnGpu())
+    with pytest.raises(MemoryError, match="array of 8 impulse responses of 1,000 steps .* cuda:1 has"):
+        inputs.check_response(8, 1000, OnGpu())
 
 
 def test_a_step_refuses_nan():
     model = layer().eval()
     with torch.no_grad(), pytest.raises(ValueError, match="nan at sample 0, channel 3"):
         model.step(torch.tensor([[0, 0, 0, float("nan"), 0, 0, 0, 0]]), model.initial_state(1))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), complex(0, float("nan"))])
+@pytest.mark.parametrize("form", sorted({"torch", kernels.backend().name}))
+def test_a_state_that_is_not_finite_is_refused(form, number):
+    model, inputs = layer().eval(), torch.ones(2, 70, 8)
+    state = model.initial_state(2)
+    with kernels.use(form), torch.no_grad():
+        state[1, 3, 1] = number
+        for call in (
+            lambda: model.step(inputs[:, 0], state),
+            lambda: model(inputs, state=state),
+            lambda: model(inputs, lengths=[70, 3], state=state, return_state=True),
+        ):
+            with pytest.raises(ValueError, match="the state contains .* at sample 1, channel 3, pair 1"):
+                call()
+        model.step(inputs[:, 0], model.initial_state(2))
+        if model._step is not None:  # it does not check the state, whose numbers all reach the outputs
+            assert not model.step(inputs[:, 0].contiguous(), state)[0][1].isfinite().any()
 
 
 def test_copies_of_a_used_layer():
@@ -144,7 +208,13 @@ def test_threads_with_different_rates():
         ({"dropout": 1.5}, "dropout = 1.5"),
         ({"dropout": float("nan")}, "dropout = nan"),
         ({"dtype": torch.float16}, "dtype = torch.float16"),
+        ({"dropout": "0.1"}, "dropout = '0.1'"),
         ({"frozen": "step"}, "frozen = 'step'"),
+        ({"frozen": None}, "frozen = None: expected a collection of names"),
+        ({"learning_rate_A": -1.0}, "learning_rate_A = -1.0"),
+        ({"learning_rate_step": "0.1"}, "learning_rate_step = '0.1'"),
+        ({"learning_rate_B": float("nan")}, "learning_rate_B = nan"),
+        ({"measure": "LegS"}, "did you mean 'legs'"),
     ],
 )
 def test_settings_that_cannot_be_used(options, message):

@@ -47,13 +47,14 @@ def _panels(order: int, age: "np.ndarray") -> "dict[str, np.ndarray]":
 
     from hippo.lab.analysis.low_rank_terms import with_low_rank_term
     from hippo.operators import basis_kernels, structured_system, transition
+    from hippo.operators.structured import WINDOW
 
     def states(name):  # the slowest ones first
         eigenvalues = sorted(structured_system(name, order).eigenvalues, key=abs)[:SHOWN]
         return np.sqrt(2) * np.exp(np.outer(age, eigenvalues)).real
 
     def coefficients(name):
-        return basis_kernels(*transition(name, order, window=2), age)[:, :SHOWN]
+        return basis_kernels(*transition(name, order, window=WINDOW), age)[:, :SHOWN]
 
     def legs(term):
         pair = with_low_rank_term("legs", order, term, DEVIATION, np.random.default_rng(0))
