@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from hippo.lab.analysis.linear_states import WINDOWS
 from hippo.lab.plan.kernel_options import LowRankTerm
 from hippo.operators import transition
 from hippo.operators.normal_low_rank import NORMAL_LOW_RANK

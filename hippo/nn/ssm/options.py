@@ -109,9 +109,9 @@ class S4Options(ModelOptions):
             Channels of its inputs.
         """
         from hippo.nn.ssm.backbone import S4Backbone
-        from hippo.nn.ssm.layer import S4 as Layer
+        from hippo.nn.ssm.layer import S4
 
-        layer = Layer(
+        layer = S4(
             self.hidden_size,
             self.state_size,
             self.measure,
