@@ -1,5 +1,6 @@
 """All experiments: found by name, loaded at every scale, and checked against each other."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +57,10 @@ def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
     for name, path in files.items():
         if not name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError(f"{path}: an experiment cannot be named {name!r}; use letters, digits, '-' and '_'")
-    loaded = {(name, scale): at for name, path in files.items() for scale, at in load_scales(path).items()}
+    scales = {name: load_scales(path) for name, path in files.items()}
+    loaded = {(name, scale): at for name, own in scales.items() for scale, at in own.items()}
     for experiment in loaded.values():
-        at_scale = {other: loaded.get((other, experiment.scale), loaded[other, "paper"]) for other in files}
+        at_scale = {other: loaded[other, _sweep_scale(experiment, own)] for other, own in scales.items()}
         check_choices(experiment, at_scale)
     return Experiments(settings, files, loaded, _requested(settings, files, loaded))
 
@@ -99,11 +101,31 @@ def find_experiment(name: str, scale: str, folder: Path = FOLDER) -> Experiment:
             raise ConfigError(f"no experiment {name!r} in {folder}; {closest(name, names)}")
     experiment = load_experiment(path, scale)
     sweeps = {sweep for model in experiment.spec.models for sweep in experiment.chosen_by(model).values()}
-    files = {sweep: path.with_name(f"{sweep}.yaml") for sweep in sweeps}
-    there = {sweep: file for sweep, file in files.items() if file.exists()}
-    scales = {sweep: scale if scale in scales_of(file) else "paper" for sweep, file in there.items()}
-    check_choices(experiment, {sweep: load_experiment(file, scales[sweep]) for sweep, file in there.items()})
+    there = [sweep for sweep in sweeps if path.with_name(f"{sweep}.yaml").exists()]
+    check_choices(experiment, {sweep: load_sweep(experiment, sweep) for sweep in there})
     return experiment
+
+
+def load_sweep(experiment: Experiment, name: str) -> Experiment:
+    """Load the sweep `name`, whose file lies beside that of an experiment with `chosen_by`.
+
+    Returns
+    -------
+    Experiment
+        The sweep at the scale of the experiment, or at the paper scale if its file does not state that scale.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or a setting is not valid.
+    """
+    path = experiment.path.with_name(f"{name}.yaml")
+    return load_experiment(path, _sweep_scale(experiment, scales_of(path)))
+
+
+def _sweep_scale(experiment: Experiment, stated: Container[str]) -> str:
+    """The scale at which a sweep with the scales `stated` belongs to an experiment."""
+    return experiment.scale if experiment.scale in stated else "paper"
 
 
 def check_choices(experiment: Experiment, others: dict[str, Experiment]) -> None:

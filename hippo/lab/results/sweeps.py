@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from hippo.lab.plan.experiment import Experiment, load_experiment
+from hippo.lab.plan.experiment import Experiment
+from hippo.lab.plan.experiments import load_sweep
 from hippo.lab.plan.sweep_points import Value
 from hippo.lab.results.outcomes import collect_outcomes
 
@@ -25,7 +26,8 @@ class Choice:
     sweep : str
         Name of the sweep.
     chosen : tuple
-        Values that the sweep chooses, one per variant of the sweep without repetitions; empty while it is incomplete.
+        Values that the sweep chooses, one per variant of the sweep without repetitions; empty while it is incomplete,
+        and if its file does not state the scale.
     """
 
     model: str
@@ -94,14 +96,16 @@ def collect_choices(experiment: Experiment, trials: Path) -> tuple[Choice, ...]:
     trials : Path
         Folder of all trials of the scale, those of the sweeps included.
     """
-    curves: dict[str, tuple[Experiment, pd.DataFrame]] = {}
+    curves: dict[str, tuple[Experiment, pd.DataFrame] | None] = {}
     choices = []
     for model in experiment.spec.models:
         for key, name in experiment.chosen_by(model).items():
             if name not in curves:
-                sweep = load_experiment(experiment.path.with_name(f"{name}.yaml"), experiment.scale)
-                curves[name] = sweep, collect_curve(sweep, collect_outcomes(sweep, trials))
-            chosen = _chosen(experiment, model, *curves[name])
+                sweep = load_sweep(experiment, name)
+                there = sweep.scale == experiment.scale
+                curves[name] = (sweep, collect_curve(sweep, collect_outcomes(sweep, trials))) if there else None
+            curve = curves[name]
+            chosen = _chosen(experiment, model, *curve) if curve else ()
             choices.append(Choice(model, key, experiment.setting(model, key), name, chosen))
     return tuple(choices)
 

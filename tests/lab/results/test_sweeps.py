@@ -86,3 +86,14 @@ def test_choices_name_the_sweep_and_what_it_chooses(experiment, tmp_path):
     assert not one.agrees and other.agrees
     write(tmp_path, "window", {**SWEEP, "hyperparameters": {"hidden_size": 3}})  # the trials are of other settings
     assert [choice.chosen for choice in collect_results(table, tmp_path / "trials").choices] == [(), ()]
+
+
+def test_a_sweep_without_the_scale_of_the_table_chooses_nothing(tmp_path):
+    """The scale hour is optional: a table may state it where its sweep does not."""
+    write(tmp_path, "window", SWEEP)
+    scales = {**TABLE["scales"], "hour": {"training": {"epochs": 3}}}
+    models = {"legt": {"label": "LegT", "hyperparameters": {"theta": 20}}}
+    write(tmp_path, "letters", {**TABLE, "models": models, "scales": scales, "chosen_by": {"theta": "window"}})
+    table = find_experiment(str(tmp_path / "letters.yaml"), "hour")
+    (choice,) = collect_results(table, tmp_path / "trials").choices
+    assert (choice.sweep, choice.chosen, choice.agrees) == ("window", (), True)
