@@ -1,7 +1,8 @@
 """Blocks of options: every option is declared once, and an unknown key is an error that names the closest valid one."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -30,9 +31,7 @@ class Options(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _reject_booleans_as_numbers(cls, value, info):
-        annotation = cls.model_fields[info.field_name].annotation
-        kinds = get_args(annotation) or (annotation,)
-        if isinstance(value, bool) and {int, float} & set(kinds) and bool not in kinds:
+        if _is_boolean_as_number(_members(cls.model_fields[info.field_name].annotation), value):
             raise ValueError("expected a number, not true or false")
         return value
 
@@ -50,6 +49,25 @@ class Options(BaseModel):
             if ADDED_LATER in field.metadata and getattr(self, name) == field.get_default(call_default_factory=True)
         }
         return self.model_dump(mode="json", exclude=unchanged)
+
+
+def _is_boolean_as_number(kinds: list, value: object) -> bool:
+    """Whether a value, or an element of it, is a boolean where `kinds` name numbers and no booleans."""
+    if isinstance(value, bool):
+        return bool not in kinds and (int in kinds or float in kinds)
+    elements = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    nested = [member for kind in kinds for argument in get_args(kind) for member in _members(argument)]
+    return any(_is_boolean_as_number(nested, element) for element in elements)
+
+
+def _members(annotation: Any) -> list:
+    """Members of a union, of unions in it, and of what `Annotated` describes; else the annotation itself."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _members(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return [kind for member in get_args(annotation) for kind in _members(member)]
+    return [annotation]
 
 
 OptionsType = TypeVar("OptionsType", bound=Options)
