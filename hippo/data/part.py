@@ -19,7 +19,8 @@ class Part:
         shape (samples, length), any integer dtype; or, where a sample is several documents, such as a pair of texts,
         shape (samples, documents, length).
     targets : ndarray, optional
-        Classes: int64, shape (samples,), or (samples, length) with `NOT_ASKED` at steps that are not scored.
+        Classes: int64, shape (samples,), or (samples, length) with `NOT_ASKED` at steps that are not scored;
+        at least one step of each sample is scored.
         Numbers: float32, shape (samples, outputs) or (samples, length, outputs).
         None where the input is its own target.
     times : ndarray, optional

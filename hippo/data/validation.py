@@ -94,9 +94,21 @@ def _check_targets(part: Part, classes: int | None, place: str) -> None:
     _require_array(targets, "targets", np.int64, [(samples,), (samples, length)], place)
     valid, expected = (targets >= 0) & (targets < classes), f"a class from 0 to {classes - 1}"
     if targets.ndim == 2:
-        _require(bool((targets != NOT_ASKED).any()), place, "targets are NOT_ASKED at every step")
+        _check_asked(part, place)
         valid, expected = valid | (targets == NOT_ASKED), f"{expected}, or {NOT_ASKED} (NOT_ASKED)"
     _require_values(valid, targets, "targets", expected, place)
+
+
+def _check_asked(part: Part, place: str) -> None:
+    """At least one step of every sample has a target: the mean loss of a batch without one is 0/0."""
+    asked = part.targets != NOT_ASKED
+    if part.lengths is not None and part.lengths.ndim == 1:
+        asked &= np.arange(asked.shape[1]) < part.lengths[:, None]
+    missing = np.flatnonzero(~asked.any(axis=1))
+    within = "" if part.lengths is None else " within its length"
+    expected = "expected at least one step with a target; leave such samples out"
+    if len(missing):
+        raise DataError(f"{place}: targets[{missing[0]}] are NOT_ASKED at every step{within}, {expected}")
 
 
 def _check_times(part: Part, place: str) -> None:

@@ -30,6 +30,7 @@ def changed(array: np.ndarray, index, value) -> np.ndarray:
         {"inputs": (SIGNALS * 255).astype(np.uint8), "scale": 1 / 255},
         {"targets": np.array([0, 2, 1]), "classes": 3},
         {"targets": STEPS, "classes": 2},
+        {"targets": STEPS, "classes": 2, "lengths": np.array([2, 4, 3])},
         {"targets": SIGNALS[:, 0]},
         {"targets": SIGNALS},
         {"times": TIMES, "lengths": np.array([1, 4, 2])},
@@ -111,7 +112,15 @@ FAULTS = {
     "class of a step": ({"targets": STEPS, "classes": 1}, "targets[0, 2] = 1, expected a class from 0 to 0, or -100"),
     "no step asked": (
         {"targets": np.full((3, 4), NOT_ASKED), "classes": 2},
-        "targets are NOT_ASKED at every step",
+        "targets[0] are NOT_ASKED at every step, expected at least one step with a target",
+    ),
+    "no step of one sample asked": (
+        {"targets": changed(STEPS, 1, NOT_ASKED), "classes": 2},
+        "targets[1] are NOT_ASKED at every step, expected",
+    ),
+    "no step asked within the length": (
+        {"targets": STEPS, "classes": 2, "lengths": np.array([2, 4, 1])},
+        "targets[2] are NOT_ASKED at every step within its length, expected",
     ),
     "classes of int32": (
         {"targets": np.array([0, 1, 1], np.int32), "classes": 2},

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from hippo.data.dataset import NOT_ASKED, Dataset, Part
+from hippo.data.errors import DataError
 from hippo.nn.pooling import true_steps
 
 
@@ -72,6 +73,11 @@ class Values:
         Name of the score.
     spread : float
         Standard deviation of all targets of the train part, without padding.
+
+    Raises
+    ------
+    DataError
+        If the spread is zero or not finite: no error can be given in units of it.
     """
 
     score = "nrmse"
@@ -81,6 +87,11 @@ class Values:
         self.outputs = train.targets.shape[-1]
         self.sequence = train.targets.ndim == 3
         self.spread = self._spread(train)
+        if not 0 < self.spread < math.inf:
+            raise DataError(
+                f"dataset {dataset.source!r}, part 'train': the standard deviation of the targets is {self.spread}, "
+                "expected a positive number; choose targets that differ"
+            )
 
     def _spread(self, part: Part) -> float:
         """Standard deviation of the targets."""

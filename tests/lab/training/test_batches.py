@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from hippo import registry
 from hippo.config import ConfigError
 from hippo.data.dataset import NOT_ASKED, Dataset, Part
+from hippo.data.errors import DataError
 from hippo.lab.analysis import fitted
 from hippo.lab.training import trainer
 from hippo.lab.training.batches import Batches
@@ -211,3 +212,14 @@ def test_a_classifier_does_not_read_the_padding():
         padded = np.where(inside, inputs, padding).astype(np.float32)
         outcomes.append(fitted.run(trial, all_parts(Part(padded, targets, None, lengths), classes=2), Rows()))
     assert outcomes[0] == outcomes[1] and outcomes[0]["train_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("lengths", [None, np.array([2, 1, 2, 2, 1, 2])])
+def test_numbers_without_spread_are_refused(lengths):
+    """Their padding, which differs, does not count."""
+    targets = np.full((6, 5, 2), 0.5, np.float32)
+    if lengths is not None:
+        targets[:, 2:] = 7
+    part = Part(np.zeros((6, 5, 1), np.float32), targets, None, lengths)
+    with pytest.raises(DataError, match="'train': the standard deviation of the targets is 0.0, expected a positive"):
+        find_objective(all_parts(part, classes=None))
