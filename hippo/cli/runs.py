@@ -12,12 +12,11 @@ gone_option = click.option("--gone", metavar="HOST", multiple=True, help="A host
 
 
 @click.group(cls=Commands, invoke_without_command=True)
-@scale_option
 @click.pass_context
-def runs(context, scale):
-    """List trials and tracked runs; import and reconcile runs."""
+def runs(context):
+    """List trials and tracked runs; import and reconcile runs. Without a command, list all trials of scale quick."""
     if context.invoked_subcommand is None:
-        context.invoke(list_, scale=scale)
+        context.invoke(list_)
 
 
 @runs.command("list")

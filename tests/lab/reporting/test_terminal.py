@@ -104,6 +104,12 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
         assert "6 finished, 1 running, 1 stopped, 1 not started" in text
 
 
+def test_the_scale_belongs_to_the_list_of_runs(quick):
+    """Before the command it would not reach the list, which would show another scale."""
+    assert "No such option" in hippo("runs", "--scale", "smoke", "list", "demo", code=2)
+    assert "not started" in hippo("runs", "list", "demo", "--scale", "smoke")
+
+
 def line_of(trial: str) -> list[str]:
     """Status, epoch and time left of one trial in the list of all."""
     text = hippo("runs")
