@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from hippo.config import ConfigError
 from hippo.files import write_text
 from hippo.lab.reporting.notes import describe_data, table_notes
 from hippo.lab.reporting.summary import in_order
@@ -22,9 +23,20 @@ def write_results_page(found: list[Results], out: Path) -> None:
         Results of experiments of one scale. Sweeps are left out; experiments without a finished trial are named.
     out : Path
         The page.
+
+    Raises
+    ------
+    ConfigError
+        If none of the experiments is a table with a finished trial. No page is written.
     """
+    names = ", ".join(results.experiment.name for results in found)
     found = in_order([results for results in found if not results.experiment.spec.sweep])
     tables = [results for results in found if results.outcomes["status"].eq("finished").any()]
+    if not tables:
+        raise ConfigError(
+            f"{out}: not written, since no table with a finished trial is among the experiments {names}; name or train "
+            "one. The curve of a sweep is written by hippo sweep"
+        )
     empty = [results.experiment.name for results in found if results not in tables]
     sections = [line for results in tables for line in _table(results)]
     write_text(out, "\n".join([*_introduction(tables, empty, out), *_contents(tables), *sections]))

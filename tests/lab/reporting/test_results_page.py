@@ -1,9 +1,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from hippo.config import ConfigError
+from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting.results_page import write_results_page
 from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish_all, write_experiment
+from tests.lab.swept import SWEEP, write
+from tests.lab.swept import finish_all as finish_sweep
 
 COST = {"seconds": 3600, "threads": 2}
 
@@ -30,3 +36,14 @@ def test_the_page_has_every_table_once_in_lines_that_a_reader_can_read(tmp_path,
     assert f"have {3 * per_table} of {3 * per_table} trials. No trial has been made for untrained." in page
     assert f"- [Title of zebra](#title-of-zebra): `zebra`, {2 * per_table:.1f} core-hours\n" in page
     assert max(map(len, page.splitlines())) <= 120
+
+
+def test_a_page_without_a_trained_table_is_not_written(tmp_path):
+    trials, page = tmp_path / "trials", tmp_path / "page.md"
+    sweep = load_experiment(write(tmp_path, "window", SWEEP), "quick")
+    finish_sweep(sweep, trials)
+    untrained = write_experiment(tmp_path, name="untrained")
+    for experiments, names in (([sweep], "window"), ([untrained, sweep], "untrained, window")):
+        with pytest.raises(ConfigError, match=f"no table with a finished trial is among the experiments {names}; name"):
+            write_results_page([collect_results(experiment, trials) for experiment in experiments], page)
+    assert not page.exists()
