@@ -67,6 +67,7 @@ class ODERNNCell(Cell):
         Diverged
             If the solver fails.
         """
+        self.solver.begin()
         elapsed = self.elapsed(inputs, times, lengths)  # (B, L)
         return self._solve(inputs, inputs.new_zeros(len(inputs), self.hidden_size), elapsed, every_step)
 
@@ -77,7 +78,6 @@ class ODERNNCell(Cell):
         if self.solver.tableau is None or type(self.field) is not VectorField:
             hidden = self._unroll(inputs, h, elapsed)  # (B, L, H)
             return hidden if every_step else hidden[:, -1]
-        self.solver.begin()
         equation = Equation("ode_rnn", TANH, IDENTITY, self.solver.tableau, self.solver.steps)
         sizes = fixed_grid(0, 1, self.solver.steps, like=inputs).diff()  # (substeps,)
         controls = elapsed[:, 1:].t().unsqueeze(1) * sizes.unsqueeze(1)  # (L - 1, substeps, B)
@@ -94,12 +94,12 @@ class ODERNNCell(Cell):
 
     def reference(self, inputs: Tensor, times: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
         """Solve the equation with torchdiffeq under autograd; arguments and result as in `Cell.reference`."""
+        self.solver.begin()
         h = inputs.new_zeros(len(inputs), self.hidden_size)
         return self._unroll(inputs, h, self.elapsed(inputs, times, lengths))
 
     def _unroll(self, inputs: Tensor, h: Tensor, elapsed: Tensor) -> Tensor:
         """`_solve` with torchdiffeq, at every step."""
-        self.solver.begin()
         hidden = []
         for k, x in enumerate(inputs.unbind(1)):  # x (B, C)
             if k:

@@ -99,6 +99,26 @@ def test_evaluations_are_counted_and_capped(solver):
                 cell(inputs)
 
 
+@pytest.mark.parametrize("solver", ["rk4", "dopri5"])
+def test_a_resumed_pass_counts_the_interval_before_its_first_input(solver):
+    """The limit holds for all intervals of the chunk, however many evaluations the solver needs in each."""
+    options = {"steps": 3} if solver == "rk4" else {"tolerance": 1e-4}
+    inputs = torch.randn(2, 7, 2)
+    torch.manual_seed(0)
+    cell = build_model("ode_rnn", 2, 2, hidden_size=3, solver=solver, **options).backbone
+    state = cell.run(inputs)[1]
+    cell.counters()
+    cell.run(inputs, state)
+    needed = cell.counters()["evaluations"]
+    if solver == "rk4":
+        assert needed == len(inputs[0]) * 3 * STAGES[solver]
+    cell.solver.max_evaluations = needed
+    cell.run(inputs, state)  # the limit applies to each pass
+    cell.solver.max_evaluations = needed - 1
+    with pytest.raises(Diverged, match=f"more than {needed - 1} evaluations"):
+        cell.run(inputs, state)
+
+
 def test_an_explosion_underflows_the_step():
     """The solution of y' = y^2 from 1 is infinite at time 1."""
     solver = Solver("dopri5", 1, 1e-6, 10**6)
