@@ -5,6 +5,7 @@ A step consists of about a dozen small kernels. Launching them one by one from P
 
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ GRAPHS_KEPT = 2  # per cell: one shape for training and one for evaluation; each
 
 # Cell -> key of shapes and settings -> recorded graphs that are not in use.
 spare_graphs: WeakKeyDictionary[nn.Module, dict[tuple, "GraphedRecurrence"]] = WeakKeyDictionary()
+_lock = Lock()  # of spare_graphs, which the threads of a process share
 
 
 class GraphedRecurrence:
@@ -173,15 +175,16 @@ def _key(settings: _Settings, arguments) -> tuple:
 
 def _acquire(owner, settings: _Settings, arguments) -> GraphedRecurrence:
     """Return graphs of `owner` for these settings and shapes that are not in use; record them if there are none."""
-    kept = spare_graphs.setdefault(owner, {})
-    graphed = kept.pop(_key(settings, arguments), None)
+    with _lock:
+        graphed = spare_graphs.setdefault(owner, {}).pop(_key(settings, arguments), None)
     make, sequence, adjoint, states = settings
     return graphed or GraphedRecurrence(make, arguments, sequence, adjoint, states)
 
 
 def _release(owner, settings: _Settings, arguments, graphed) -> None:
     """Keep the graphs for the next `_acquire`, and drop those beyond `GRAPHS_KEPT`."""
-    kept = spare_graphs.setdefault(owner, {})
-    kept[_key(settings, arguments)] = graphed
-    while len(kept) > GRAPHS_KEPT:
-        del kept[next(iter(kept))]
+    with _lock:
+        kept = spare_graphs.setdefault(owner, {})
+        kept[_key(settings, arguments)] = graphed
+        while len(kept) > GRAPHS_KEPT:
+            del kept[next(iter(kept))]

@@ -4,6 +4,8 @@ A training loop needs a tape of the same size at every step. Allocating 300 MB a
 it, because the operating system maps its pages one by one.
 """
 
+from threading import Lock
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,7 @@ TAPES_KEPT = 2  # one for training and one for evaluation
 
 # (layout, device) -> tape; the one unused for longest comes first.
 spare_tapes: dict[tuple, dict[str, Tensor]] = {}
+_lock = Lock()  # of spare_tapes, which the threads of a process share
 
 
 def acquire(layout: Buffers, device: torch.device) -> dict[str, Tensor]:
@@ -30,7 +33,8 @@ def acquire(layout: Buffers, device: torch.device) -> dict[str, Tensor]:
     dict of Tensor
         Buffers by name. No other caller uses them until `release`.
     """
-    spare = spare_tapes.pop((tuple(layout.items()), device), None)
+    with _lock:
+        spare = spare_tapes.pop((tuple(layout.items()), device), None)
     if spare is not None:
         return spare
     return {name: torch.empty(shape, dtype=dtype, device=device) for name, (shape, dtype) in layout.items()}
@@ -42,6 +46,7 @@ def release(tape: dict[str, Tensor]) -> None:
     if first.is_inference():  # autograd cannot write to tensors created under inference mode
         return
     layout = tuple((name, (tuple(buffer.shape), buffer.dtype)) for name, buffer in tape.items())
-    spare_tapes[layout, first.device] = tape
-    while len(spare_tapes) > TAPES_KEPT:
-        del spare_tapes[next(iter(spare_tapes))]
+    with _lock:
+        spare_tapes[layout, first.device] = tape
+        while len(spare_tapes) > TAPES_KEPT:
+            del spare_tapes[next(iter(spare_tapes))]
