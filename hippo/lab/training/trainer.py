@@ -117,22 +117,22 @@ class Trainer:
         """Train to the end and return the outcome."""
         epochs = self.training.epochs
         hidden = None if self.progress is None else not self.progress
-        progress = tqdm(initial=self.epoch - 1, total=epochs, desc=self.name, unit="epoch", disable=hidden)
-        while self.epoch <= epochs and not self._stops_early():
-            row = self._run_epoch(recorder)
-            recorder.epoch(row)
-            losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", *self.held_out)}
-            if not_finite := [part for part, loss in losses.items() if not math.isfinite(loss)]:
-                reason = {"reason": f"the {not_finite[0]} loss is not finite", "precision": self.precision}
-                return {**reason, **self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
-            progress.update()
-            progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
-            self._select(row)
-            self.epoch += 1
-            if self.epoch <= epochs:
-                self._load_epoch()
-            self._begin_epoch()
-            recorder.save(self.state_dict())
+        with tqdm(initial=self.epoch - 1, total=epochs, desc=self.name, unit="epoch", disable=hidden) as progress:
+            while self.epoch <= epochs and not self._stops_early():
+                row = self._run_epoch(recorder)
+                recorder.epoch(row)
+                losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", *self.held_out)}
+                if not_finite := [part for part, loss in losses.items() if not math.isfinite(loss)]:
+                    reason = {"reason": f"the {not_finite[0]} loss is not finite", "precision": self.precision}
+                    return {**reason, **self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
+                progress.update()
+                progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
+                self._select(row)
+                self.epoch += 1
+                if self.epoch <= epochs:
+                    self._load_epoch()
+                self._begin_epoch()
+                recorder.save(self.state_dict())
         scores = self._score_others(recorder)
         return {**self.outcome, **scores, "precision": self.precision, "epochs": self.epoch - 1}
 

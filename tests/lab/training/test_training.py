@@ -200,6 +200,26 @@ def test_divergence_is_an_outcome_with_its_epoch(dataset):
     assert math.isnan(rows[0]["train_loss"])
 
 
+@pytest.mark.parametrize("diverges", [False, True])
+def test_the_progress_bar_is_closed_however_the_training_ends(dataset, monkeypatch, diverges):
+    opened, closed = [], []
+
+    class Bar(training.tqdm):
+        def __init__(self, **options):
+            super().__init__(**options)
+            opened.append(self)  # which keeps it from the garbage collection that would close it
+
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    monkeypatch.setattr(training, "tqdm", Bar)
+    if diverges:
+        dataset.parts["train"].inputs[0] = np.inf
+    outcome, _ = run(dataset, epochs=1)
+    assert closed == opened != [] and outcome["status"] == ("diverged" if diverges else "finished")
+
+
 @pytest.mark.parametrize("model", ["gru", "legs"])
 def test_engine_settings_reach_the_model(dataset, model):
     with kernels.use(next(name for name in kernels.runnable() if name.endswith("+emulated"))):
