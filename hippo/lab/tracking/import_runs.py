@@ -72,7 +72,7 @@ def import_trials(root: Path, gone: tuple[str, ...] = (), undelivered: bool = Fa
         if undelivered and not mark.exists():
             continue
         imported = _import(path.parent, gone)
-        if imported.state == "imported":
+        if imported.state == "imported" and os.access(path.parent, os.W_OK):
             mark.unlink(missing_ok=True)
         yield imported
 

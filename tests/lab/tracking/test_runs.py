@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -15,7 +16,7 @@ from hippo.lab.tracking import import_runs as module
 from hippo.lab.tracking.import_runs import import_trials, reconcile
 from hippo.lab.tracking.run import UNKNOWN
 from hippo.lab.trials import lock
-from hippo.lab.trials.outcome import read_json
+from hippo.lab.trials.outcome import UNDELIVERED, read_json
 from tests.lab.tracked import HERE, LIVING, make_run, make_trial, rows, write_folder
 from tests.workspace import ROOT
 
@@ -53,6 +54,22 @@ def test_an_import_of_older_results_supersedes_nothing(tracking, tmp_path, proce
     assert len(before) == 2 and current(before) == [own]
     (line,) = import_trials(tmp_path / "imported")
     assert "in the store already" in line.message and tracking.runs().keys() == before.keys()
+
+
+def test_an_import_leaves_the_mark_of_a_folder_that_cannot_be_written(tracking, tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "imported/trial", make_trial(tracking.experiment), "f00d", GONE)
+    mark, unlink = folder / UNDELIVERED, Path.unlink
+    mark.touch()
+
+    def refuse_mark(path, missing_ok=False):
+        if path == mark:
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_mark)  # root may unlink everywhere
+    monkeypatch.setattr(module.os, "access", lambda path, mode: False)
+    (line,) = import_trials(tmp_path / "imported", undelivered=True)
+    assert "finished, run" in line.message and mark.exists()
 
 
 def test_two_imports_do_not_deliver_one_trial_at_once(tracking, tmp_path):
