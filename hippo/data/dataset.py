@@ -5,6 +5,7 @@ import json
 import struct
 import zipfile
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -70,7 +71,7 @@ class Dataset:
     def __post_init__(self):
         check_dataset(self)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 (hexadecimal) of the description and of names, dtypes, shapes and values of all arrays."""
         return _digest(self._about(), self._arrays())

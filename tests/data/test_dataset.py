@@ -108,6 +108,13 @@ def test_digest_covers_every_array_the_scale_and_what_is_declared(dataset, token
     assert len(digests) == 1 + len(changed)
 
 
+def test_the_digest_is_computed_once(dataset, monkeypatch):
+    """It reads all arrays, which a trial would otherwise do at every record."""
+    digest = dataset.digest
+    monkeypatch.setattr("hippo.data.dataset._digest", lambda *arguments: pytest.fail("computed again"))
+    assert dataset.digest == digest == dataset.record()["digest"]
+
+
 def digest_of_the_first_release(about: dict, arrays: dict) -> str:
     """sha256 over five keys of the description and every array, as the first release computed it."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
