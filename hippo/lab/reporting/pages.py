@@ -5,8 +5,8 @@ from pathlib import Path
 from hippo.config import ConfigError
 from hippo.lab.plan.experiments import FOLDER, experiment_files
 from hippo.lab.plan.schema import SCALES
-from hippo.lab.reporting.sweep_page import format_sweep, write_sweep
-from hippo.lab.reporting.tables import format_table, write_table
+from hippo.lab.reporting.sweep_page import format_sweep
+from hippo.lab.reporting.tables import format_table
 from hippo.lab.results.results import Results
 
 KINDS = ("tables", "sweeps")
@@ -15,11 +15,6 @@ KINDS = ("tables", "sweeps")
 def format_page(results: Results) -> str:
     """Return the table or sweep as Markdown that fits a terminal."""
     return format_sweep(results) if results.experiment.spec.sweep else format_table(results)
-
-
-def write_page(results: Results, out: Path) -> None:
-    """Write the table or sweep: `out`.md and the files beside it (`write_table`, `write_sweep`)."""
-    (write_sweep if results.experiment.spec.sweep else write_table)(results, out)
 
 
 def experiments_with_pages(results: Path, folder: Path = FOLDER) -> list[Path]:

@@ -13,7 +13,7 @@ from hippo.cli.commands import hippo as main
 from hippo.config import ConfigError
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting.diff import compare
-from hippo.lab.reporting.pages import write_page
+from hippo.lab.reporting.tables import write_table
 from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish, finish_all, write_experiment
 
@@ -21,7 +21,7 @@ from tests.lab.outcomes import finish, finish_all, write_experiment
 def results(folder: Path, experiment, **scores) -> Path:
     """A folder of results: every trial finished, and the table made."""
     finish_all(experiment, folder / "trials", **scores)
-    write_page(collect_results(experiment, folder / "trials"), folder / "tables/demo.md")
+    write_table(collect_results(experiment, folder / "trials"), folder / "tables/demo.md")
     return folder
 
 

@@ -10,7 +10,8 @@ from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.plan.experiments import find_experiment
 from hippo.lab.reporting.explain import explain
 from hippo.lab.reporting.figures.sweep import plot_sweep
-from hippo.lab.reporting.pages import format_page, write_page
+from hippo.lab.reporting.pages import format_page
+from hippo.lab.reporting.sweep_page import write_sweep
 from hippo.lab.results.results import collect_results
 from tests.lab.swept import SCORES, SWEEP, finish, finish_all, write
 
@@ -35,7 +36,7 @@ def test_the_chosen_value_is_in_bold(experiment, tmp_path):
 
 def test_the_files_hold_the_curve_and_every_trial(experiment, tmp_path):
     finish_all(experiment, tmp_path / "trials")
-    write_page(collect_results(experiment, tmp_path / "trials"), tmp_path / "out.md")
+    write_sweep(collect_results(experiment, tmp_path / "trials"), tmp_path / "out.md")
     curve, seeds = pd.read_csv(tmp_path / "out.csv"), pd.read_csv(tmp_path / "out_seeds.csv")
     assert list(curve.loc[curve["chosen"], "value"]) == [200, 200] and set(curve["scale"]) == {"quick"}
     assert len(seeds) == 12 and set(seeds["model"]) == set(experiment.points)

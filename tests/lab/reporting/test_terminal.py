@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from hippo.cli.commands import hippo as main
 from hippo.lab.plan.experiments import find_experiment
 from hippo.lab.reporting.listing import format_duration
-from hippo.lab.reporting.pages import format_page, write_page
+from hippo.lab.reporting.pages import format_page
+from hippo.lab.reporting.tables import write_table
 from hippo.lab.results.results import collect_results
 from tests.lab.outcomes import finish, finish_all, write_experiment
 
@@ -29,7 +30,7 @@ def quick(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     experiment = write_experiment(folder)
     finish_all(experiment, tmp_path / "results/quick/trials")
-    write_page(collect_results(experiment, tmp_path / "results/quick/trials"), Path("results/quick/tables/demo.md"))
+    write_table(collect_results(experiment, tmp_path / "results/quick/trials"), Path("results/quick/tables/demo.md"))
     return experiment
 
 
@@ -172,7 +173,7 @@ def test_durations_have_two_units():
 def test_compare_and_tables_report_mixed_scales(quick, tmp_path):
     smoke = write_experiment(tmp_path, scale="smoke", scales={"smoke": {"training": {"epochs": 1}}})
     finish_all(smoke, tmp_path / "results/smoke/trials")
-    write_page(collect_results(smoke, tmp_path / "results/smoke/trials"), Path("results/smoke/tables/demo.md"))
+    write_table(collect_results(smoke, tmp_path / "results/smoke/trials"), Path("results/smoke/tables/demo.md"))
     assert "DIFFERENT SCALES: A is quick, B is smoke" in hippo("compare", "results/quick", "results/smoke")
     shutil.copytree(tmp_path / "results/smoke/trials", tmp_path / "results/quick/trials", dirs_exist_ok=True)
     page = hippo("show", "demo")

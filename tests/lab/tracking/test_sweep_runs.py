@@ -2,7 +2,7 @@ from mlflow import MlflowClient
 
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting.figures.sweep import plot_sweep
-from hippo.lab.reporting.pages import write_page
+from hippo.lab.reporting.sweep_page import write_sweep
 from hippo.lab.results.results import collect_results
 from hippo.lab.tracking import address, store, sweep_runs
 from hippo.lab.tracking import run as tracking
@@ -26,7 +26,7 @@ def test_trials_of_a_sweep_are_nested_under_one_run(tmp_path, monkeypatch):
     assert parents["legt.theta-20"] == parents["legt.theta-200"] != parents["narrow.theta-20"]
     finish_all(experiment, tmp_path / "trials")
     results = collect_results(experiment, tmp_path / "trials")
-    write_page(results, tmp_path / "out.md")
+    write_sweep(results, tmp_path / "out.md")
     plot_sweep(results, tmp_path / "out.md")
     for _ in range(2):  # a second time, nothing is logged twice
         record_sweep(experiment, results.curve, tmp_path / "out.md")

@@ -55,5 +55,4 @@ FIGURE = Figure(
     "the value with the best validation score. The test part plays no role.",
     needs="results",
     plot=plot_sweep,
-    applies=lambda experiment: bool(experiment.spec.sweep),
 )
