@@ -62,21 +62,26 @@ def test_imports_are_not_searched_and_training_is_searched_as_usual(thresholds):
     assert gc.isenabled() and gc.get_threshold() == thresholds and gc.get_freeze_count() > 0
 
 
-PAGES_OF_A_TENSOR = """
-import resource
+FLAGS_OF_A_TENSOR = """
 from hippo.cli.allocator import use_huge_pages
 use_huge_pages()
 import torch
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(2**24)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+tensor = torch.ones(2**24)
+inside = False
+for line in open("/proc/self/smaps"):
+    first, *others = line.split()
+    if "-" in first:
+        start, end = (int(address, 16) for address in first.split("-"))
+        inside = start <= tensor.data_ptr() < end
+    elif inside and first == "VmFlags:":
+        print(*others)
 """
-HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+SMAPS = Path("/proc/self/smaps")
 
 
-@pytest.mark.skipif(
-    not HUGE_PAGES.is_file() or "[never]" in HUGE_PAGES.read_text(), reason="the system has no huge pages"
-)
-def test_tensors_are_in_huge_pages():
-    run = subprocess.run([sys.executable, "-c", PAGES_OF_A_TENSOR], capture_output=True, text=True, check=True)
-    assert int(run.stdout) < 2**26 / 4096 / 2  # of the small pages that the tensor would have
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").is_dir(), reason="the system has no huge pages")
+@pytest.mark.skipif(not SMAPS.is_file() or "VmFlags:" not in SMAPS.read_text(), reason="the system shows no flags")
+def test_tensors_ask_for_huge_pages():
+    """Whether the tensor gets them depends on the free memory of the machine."""
+    run = subprocess.run([sys.executable, "-c", FLAGS_OF_A_TENSOR], capture_output=True, text=True, check=True)
+    assert "hg" in run.stdout.split()

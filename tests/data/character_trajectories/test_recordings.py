@@ -180,9 +180,16 @@ def test_damaged_element_before_a_compression_bomb_is_refused(tmp_path):
         Sources(tmp_path).load(UCI, UEA)
 
 
-def test_sizes_admit_every_published_form():
-    assert BYTES == 2 * 2858 * 205 * 3 * 8
-    assert UEA.files == dict.fromkeys(UEA.files, 2858 * 205 * 3 * 25 + 1_000_000)
+def test_sizes_admit_every_published_form(tmp_path):
+    """The largest files: 2858 recordings of 205 steps, and in the text all of them in one file, with all digits."""
+    longest = np.full((3, 205), -1.2345678901234567e-100)
+    cells = np.empty((1, 2858), dtype=object)
+    cells[0] = [longest] * 2858
+    labels = {"charlabels": np.ones((1, 2858)), "key": np.array(["abc"] * 20, dtype=object)}
+    savemat(tmp_path / "largest.mat", {"mixout": cells, "consts": labels})
+    assert (tmp_path / "largest.mat").stat().st_size <= BYTES
+    line = ":".join([*(",".join(map(repr, channel)) for channel in longest.tolist()), "20\n"])
+    assert min(UEA.files.values()) >= 2858 * len(line)
 
 
 def test_digest_ignores_order_but_neither_letters_nor_values():
