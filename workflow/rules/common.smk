@@ -2,7 +2,6 @@
 import os
 import re
 import sys
-import time
 from functools import cache as memoize
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from hippo.data.errors import DataError
 from hippo.lab.plan.experiments import read_experiments
 from hippo.lab.plan.schema import SCALES
 
-STARTED = time.time()
 # Jobs call `hippo` from the environment of this interpreter, activated or not.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 try:

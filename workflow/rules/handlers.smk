@@ -1,5 +1,5 @@
 # Before and after a run: whose lock it is, partial pages of what failed, the time table.
-from hippo.lab.workflow.snakemake_lock import record_process, release_stale_locks, remove_record
+from hippo.lab.workflow.snakemake_lock import record_process, recorded_at, release_stale_locks, remove_record
 from hippo.lab.workflow.snakemake_scheduler import reevaluate_once
 
 if workflow.is_main_process:
@@ -9,7 +9,8 @@ if workflow.is_main_process:
 def unfinished():
     """(scale, experiment) of every trial that this run began and that has no outcome."""
     files = (file for name in ("trial.yaml", "failure.json") for file in Path("results").glob(f"*/trials/*/*/*/*/{name}"))
-    begun = (file.parent for file in files if file.stat().st_mtime >= STARTED)
+    started = recorded_at(Path(".snakemake"))
+    begun = (file.parent for file in files if file.stat().st_mtime >= started)
     axes = (folder.parts for folder in begun if not (folder / "metrics.json").exists())
     return sorted({(scale, name) for _, scale, _, name, *_ in axes if (name, scale) in EXPERIMENTS})
 
@@ -45,6 +46,7 @@ onerror:
 onsuccess:
     deliver_late()
     if folders := [str(path) for path in (*Path("results").glob("benchmarks"), *Path("results").glob("*/benchmarks"))]:
-        shell("hippo times --since {STARTED} {folders}")
+        started = recorded_at(Path(".snakemake"))
+        shell("hippo times --since {started} {folders}")
     shell("echo; ls results/{SETTINGS.scale}/report.html 2> /dev/null || true")  # the page to open
     remove_record(Path(".snakemake"))

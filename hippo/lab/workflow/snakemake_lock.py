@@ -5,6 +5,7 @@ LockException. Each run therefore records its process after it has taken the loc
 taken before the record was written by a process that has ended.
 """
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -35,6 +36,25 @@ def record_process(snakemake: Path) -> None:
 def remove_record(snakemake: Path) -> None:
     """Remove the record of this process."""
     _record(snakemake).unlink(missing_ok=True)
+
+
+def recorded_at(snakemake: Path) -> float:
+    """Return when this process was recorded, to compare with times of files.
+
+    The time is that of the file, set by the disk: the clock of a file server may differ from that of this machine.
+
+    Parameters
+    ----------
+    snakemake : Path
+        Snakemake's folder `.snakemake`.
+
+    Returns
+    -------
+    float
+        Seconds since 1970; infinite if there is no record, so that no file is as new.
+    """
+    written = written_at(_record(snakemake))
+    return math.inf if written is None else written
 
 
 def stale_locks(snakemake: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Locks of Snakemake processes that have ended, and of those that may be running."""
 
 import json
+import math
 import os
 import platform
 
@@ -29,6 +30,15 @@ def record(folder, process: dict, written: float) -> None:
     path = folder / module.RECORDS / f"{written}.json"
     path.write_text(json.dumps(process))
     os.utime(path, (written, written))
+
+
+def test_the_time_of_the_record_is_that_of_its_file(tmp_path):
+    """The clock of a disk may be an hour behind that of this machine."""
+    assert module.recorded_at(tmp_path) == math.inf
+    module.record_process(tmp_path)
+    (written,) = (tmp_path / module.RECORDS).iterdir()
+    os.utime(written, (1000.5, 1000.5))
+    assert module.recorded_at(tmp_path) == 1000.5
 
 
 def test_a_lock_of_an_ended_process_is_removed_with_its_record(folder, capsys):
