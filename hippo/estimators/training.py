@@ -94,6 +94,7 @@ def fit(estimator, arrays: np.ndarray | list[np.ndarray], targets: np.ndarray, c
         model_options=options,
         training=training,
         threads=torch.get_num_threads(),
+        keep_model="best",
     )
     _train(estimator, trial, dataset, resolve_device(training.device))
 
@@ -197,36 +198,31 @@ def _standardization(estimator, arrays: list[np.ndarray]) -> Standardization:
 
 def _train(estimator, trial: TrialSpec, dataset: Dataset, device: torch.device) -> None:
     """Run the training of a trial; store weights and history in the estimator."""
-    best = BestWeights()
+    history = History()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer = Trainer(trial, dataset, progress=bool(estimator.verbose))
-        outcome = trainer.run(best)
+        outcome = trainer.run(history)
+    weights, best_epoch = trainer.best_weights, outcome.get("best_epoch")
+    reason = f"training diverged in epoch {outcome['epochs']}: {outcome.get('reason')}"
+    if weights is None:
+        raise ValueError(f"{reason}; lower learning_rate = {estimator.learning_rate}, or set a gradient_clip")
     if outcome["status"] == "diverged":
-        reason = f"training diverged in epoch {outcome['epochs']}: {outcome['reason']}"
-        if best.weights is None:
-            raise ValueError(f"{reason}; lower learning_rate = {estimator.learning_rate}, or set a gradient_clip")
-        warnings.warn(f"{reason}; the weights are those of epoch {best.best_epoch}", ConvergenceWarning, stacklevel=5)
-    estimator.outputs_ = trainer.objective.outputs
-    estimator.weights_, estimator.best_epoch_, estimator.history_ = best.weights, best.best_epoch, best.rows
+        warnings.warn(f"{reason}; the weights are those of epoch {best_epoch}", ConvergenceWarning, stacklevel=5)
+    estimator.outputs_, estimator.best_epoch_, estimator.history_ = trainer.objective.outputs, best_epoch, history.rows
+    estimator.weights_ = {key: value.cpu().numpy() for key, value in weights.items()}
 
 
-class BestWeights:
-    """Recorder of a training: keeps the weights of the epoch with the best validation score, and writes no file.
+class History:
+    """Recorder of a training: keeps the numbers of each epoch, and writes no file.
 
     Attributes
     ----------
     rows : list of dict
         Numbers of each epoch.
-    weights : dict of ndarray or None
-        Weights by name; None before the first epoch has ended.
-    best_epoch : int or None
-        Number of their epoch.
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
-        self.weights: dict[str, np.ndarray] | None = None
-        self.best_epoch: int | None = None
 
     def epoch(self, row: dict[str, float]) -> None:
         """Store the numbers of one epoch."""
@@ -236,7 +232,4 @@ class BestWeights:
         """Do nothing: there are no checkpoints."""
 
     def save(self, state: dict) -> None:
-        """Copy the weights if those of the last epoch are the best ones."""
-        if state["outcome"]["best_epoch"] == len(self.rows):
-            self.best_epoch = len(self.rows)
-            self.weights = {key: value.cpu().numpy().copy() for key, value in state["model"].items()}
+        """Do nothing: the trainer keeps the weights of the best epoch."""

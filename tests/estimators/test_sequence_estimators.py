@@ -150,13 +150,20 @@ def test_divergence_is_reported():
     regressor = SequenceRegressor("rnn", **SMALL, epochs=30, learning_rate=1e30, training_options=steep)
     with pytest.raises(ValueError, match="training diverged in epoch 1: .*lower learning_rate = 1e\\+30"):
         regressor.fit(X, y)
-    best = training.BestWeights()
-    best.epoch({"epoch": 1})
-    best.save({"outcome": {"best_epoch": 1}, "model": {"weight": torch.ones(2)}})
-    best.epoch({"epoch": 2})
-    best.save({"outcome": {"best_epoch": 1}, "model": {"weight": torch.zeros(2)}})
-    assert best.best_epoch == 1 and best.weights["weight"].tolist() == [1, 1]
-    assert issubclass(ConvergenceWarning, UserWarning)
+
+
+def test_divergence_after_the_best_epoch_leaves_its_weights(monkeypatch):
+    X, labels = waves(20)
+    expected, run_epoch = classifier(epochs=1).fit(X, labels), training.Trainer._run_epoch
+
+    def diverge_in_epoch_2(trainer, recorder):
+        return {**run_epoch(trainer, recorder), **({"train_loss": np.nan} if trainer.epoch == 2 else {})}
+
+    monkeypatch.setattr(training.Trainer, "_run_epoch", diverge_in_epoch_2)
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 2: .*; the weights are those of epoch 1"):
+        found = classifier(epochs=3).fit(X, labels)
+    assert found.best_epoch_ == 1 and len(found.history_) == 2 and found.weights_.keys() == expected.weights_.keys()
+    assert all(np.array_equal(found.weights_[key], expected.weights_[key]) for key in expected.weights_)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from hippo import registry
@@ -85,7 +86,8 @@ class Trainer:
         self.objective = find_objective(dataset)
         self.dataset, self.epoch_part = dataset, trial.dataset.epoch_part
         self.batches = {name: Batches(dataset, name, self.device) for name in dataset.parts}
-        self.epoch, self.best, self.best_weights = 1, -math.inf, None
+        self.epoch, self.best = 1, -math.inf
+        self.best_weights: dict[str, Tensor] | None = None
         self._load_epoch()
         self.ratios = trial.dataset.sampling_ratios() if getattr(trial.model_options, "known_rate", False) else None
         self.held_out = tuple(part for part in HELD_OUT if part in dataset.parts)
