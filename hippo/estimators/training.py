@@ -19,6 +19,7 @@ from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.batches import Batches
 from hippo.lab.training.evaluation import predict
 from hippo.lab.training.trainer import Trainer
+from hippo.lab.trials.status import Status
 from hippo.nn.build import build_model
 from hippo.nn.device import resolve_device
 from hippo.nn.sequence import SequenceModel
@@ -206,7 +207,7 @@ def _train(estimator, trial: TrialSpec, dataset: Dataset, device: torch.device) 
     reason = f"training diverged in epoch {outcome['epochs']}: {outcome.get('reason')}"
     if weights is None:
         raise ValueError(f"{reason}; lower learning_rate = {estimator.learning_rate}, or set a gradient_clip")
-    if outcome["status"] == "diverged":
+    if outcome["status"] == Status.DIVERGED:
         warnings.warn(f"{reason}; the weights are those of epoch {best_epoch}", ConvergenceWarning, stacklevel=5)
     estimator.outputs_, estimator.best_epoch_, estimator.history_ = trainer.objective.outputs, best_epoch, history.rows
     estimator.weights_ = {key: value.cpu().numpy() for key, value in weights.items()}

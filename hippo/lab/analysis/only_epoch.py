@@ -2,6 +2,8 @@
 
 import time
 
+from hippo.lab.trials.status import Status
+
 
 def finish_in_one_epoch(recorder, numbers: dict[str, float], started: float) -> dict:
     """Record the numbers of a trial as those of its only epoch, and return its outcome.
@@ -21,4 +23,4 @@ def finish_in_one_epoch(recorder, numbers: dict[str, float], started: float) -> 
         The outcome: status, epochs and the numbers.
     """
     recorder.epoch({"epoch": 1, **numbers, "seconds": time.perf_counter() - started})
-    return {"status": "finished", "epochs": 1, **numbers}
+    return {"status": Status.FINISHED, "epochs": 1, **numbers}

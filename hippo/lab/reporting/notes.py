@@ -12,6 +12,7 @@ from hippo.lab.plan.sweep_points import format_value
 from hippo.lab.results.results import Results
 from hippo.lab.results.significance import FEWEST_PAIRS, friedman, least_p, mean_ranks, pairwise, rank_agreement
 from hippo.lab.results.sweeps import Choice
+from hippo.lab.trials.status import Status
 
 # Facts in which all trials of a page should agree: column of the outcomes → (name in the plural, axis within which the
 # trials should agree; None for the whole page).
@@ -136,7 +137,7 @@ def _data_notes(results: Results) -> Iterator[str]:
     """What the user must do for the data of variants that have no trial."""
     experiment, outcomes = results.experiment, results.outcomes
     for name, variant in experiment.spec.variants.items():
-        if outcomes.loc[outcomes["variant"] == name, "status"].eq("missing").all():
+        if outcomes.loc[outcomes["variant"] == name, "status"].eq(Status.MISSING).all():
             try:
                 advice = missing_files(experiment.datasets[name])
             except DataError as error:
@@ -200,8 +201,8 @@ def _agreement_notes(results: Results) -> Iterator[str]:
 
 def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:
     """How many trials did not finish, and why."""
-    unfinished = outcomes[outcomes["status"] != "finished"]
-    if len(unfinished) == len(outcomes) and unfinished["status"].eq("missing").all():
+    unfinished = outcomes[outcomes["status"] != Status.FINISHED]
+    if len(unfinished) == len(outcomes) and unfinished["status"].eq(Status.MISSING).all():
         yield f"None of the {len(outcomes)} trials has been run."
         return
     counts: dict[str, list[str]] = {}

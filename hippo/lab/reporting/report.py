@@ -22,6 +22,7 @@ from hippo.lab.reporting.summary import SIGNS, in_order, summarize
 from hippo.lab.reporting.sweep_page import format_curves, selection
 from hippo.lab.reporting.timing import collect_times
 from hippo.lab.results.results import Results
+from hippo.lab.trials.status import Status
 
 
 def write_report(found: list[Results], scale: str, folder: Path, out: Path) -> None:
@@ -140,7 +141,7 @@ def _figures(folder: Path, figures: dict[str, Figure], kind: str = "figures") ->
 def _origins(outcomes: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """Versions, machines and commits of the finished trials: each fact and its values, the most frequent first."""
     facts: dict[str, Counter] = {}
-    for trial in outcomes[outcomes["status"] == "finished"].to_dict("records"):
+    for trial in outcomes[outcomes["status"] == Status.FINISHED].to_dict("records"):
         known = {key: value for key, value in trial.items() if isinstance(value, str | dict)}
         found = {**known.get("versions", {}), **known.get("machine", {})}
         found |= {key: known[key] for key in ("device", "kernels", "commit") if key in known}

@@ -12,6 +12,7 @@ from hippo.lab.reporting.summary import in_order
 from hippo.lab.reporting.tables import format_body
 from hippo.lab.reporting.text import bullet, paragraph, wrap
 from hippo.lab.results.results import Results
+from hippo.lab.trials.status import Status
 
 
 def write_results_page(found: list[Results], out: Path) -> None:
@@ -31,7 +32,7 @@ def write_results_page(found: list[Results], out: Path) -> None:
     """
     names = ", ".join(results.experiment.name for results in found)
     found = in_order([results for results in found if not results.experiment.spec.sweep])
-    tables = [results for results in found if results.outcomes["status"].eq("finished").any()]
+    tables = [results for results in found if results.outcomes["status"].eq(Status.FINISHED).any()]
     if not tables:
         raise ConfigError(
             f"{out}: not written, since no table with a finished trial is among the experiments {names}; name or train "
@@ -50,7 +51,7 @@ def _introduction(tables: list[Results], empty: list[str], out: Path) -> list[st
         f"`hippo results --scale {scale} --out {out}`. Accuracies are in percent. A verdict compares with the paper's "
         "value; the notes under a table give the tolerance."
     )
-    finished = sum(int(results.outcomes["status"].eq("finished").sum()) for results in tables)
+    finished = sum(int(results.outcomes["status"].eq(Status.FINISHED).sum()) for results in tables)
     planned = sum(len(results.outcomes) for results in tables)
     trained = f"These tables have {finished} of {planned} trials."
     if empty:
@@ -87,6 +88,6 @@ def _table(results: Results) -> list[str]:
 
 def _core_time(results: Results) -> str:
     """Time of the finished trials, with the waiting of their threads for memory and disk."""
-    finished = results.outcomes[results.outcomes["status"] == "finished"]
+    finished = results.outcomes[results.outcomes["status"] == Status.FINISHED]
     hours = float((finished["seconds"] * finished["threads"]).sum()) / 3600
     return f"{hours:.1f} core-hours" if hours >= 1 else f"{60 * hours:.1f} core-minutes"

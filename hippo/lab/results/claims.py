@@ -9,9 +9,11 @@ import pandas as pd
 from hippo.lab.plan.experiment import Experiment
 from hippo.lab.plan.schema import ClaimSpec
 from hippo.lab.results.verdicts import interval
+from hippo.lab.trials.status import Status
 
 Verdict = Literal["holds", "fails", "undecided"]
-VERDICTS: tuple[Verdict, ...] = ("fails", "undecided", "holds")  # the first that any comparison has is the claim's
+# The first that any comparison has is the claim's.
+CLAIM_VERDICTS: tuple[Verdict, ...] = ("fails", "undecided", "holds")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Claim:
     @property
     def decisive(self) -> Comparison:
         """The comparison that the verdict rests on: among those with the verdict, the one with the least room."""
-        for verdict in VERDICTS:
+        for verdict in CLAIM_VERDICTS:
             if found := [one for one in self.comparisons if one.verdict == verdict]:
                 return min(found, key=self._room)
         raise AssertionError("a claim has a comparison")
@@ -103,7 +105,7 @@ def _compare(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec) ->
 def _decide(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec, variant: str, other: str) -> Comparison:
     """Decide one comparison."""
     trials = outcomes[(outcomes["variant"] == variant) & outcomes["model"].isin((spec.model, other))]
-    own = trials[trials["status"] == "finished"]
+    own = trials[trials["status"] == Status.FINISHED]
     scores = {model: _scores(experiment, own, model, spec) for model in (spec.model, other) if model}
     if reason := _obstacle(experiment, trials, spec, scores):
         return Comparison(variant, other, math.nan, math.nan, math.nan, 0, "undecided", reason)
@@ -121,7 +123,7 @@ def _decide(experiment: Experiment, outcomes: pd.DataFrame, spec: ClaimSpec, var
 
 def _obstacle(experiment: Experiment, trials: pd.DataFrame, spec: ClaimSpec, scores: dict[str, pd.Series]) -> str:
     """Why nothing can be compared; empty if it can."""
-    if diverged := int(trials["status"].eq("diverged").sum()):
+    if diverged := int(trials["status"].eq(Status.DIVERGED).sum()):
         return f"{diverged} of {len(trials)} trials diverged"
     if missing := [model for model, score in scores.items() if score.empty]:
         return f"no result of {' and '.join(_label(experiment, model) for model in missing)}"

@@ -14,8 +14,9 @@ from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.results.settings import is_relevant, trial_differences
 from hippo.lab.trials.failures import find_failure
 from hippo.lab.trials.outcome import COPY, SOURCE, is_substitute
+from hippo.lab.trials.status import Status
 
-MISSING = {"status": "missing"}
+MISSING = {"status": Status.MISSING}
 AXES = ["folder", "variant", "model", "seed", "status", "run_id"]
 
 
@@ -60,7 +61,7 @@ def _read_outcome(trial: TrialSpec, folder: Path, columns: tuple[Column, ...]) -
         if metrics["trial"] != trial.digest:
             return {**axes, **_mismatch(trial, folder)}
         if fault := _fault(metrics, columns) or _contradiction(metrics, columns, folder / "history.csv"):
-            return {**axes, "status": "damaged", "reason": f"{file}: {fault}"}
+            return {**axes, "status": Status.DAMAGED, "reason": f"{file}: {fault}"}
         dataset = metrics.pop("dataset")
         data = {
             "source": dataset.get("source"),
@@ -71,14 +72,14 @@ def _read_outcome(trial: TrialSpec, folder: Path, columns: tuple[Column, ...]) -
     except FileNotFoundError:
         return {**axes, **(find_failure(folder, trial.digest) or MISSING)}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return {**axes, "status": "damaged"}
+        return {**axes, "status": Status.DAMAGED}
 
 
 def _fault(metrics: dict, columns: tuple[Column, ...]) -> str:
     """What an outcome lacks of the content that a table reads; empty if nothing."""
-    if metrics["status"] not in ("finished", "diverged"):
+    if metrics["status"] not in (Status.FINISHED, Status.DIVERGED):
         return f"status is {metrics['status']!r}; expected finished or diverged"
-    required = [column.metric for column in columns] if metrics["status"] == "finished" else []
+    required = [column.metric for column in columns] if metrics["status"] == Status.FINISHED else []
     for key in required:
         value = metrics.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -88,7 +89,7 @@ def _fault(metrics: dict, columns: tuple[Column, ...]) -> str:
 
 def _contradiction(metrics: dict, columns: tuple[Column, ...], history: Path) -> str:
     """The first score of a finished trial that differs from its history at the best or last epoch; empty if none."""
-    if metrics["status"] != "finished" or not history.exists():
+    if metrics["status"] != Status.FINISHED or not history.exists():
         return ""
     try:
         with history.open(encoding="utf-8", newline="") as file:
@@ -129,7 +130,7 @@ def _mismatch(trial: TrialSpec, folder: Path) -> dict:
         made = yaml.safe_load((folder / "trial.yaml").read_text(encoding="utf-8"))
         changed = trial_differences(made, trial.to_mapping())
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
-        return {"status": "outdated"}
-    status = "of another scale" if "scale" in changed else "outdated"
+        return {"status": Status.OUTDATED}
+    status = Status.OTHER_SCALE if "scale" in changed else Status.OUTDATED
     reasons = [f"{key} {old}, now {new}" for key, (old, new) in changed.items() if is_relevant(key)]
     return {"status": status, "reason": f"made with {'; '.join(reasons)}"} if reasons else {"status": status}

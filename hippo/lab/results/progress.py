@@ -9,6 +9,7 @@ import pandas as pd
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.trials.outcome import read_outcome
 from hippo.lab.trials.process import is_running
+from hippo.lab.trials.status import Status
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,18 @@ def read_progress(trial: TrialSpec, folder: Path, status: str) -> Progress | Non
     Progress or None
         None if the trial was not started.
     """
-    if status == "missing" and not (folder / "trial.yaml").exists():
+    if status == Status.MISSING and not (folder / "trial.yaml").exists():
         return None
-    if status in ("missing", "killed") and is_running(folder):
-        status = "running"
-    elif status == "missing":
-        status = "stopped" if (folder / "run.json").exists() else "starting"
+    if status in (Status.MISSING, Status.KILLED) and is_running(folder):
+        status = Status.RUNNING
+    elif status == Status.MISSING:
+        status = Status.STOPPED if (folder / "run.json").exists() else Status.STARTING
     done, seconds = _read_epochs(folder / "history.csv")
     epochs = trial.epochs
-    if status == "finished" and (stated := read_outcome(folder).get("epochs")):
+    if status == Status.FINISHED and (stated := read_outcome(folder).get("epochs")):
         done = epochs = stated  # a fitted classifier needs one epoch, whatever the training options say
     left = None
-    if status == "running" and done is not None and math.isfinite(seconds):
+    if status == Status.RUNNING and done is not None and math.isfinite(seconds):
         left = seconds * (epochs - done)
     return Progress(trial.name, status, done, epochs, left)
 

@@ -13,6 +13,7 @@ from hippo.lab.results.significance import collect_scores
 from hippo.lab.results.sweeps import Choice, collect_choices, collect_curve
 from hippo.lab.results.trial_files import read_history, read_reconstruction
 from hippo.lab.results.verdicts import collect_cells
+from hippo.lab.trials.status import Status
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Results:
     def histories(self, variant: str, model: str) -> list[pd.DataFrame]:
         """Read the histories of the seeds that finished or diverged: one line per epoch, with the column `epoch`."""
         own = self.select(variant, model)  # histories of other states may be of other settings
-        folders = own.loc[own["status"].isin(("finished", "diverged")), "folder"]
+        folders = own.loc[own["status"].isin((Status.FINISHED, Status.DIVERGED)), "folder"]
         found = [read_history(self.trials / folder) for folder in folders]
         return [history for history in found if history is not None]
 
@@ -71,7 +72,7 @@ class Results:
 
     def progress(self) -> list[Progress | None]:
         """Read the progress of every trial, in the order of the outcomes; None for a trial that was not started."""
-        statuses = self.outcomes["status"].fillna("damaged")
+        statuses = self.outcomes["status"].fillna(Status.DAMAGED)
         pairs = zip(self.experiment.trials(), statuses, strict=True)
         return [read_progress(trial, self.trials / trial.name, status) for trial, status in pairs]
 

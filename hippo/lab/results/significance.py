@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hippo.lab.plan.experiment import Experiment
+from hippo.lab.trials.status import Status
 
 DECIMALS = 9  # of a difference: equal differences must tie, and floating-point percentages do not
 FEWEST_PAIRS = 5  # below which neither mean ranks nor Friedman's test are reported
@@ -35,7 +36,7 @@ def collect_scores(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFra
         number in fewer than half of the pairs are left out, then pairs in which a remaining model has none.
     """
     task = experiment.task
-    finished = outcomes[outcomes["status"] == "finished"]
+    finished = outcomes[outcomes["status"] == Status.FINISHED]
     if task.score not in finished:
         return pd.DataFrame()
     table = finished.pivot(index=["variant", "seed"], columns="model", values=task.score)

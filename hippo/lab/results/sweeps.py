@@ -9,6 +9,7 @@ from hippo.lab.plan.experiment import Experiment
 from hippo.lab.plan.experiments import load_sweep
 from hippo.lab.plan.sweep_points import Value
 from hippo.lab.results.outcomes import collect_outcomes
+from hippo.lab.trials.status import Status
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ def collect_curve(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFram
     for variant in experiment.datasets:
         for entry, point in experiment.points.items():
             own = outcomes[(outcomes["variant"] == variant) & (outcomes["model"] == entry)]
-            finished, diverged = (own[own["status"] == status] for status in ("finished", "diverged"))
+            finished, diverged = (own[own["status"] == status] for status in (Status.FINISHED, Status.DIVERGED))
             cell = {"scale": experiment.scale, "variant": variant, "model": point.model}
             cell |= {"label": experiment.swept[point.model].label, "value": point.value}
             cell |= {"finished": len(finished), "diverged": len(diverged), "seeds": len(own)}
-            cell["status"] = own["status"].sort_values(key=lambda s: s == "finished").iloc[0]
+            cell["status"] = own["status"].sort_values(key=lambda s: s == Status.FINISHED).iloc[0]
             for metric, column in metrics.items():
                 values = finished.get(metric, pd.Series(dtype=float)) * column.factor
                 cell |= {metric: values.mean(), f"{metric}_std": values.std(ddof=1)}

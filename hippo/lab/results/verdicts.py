@@ -6,6 +6,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from hippo.lab.plan.experiment import Experiment
+from hippo.lab.trials.status import Status
 
 VERDICTS = ("reproduced", "above", "below")
 
@@ -32,7 +33,7 @@ def collect_cells(experiment: Experiment, outcomes: pd.DataFrame) -> pd.DataFram
     numbers = outcomes.select_dtypes("number").columns.drop("seed")
     lines = []
     for (variant, model), trials in outcomes.groupby(["variant", "model"], sort=False):
-        finished = trials[trials["status"] == "finished"]
+        finished = trials[trials["status"] == Status.FINISHED]
         reason = no_verdict(trials, experiment.is_reduced(variant, model))
         for metric in dict.fromkeys([*printed, *numbers]):
             values = finished.get(metric, pd.Series(dtype=float)).dropna() * experiment.task.column(metric).factor
@@ -99,7 +100,7 @@ def no_verdict(trials: pd.DataFrame, reduced: bool) -> str:
     reduced : bool
         Whether the scale changes a setting that the numbers depend on.
     """
-    unfinished = trials.loc[trials["status"] != "finished", "status"]
+    unfinished = trials.loc[trials["status"] != Status.FINISHED, "status"]
     if len(unfinished):
         return unfinished.mode()[0]
     if trials["substitute"].any():

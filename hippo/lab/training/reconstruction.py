@@ -18,6 +18,7 @@ from hippo.lab.analysis.only_epoch import finish_in_one_epoch
 from hippo.lab.analysis.optimum import optimal_mse
 from hippo.lab.plan.reconstruction_options import LSTMOptions
 from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.trials.status import Status
 
 PLOTTED = 4000  # points of the signal and of its reconstruction in reconstruction.csv
 
@@ -53,7 +54,7 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
         reconstructed, row = reconstruct_by_memory(signal, options)
     mse = float(np.mean((reconstructed - signal) ** 2, dtype=np.float64))
     if not math.isfinite(mse):
-        return {"status": "diverged", "epochs": 1}
+        return {"status": Status.DIVERGED, "epochs": 1}
     row = {"mse": mse, "optimal_mse": optimal_mse(signal, options.order), **row}
     outcome = finish_in_one_epoch(recorder, row, started)
     samples = np.linspace(0, len(signal) - 1, min(PLOTTED, len(signal))).astype(int)

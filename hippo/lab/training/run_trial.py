@@ -24,6 +24,7 @@ from hippo.lab.trials.checkpoints import Checkpoints
 from hippo.lab.trials.lock import locked
 from hippo.lab.trials.outcome import UNDELIVERED, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
+from hippo.lab.trials.status import Status
 from hippo.lab.trials.up_to_date import restore_outcome
 from hippo.nn import MODEL_FILE
 
@@ -71,7 +72,7 @@ def run_trial(
     folder.mkdir(parents=True, exist_ok=True)
     if not force and (metrics := restore_outcome(folder, trial, dataset_path)):
         log.info("%s: the outcome is up to date, nothing to train; --force trains again", trial.name)
-        if trial.keep_model == "best" and metrics["status"] == "finished" and not (folder / MODEL_FILE).exists():
+        if trial.keep_model == "best" and metrics["status"] == Status.FINISHED and not (folder / MODEL_FILE).exists():
             log.info(
                 "%s: it was trained without keep_model: --force trains again and writes %s", trial.name, MODEL_FILE
             )
@@ -104,7 +105,7 @@ def _run(trial: TrialSpec, dataset_path: Path, folder: Path, interruption: Inter
     except BaseException as error:
         stopped = isinstance(error, Interrupted | KeyboardInterrupt)
         message = str(error) if stopped else f"{type(error).__name__}: {error}"
-        failure = {"status": "killed" if stopped else "failed", "reason": message, "trial": trial.digest}
+        failure = {"status": Status.KILLED if stopped else Status.FAILED, "reason": message, "trial": trial.digest}
         with suppress(OSError):  # if the disk is full, only the terminal shows the message
             write_json(folder / "failure.json", failure)
         if stopped:

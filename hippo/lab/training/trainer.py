@@ -23,6 +23,7 @@ from hippo.lab.training.evaluation import evaluate, sampling_rate
 from hippo.lab.training.kept_model import keep_model
 from hippo.lab.training.objectives import Tally, find_objective
 from hippo.lab.training.optimization import Optimization
+from hippo.lab.trials.status import Status
 from hippo.nn.backbone import engine_options
 from hippo.nn.device import resolve_device
 from hippo.nn.divergence import Diverged
@@ -57,7 +58,7 @@ def run(trial: TrialSpec, dataset: Dataset, recorder) -> dict:
     if saved := recorder.resume():
         trainer.load_state_dict(saved)
     outcome = trainer.run(recorder)
-    if trainer.keeps_model and outcome["status"] == "finished":
+    if trainer.keeps_model and outcome["status"] == Status.FINISHED:
         keep_model(recorder.folder, trial, dataset, trainer.model, trainer.best_weights, outcome)
     return outcome
 
@@ -95,7 +96,7 @@ class Trainer:
         self.model = self._build_model(trial, dataset).to(self.device)
         self.optimization = Optimization(self.model, self.training, len(self.batches["train"]))
         self.outcome = {
-            "status": "finished",
+            "status": Status.FINISHED.value,  # checkpoints hold no objects
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
         }
@@ -126,7 +127,7 @@ class Trainer:
                 losses = {part: row.get(f"{part}_loss", math.nan) for part in ("train", *self.held_out)}
                 if not_finite := [part for part, loss in losses.items() if not math.isfinite(loss)]:
                     reason = {"reason": f"the {not_finite[0]} loss is not finite", "precision": self.precision}
-                    return {**reason, **self.outcome, **self.counts, "status": "diverged", "epochs": self.epoch}
+                    return {**reason, **self.outcome, **self.counts, "status": Status.DIVERGED, "epochs": self.epoch}
                 progress.update()
                 progress.set_postfix(loss=f"{row['train_loss']:.3f}", refresh=False)
                 self._select(row)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from hippo.lab.trials.outcome import has_outcome, read_json
 from hippo.lab.trials.process import is_running
+from hippo.lab.trials.status import Status
 
-KILLED = {"status": "killed", "reason": "the process ended without an error message: killed, or out of memory"}
+KILLED = {"status": Status.KILLED, "reason": "the process ended without an error message: killed, or out of memory"}
 
 
 def find_failure(folder: Path, digest: str) -> dict | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hippo.lab.reporting.figure import Figure
+from hippo.lab.trials.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ def plot_signals(results: "Results", out: Path) -> None:
     from hippo.lab.reporting.plot_style import add_legend, figure_file, show_message
 
     outcomes = results.outcomes
-    finished = outcomes[(outcomes["status"] == "finished") & (outcomes["seed"] == 0)]
+    finished = outcomes[(outcomes["status"] == Status.FINISHED) & (outcomes["seed"] == 0)]
     rows = max(len(finished), 1)
     with figure_file(out, 0.75 * rows + 0.45, rows, 2, sharey=True, sharex="col") as (figure, axes):
         if finished.empty:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hippo.config import ConfigError
 from hippo.lab.reporting.figure import Figure
+from hippo.lab.trials.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def accuracy_by_speed(results: "Results") -> "pd.DataFrame":
     """Return mean `accuracy` and `std` in percent and the number of `seeds` for each variant, model and speed."""
     outcomes = results.outcomes
     factors = {key: float(match["factor"]) for key in outcomes if (match := SPEED.fullmatch(key))}
-    finished = outcomes[outcomes["status"] == "finished"]
+    finished = outcomes[outcomes["status"] == Status.FINISHED]
     long = finished.melt(["variant", "model", "seed"], list(factors), "speed", "accuracy")
     long["speed"], long["accuracy"] = long["speed"].map(factors), 100 * long["accuracy"]
     curve = long.groupby(["variant", "model", "speed"], sort=False)["accuracy"].agg(["mean", "std", "count"])
