@@ -71,14 +71,14 @@ def import_(trials, gone, undelivered):
 
 
 @runs.command("reconcile")
-@click.argument("results", type=FOLDER, default=Path("results"))
+@click.argument("root", type=FOLDER, default=Path("results"))
 @gone_option
-def reconcile_(results, gone):
+def reconcile_(root, gone):
     """End runs that have the status RUNNING in the store although their process on this machine has ended."""
     from hippo.lab.tracking.import_runs import reconcile
 
     states = Counter()
-    for trial in reconcile(results, gone):
+    for trial in reconcile(root, gone):
         states[trial.state] += 1
         click.echo(trial)
     if not states:
