@@ -75,7 +75,7 @@ def _processors(tables: list[Results]) -> str:
         if "machine" in results.outcomes:
             known = results.outcomes[["machine", "kernels"]].dropna()
             names.update(f"{machine['processor']} ({kernels})" for machine, kernels in known.itertuples(index=False))
-    return " and ".join(name for name, _ in names.most_common()) or "an unknown processor"
+    return ", ".join(name for name, _ in names.most_common()) or "an unknown processor"
 
 
 def _table(results: Results) -> list[str]:
