@@ -87,7 +87,7 @@ def test_a_second_process_can_wait_for_the_first(laboratory):
     """As a job of a new Snakemake does, if a job of a killed one is still running."""
     with laboratory.running() as process:
         second = laboratory.run(*laboratory.command(), "--wait")
-        assert process.wait(0) == 0 and second.returncode == 0, second.stderr
+        assert process.wait(60) == 0 and second.returncode == 0, second.stderr
         assert "waiting until it ends" in second.stderr and "finished" in second.stdout
     (run,) = laboratory.runs()
     assert run.info.status == "FINISHED"
