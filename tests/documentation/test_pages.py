@@ -67,6 +67,17 @@ def test_the_catalogue_of_experiments_has_every_file_tables_before_sweeps():
     assert listed == expected, "docs/experiments.md: one line for each file of config/experiments, in this order"
 
 
+def test_the_minutes_of_the_catalogue_are_those_of_the_pages_of_results():
+    text = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| \[`(\w+)`\].*\| ([\d./ ]*?) ?\|$", text, re.MULTILINE))
+    times: dict[str, list[str]] = {}
+    for page in ("docs/results.md", "results/paper/README.md"):
+        contents = " ".join((ROOT / page).read_text(encoding="utf-8").split("\n## ")[0].split())
+        for name, number, unit in re.findall(r"`(\w+)`, ([\d.]+) core-(hours|minutes)", contents):
+            times.setdefault(name, []).append(f"{float(number) * (60 if unit == 'hours' else 1):g}")
+    assert listed == {name: " / ".join(times.get(name, [])) for name in listed}
+
+
 def test_the_catalogue_of_datasets_has_every_registered_one():
     header = "| dataset | what it is | source | license | without network | your files | substitute |"
     listed = first_column("datasets.md", header)

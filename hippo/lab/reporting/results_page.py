@@ -53,7 +53,7 @@ def _introduction(tables: list[Results], empty: list[str], out: Path) -> list[st
     )
     finished = sum(int(results.outcomes["status"].eq(Status.FINISHED).sum()) for results in tables)
     planned = sum(len(results.outcomes) for results in tables)
-    trained = f"These tables have {finished} of {planned} trials."
+    trained = f"These tables have {finished} of {planned} trials, which took {_core_time(*tables)}."
     if empty:
         trained += f" No trial has been made for {', '.join(empty)}."
     return [f"# Tables of the {scale} scale", "", paragraph(text), "", paragraph(trained), ""]
@@ -86,8 +86,8 @@ def _table(results: Results) -> list[str]:
     return [*title, *format_body(results, level=3), *notes, ""]
 
 
-def _core_time(results: Results) -> str:
+def _core_time(*found: Results) -> str:
     """Time of the finished trials, with the waiting of their threads for memory and disk."""
-    finished = results.outcomes[results.outcomes["status"] == Status.FINISHED]
-    hours = float((finished["seconds"] * finished["threads"]).sum()) / 3600
+    finished = [results.outcomes[results.outcomes["status"] == Status.FINISHED] for results in found]
+    hours = sum(float((trials["seconds"] * trials["threads"]).sum()) for trials in finished) / 3600
     return f"{hours:.1f} core-hours" if hours >= 1 else f"{60 * hours:.1f} core-minutes"
