@@ -116,7 +116,7 @@ class ClusterLaboratory(Workspace):
         client = MlflowClient(uri)
         (experiment,) = [found for found in client.search_experiments() if found.name == self.name]
         runs = client.search_runs([experiment.experiment_id])
-        assert sorted(int(run.data.tags["seed"]) for run in runs) == list(range(self.seeds))
+        assert sorted(int(run.data.tags["seed"]) for run in runs) == list(range(self.seeds)), f"{runs}\n{self.output}"
         for run in runs:
             assert run.info.status == "FINISHED" and not {"error", "superseded"} & run.data.tags.keys()
             every = list(range(1, self.epochs + 1))

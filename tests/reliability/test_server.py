@@ -1,4 +1,4 @@
-"""A tracking server that goes down during training, and comes back or does not."""
+"""A tracking server that goes down during training, and comes back or does not; one that answers late."""
 
 import contextlib
 import os
@@ -6,7 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -43,6 +46,42 @@ class Server:
         with contextlib.suppress(OSError):
             return urllib.request.urlopen(f"{self.uri}/health", timeout=1).status == 200
         return False
+
+
+class Late:
+    """Passes requests on to a server; the answer to the first for a run is held back until the client repeats it."""
+
+    def __init__(self, server):
+        self.requests = 0
+        late, answered = self, threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                request = urllib.request.Request(server.uri + self.path, body or None, self.headers, method=self.command)
+                try:
+                    answer = urllib.request.urlopen(request, timeout=60)
+                except urllib.error.HTTPError as error:
+                    answer = error
+                content = answer.read()
+                if self.path.endswith("/runs/create"):
+                    late.requests += 1
+                    answered.wait(60) if late.requests == 1 else answered.set()
+                with contextlib.suppress(OSError):  # the client waits no more
+                    self.send_response(answer.status)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+                    self.end_headers()
+                    self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.uri = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 @pytest.fixture
@@ -92,3 +131,13 @@ def test_training_outlives_its_tracking_server(tmp_path, server, figure):
         for run in before.values():
             assert laboratory.steps(uri=server.uri, run=run) == every
     figure("server down in the middle: training went on, every step delivered once, in order, 0 runs duplicated")
+
+
+def test_a_late_answer_makes_no_second_run(tmp_path, server):
+    laboratory, late = Laboratory(tmp_path / "laboratory", epochs=5), Late(server)
+    done = laboratory.train(env={"MLFLOW_TRACKING_URI": late.uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"})
+    late.server.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert late.requests >= 2
+    (run,) = laboratory.runs(server.uri)
+    assert run.info.status == "FINISHED" and laboratory.steps(uri=server.uri, run=run.info.run_id) == [1, 2, 3, 4, 5]

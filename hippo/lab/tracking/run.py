@@ -16,6 +16,7 @@ from hippo.files import write_json
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
 from hippo.lab.tracking.address import is_server, tracking_uri
+from hippo.lab.tracking.creation import create_run, remove_repeats
 from hippo.lab.tracking.datasets import dataset_input
 from hippo.lab.tracking.delivery import RETRY_FRACTION, RETRY_SECONDS, Delivery, to_metrics
 from hippo.lab.tracking.tags import source_tags
@@ -198,7 +199,9 @@ class TrackedRun:
 
         def send() -> None:
             self.delivery.log(rows, is_last=True)
-            if "outcome" not in self.client.get_run(self.id).data.tags:
+            run = self.client.get_run(self.id)
+            remove_repeats(self.client, run)
+            if "outcome" not in run.data.tags:
                 numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
                 final = [Metric(f"final/{m.key}", m.value, m.timestamp, 0) for m in to_metrics(numbers, 0)]
                 self.client.log_batch(self.id, metrics=final, tags=[RunTag("outcome", metrics["status"])])
@@ -208,7 +211,7 @@ class TrackedRun:
             if (self.folder / MODEL_FILE).exists():
                 from hippo.lab.tracking.models import log_kept_model  # imports torch, which other trials may not need
 
-                log_kept_model(self.client, self.client.get_run(self.id), self.trial, self.folder)
+                log_kept_model(self.client, run, self.trial, self.folder)
             ended = self._began + int(1000 * metrics["seconds"]) if self._is_import else None
             self.client.set_terminated(self.id, "FINISHED", end_time=ended)
 
@@ -331,7 +334,7 @@ class TrackedRun:
         if trial.sweep:
             tags |= {"mlflow.parentRunId": self._find_sweep_run(experiment), "sweep": trial.sweep.key}
         name = f"{trial.model} · seed {trial.seed} · {trial.variant} · {trial.scale}"
-        created = self.client.create_run(experiment, start_time=began, run_name=name, tags=tags).info
+        created = create_run(self.client, experiment, name, tags, began).info
         self._set_run(created.run_id, created.start_time, logged=0)
         self._describe()
 
@@ -363,7 +366,7 @@ class TrackedRun:
                 return found[0].info.run_id
             name = f"{point.model} · {trial.variant} · sweep over {point.key} · {trial.scale}"
             tags = {"sweep_of": place, "sweep": point.key, "scale": trial.scale, "model": point.model}
-            created = self.client.create_run(experiment, run_name=name, tags=tags).info.run_id
+            created = create_run(self.client, experiment, name, tags).info.run_id
             self.client.set_terminated(created, "FINISHED")
             return created
 
