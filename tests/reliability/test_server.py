@@ -58,7 +58,8 @@ class Late:
         class Handler(BaseHTTPRequestHandler):
             def answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                request = urllib.request.Request(server.uri + self.path, body or None, self.headers, method=self.command)
+                address, method = server.uri + self.path, self.command
+                request = urllib.request.Request(address, body or None, self.headers, method=method)
                 try:
                     answer = urllib.request.urlopen(request, timeout=60)
                 except urllib.error.HTTPError as error:
