@@ -43,8 +43,8 @@ class OnlineMemory:
     dynamics : {"scale-invariant", "time-invariant"}, optional
         Default: scale-invariant for legs, time-invariant for all other measures. Only legs can be scale-invariant.
     theta : float, optional
-        Length of the window in samples; the time constant in samples for lagt, random and time-invariant legs. Required
-        by time-invariant memories, refused by scale-invariant ones.
+        Length of the window in samples; the time constant in samples for measures without a window: lagt, random,
+        diagonal systems and time-invariant legs. Required by time-invariant memories, refused by scale-invariant ones.
     discretization : {"bilinear", "backward", "euler", "zoh"} or float, optional
         The rule, as in `hippo.operators.discretize`; default "bilinear" for scale-invariant memories, which have no
         "zoh", and "zoh" for time-invariant ones.

@@ -42,9 +42,10 @@ def reconstruct(
     Raises
     ------
     ValueError
-        If the measure has no basis (random), or a position or `span` is out of range.
+        If the measure is unknown or has no basis (random, diagonal systems), the dynamics do not fit it, or a shape,
+        a position or `span` is out of range.
     TypeError
-        If `coefficients` does not hold real numbers, or `points` is a boolean.
+        If `coefficients` does not hold real numbers, `span` is not a number, or `points` is a boolean.
 
     Examples
     --------

@@ -88,7 +88,7 @@ class ModelOptions(Options):
         Returns
         -------
         torch.nn.Module
-            A backbone (`hippo.nn.sequence.Backbone`): a recurrent cell, or another map of sequences to sequences.
+            A backbone (`hippo.nn.backbone.Backbone`): a recurrent cell, or another map of sequences to sequences.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define backbone(input_size)")
 

@@ -33,6 +33,8 @@ def diagonal_eigenvalues(name: str, order: int) -> np.ndarray:
     ------
     ValueError
         If `order` is odd or below 2.
+    TypeError
+        If `order` is not an integer.
 
     Examples
     --------
@@ -68,6 +70,8 @@ def diagonal_matrices(name: str, order: int) -> tuple[np.ndarray, np.ndarray]:
     ------
     ValueError
         If `order` is odd or below 2.
+    TypeError
+        If `order` is not an integer.
 
     Examples
     --------

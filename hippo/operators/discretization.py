@@ -42,6 +42,8 @@ def discretize(
     ------
     ValueError
         If the shapes do not fit, the step is not positive and finite, or the rule is unknown.
+    TypeError
+        If the step is not a number.
 
     References
     ----------

@@ -33,6 +33,11 @@ def default_dynamics(measure: str) -> str:
     str
         "scale-invariant" for legs, "time-invariant" for all other measures.
 
+    Raises
+    ------
+    ValueError
+        If there is no such measure.
+
     Examples
     --------
     >>> default_dynamics("legs")
@@ -78,6 +83,8 @@ class ScaleInvariant:
     ------
     ValueError
         If the measure does not have these dynamics, or `order` is below 1.
+    TypeError
+        If `order` is not an integer.
 
     References
     ----------
@@ -120,7 +127,10 @@ class ScaleInvariant:
         Raises
         ------
         ValueError
-            If `step_ratio` is not positive, or it is not below 1 with "zoh": the system is singular at time 0.
+            If `step_ratio` is not positive and finite, or not below 1 with "zoh" (the system is singular at time 0), or
+            the rule is unknown.
+        TypeError
+            If `step_ratio` is not a number.
         """
         step_ratio = check_positive("step_ratio", step_ratio)
         step = step_ratio
@@ -208,6 +218,8 @@ class TimeInvariant:
         ------
         ValueError
             If `step` is not positive and finite, or the rule is unknown.
+        TypeError
+            If `step` is not a number.
         """
         return discretize(*self.continuous(), step, discretization)
 
@@ -241,7 +253,8 @@ class TimeInvariant:
         """Return the weight of some ages under the measure.
 
         The kernel of a coefficient (`basis_kernels`) is its basis function times this weight: exactly for legs and
-        lagt, in the limit of a large order for legt and fout.
+        lagt, in the limit of a large order for legt and fout. For lmu the limit is 2n + 1 times as large, because its
+        basis functions are not normalized.
 
         Parameters
         ----------

@@ -33,6 +33,8 @@ def gramian(A: np.ndarray, B: np.ndarray, time: float) -> np.ndarray:
     ------
     ValueError
         If the shapes do not fit, or `time` is not positive and finite.
+    TypeError
+        If `time` is not a number.
 
     Notes
     -----

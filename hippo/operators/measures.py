@@ -129,6 +129,15 @@ def time_scale(measure: str, theta: float | None = None, window: float | None = 
 def find_measure(name: str) -> Measure:
     """Return the measure called `name`.
 
+    Parameters
+    ----------
+    name : str
+        A name in `MEASURES`.
+
+    Returns
+    -------
+    Measure
+
     Raises
     ------
     ValueError

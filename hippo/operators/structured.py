@@ -118,6 +118,10 @@ def is_diagonal(name: str) -> bool:
     name : str
         Name of a system in `STRUCTURED`.
 
+    Returns
+    -------
+    bool
+
     Raises
     ------
     ValueError

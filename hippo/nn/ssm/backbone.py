@@ -63,7 +63,9 @@ def set_rate(model: nn.Module, rate: float) -> None:
     Raises
     ------
     ValueError
-        If the rate is not a positive number, or the model has no S4 layer.
+        If the rate is not positive and finite, or the model has no S4 layer.
+    TypeError
+        If the rate is not a number.
     """
     rate = check_positive("rate", rate)
     layers = [module for module in model.modules() if isinstance(module, S4Backbone)]

@@ -67,6 +67,8 @@ class S4(NotScriptable, nn.Module):
     ------
     ValueError
         If a setting cannot be used. The message names it.
+    TypeError
+        If a size or a step size has the wrong type, or `frozen` is not a collection of names.
 
     References
     ----------
@@ -198,8 +200,10 @@ class S4(NotScriptable, nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, an input or the state is not finite, or the layer is bidirectional and a state
-            is wanted.
+            If a shape or type is wrong, an input or the state is not finite, `rate` is not positive, or the layer is
+            bidirectional and a state is wanted.
+        TypeError
+            If the inputs are not a dense tensor, or `rate` is not a number.
         MemoryError
             If the computation needs more than the memory of this machine.
         Diverged
@@ -254,7 +258,7 @@ class S4(NotScriptable, nn.Module):
 
         Raises
         ------
-        ValueError, MemoryError, Diverged
+        ValueError, TypeError, MemoryError, Diverged
             As in `forward`.
         """
         if leaves_graph(self, inputs):
@@ -296,7 +300,10 @@ class S4(NotScriptable, nn.Module):
         Raises
         ------
         ValueError
-            If a shape or type is wrong, an input or the state is not finite, or the layer is bidirectional.
+            If a shape or type is wrong, an input or the state is not finite, `rate` is not positive, or the layer is
+            bidirectional.
+        TypeError, Diverged
+            As in `forward`.
         """
         if runs_directly():
             step = self._step  # another thread may replace it

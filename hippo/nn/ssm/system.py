@@ -66,6 +66,8 @@ class StateSpace(nn.Module):
     ------
     ValueError
         If a setting cannot be used (`hippo.nn.ssm.settings.check_settings`).
+    TypeError
+        If a setting has the wrong type.
 
     Examples
     --------
