@@ -29,7 +29,8 @@ print(f"largest difference between both forms: {(torch.stack(steps, 1) - outputs
 # %%
 # ## Two halves of a sequence
 #
-# A state can also begin a whole convolution. The second half continues where the first half ended.
+# A state can also begin a chunk of a sequence, which the recurrence computes. The second half continues where the first
+# half ended.
 
 with torch.no_grad():
     first, state = layer(sequence[:, :500], return_state=True)
