@@ -72,6 +72,7 @@ def jobs(workspace: Workspace, *arguments: str) -> dict[str, int]:
     return {rule: int(counts[rule]) for rule in RULES if rule in counts}
 
 
+PAPER = {"source": "Someone 2020", "values": {"100hz-to-200hz": {"gru": {"test_accuracy": 50.0}}}}
 FASTER = {"gru": {"label": "GRU", "training": {"learning_rate": 0.1}}}
 
 
@@ -104,6 +105,19 @@ def cut_short(workspace):
     os.utime(outcome, ns=(time.st_atime_ns, time.st_mtime_ns))
 
 
+def prepared_again(workspace):
+    Dataset.load(workspace.folder / DATA).save(workspace.folder / DATA)
+
+
+def dataset_option(workspace):
+    change(workspace, dataset=workspace.read_experiment("pens")["dataset"] | {"split_seed": 1})
+
+
+def without_outcome(workspace):
+    for name in ("metrics.json", "outcome.json"):
+        (workspace.folder / TRIAL / name).unlink()
+
+
 def without_data(workspace):
     shutil.rmtree(workspace.folder / "data")
     shutil.rmtree(workspace.folder / "mlruns")
@@ -117,12 +131,16 @@ EDITS = {
     "a new model": (lambda w: change(w, models={"mgu": {"label": "MGU"}}), {"train": 1, "table": 1}),
     "another experiment's file": (lambda w: change(w, "other", models=FASTER), {"train": 1, "table": 1}),
     "a title": (lambda w: change(w, title="Another"), {"table": 1}),
+    "a value of the paper": (lambda w: change(w, paper=PAPER), {"table": 1}),
+    "an option of the dataset": (dataset_option, {"prepare": 1, "train": 2, "table": 1}),
     "data touched": (touched, {}),
+    "data prepared again": (prepared_again, {}),
     "data of other values": (other_values, {"train": 2, "table": 1}),
     "data of other values under an old date": (other_values_of_old, {"train": 2, "table": 1}),
     "an outcome cut short": (cut_short, {"train": 1, "table": 1}),
     "data and tracked runs removed": (without_data, {}),
-    "an outcome removed": (lambda w: (w.folder / TRIAL / "metrics.json").unlink(), {"train": 1, "table": 1}),
+    "metrics.json removed": (lambda w: (w.folder / TRIAL / "metrics.json").unlink(), {"train": 1, "table": 1}),
+    "both files of an outcome removed": (without_outcome, {"train": 1, "table": 1}),
 }
 
 
