@@ -227,7 +227,8 @@ def _data(data_dir: Path | None) -> tuple[str, str]:
             options().fetch(sources)
         except NoSourceError:
             (to_supply if options.user_supplied else absent).append(name)
-    supply = f"; only you can supply: {', '.join(to_supply)}" if to_supply else ""
+    remedy = "hippo fetch downloads their files, or says which to supply"
+    supply = f"; left out of tables: {', '.join(to_supply)}; {remedy}" if to_supply else ""
     if absent:
         advice = "hippo fetch downloads each, or name a HIPPO_DATA_DIR"
         return "warning", f"not downloaded: {', '.join(absent)}; {advice}{supply}"
