@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from hippo import registry
-from hippo.config import ConfigError, parse
+from hippo.config import ConfigError, closest, parse
 from hippo.nn.backbone import set_engine
 from hippo.nn.bidirectional import reverse, reverse_times
 from hippo.nn.cells.cell import Cell
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hippo.nn.options import ModelOptions
 
 State = Tensor | tuple[Tensor, ...]
+# Arguments by name beside the hyperparameters of the cell.
+ARGUMENTS = ("num_layers", "batch_first", "dropout", "bidirectional", "engine", "device", "dtype")
 
 
 class HiPPOLayer(nn.Module):
@@ -134,6 +136,10 @@ class HiPPOLayer(nn.Module):
             raise ConfigError(
                 f"{where}: {', '.join(outside)} belong to build_model; expected num_layers, bidirectional, dropout"
             )
+        own = [key for key in options_type.model_fields if key not in ModelOptions.model_fields]
+        for key in hyperparameters:
+            if key not in own:
+                raise ConfigError(f"{where}: unknown key {key!r}; {closest(key, [*ARGUMENTS, *own])}")
         return parse(options_type, {"hidden_size": hidden_size, **hyperparameters}, where=where)
 
     def _build(self, layer: int) -> Cell:

@@ -160,6 +160,7 @@ def test_truncated_backpropagation_detaches_the_state():
         ({"cell": "gru_d", "num_layers": 2}, "states of different shapes; expected num_layers = 1"),
         ({"layers": 2}, "layers belong to build_model; expected num_layers"),
         ({"ordr": 4}, "unknown key 'ordr'; did you mean 'order'"),
+        ({"cell": "gru", "bias": False}, "unknown key 'bias'; valid: batch_first, bidirectional, device, dropout"),
         ({"num_layers": 0}, "num_layers is 0; expected a positive integer"),
         ({"dropout": 2.0}, "dropout is 2.0; expected a number from 0 to 1"),
         ({"dropout": "a"}, "dropout is 'a'; expected a number from 0 to 1"),
