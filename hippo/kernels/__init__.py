@@ -7,7 +7,8 @@ an autograd function.
 
 References
 ----------
-Gu et al., "HiPPO: Recurrent Memory with Optimal Polynomial Projections", NeurIPS 2020 (arXiv 2008.07669), section 3.3.
+Gu et al., "HiPPO: Recurrent Memory with Optimal Polynomial Projections", NeurIPS 2020 (arXiv 2008.07669),
+proposition 4.
 """
 
 from hippo.kernels.backend import Backend, backend, product_precision, runnable, use

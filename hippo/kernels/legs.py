@@ -48,7 +48,7 @@ def legs_step(state, inputs, step_ratio, alpha: float = 0.5) -> None:
 
     References
     ----------
-    Gu et al. (NeurIPS 2020), section 3.3 and appendix D.
+    Gu et al. (NeurIPS 2020), proposition 4.
 
     Examples
     --------
