@@ -125,6 +125,14 @@ def test_groups_without_a_limit_reach_least_squares_on_all_states():
     assert all(np.linalg.matrix_rank(weights) == 2 for weights in limited.weights)
 
 
+def test_the_passes_do_not_depend_on_the_unit_of_the_targets():
+    """Powers of two scale without rounding."""
+    first, second, targets = random_problem(2)
+    plain, small = (fit_readout([first, second], factor * targets, [2, 2]) for factor in (1, 2.0**-10))
+    assert small.sweeps == plain.sweeps > 2
+    assert small.mse == pytest.approx(plain.mse * 2.0**-20, rel=1e-9)
+
+
 def test_a_matrix_of_states_for_which_divide_and_conquer_fails(monkeypatch):
     states, _, targets = random_problem(3)
     expected, svd = fit_readout([states], targets, [5]).mse, scipy.linalg.svd
