@@ -18,6 +18,14 @@ from tests.lab.outcomes import finish, finish_all, write_experiment
 
 CLAIM = {"sentence": "LegS is better.", "source": "Someone 2020, abstract", "model": "legs"}
 BETTER = {**CLAIM, "better_than": ["gru", "lstm"], "by": 20}
+SPEED = {**CLAIM, "metric": "steps_per_second", "better_than": ["lstm"], "seeds": 1}
+MEMORIES = {
+    "dataset": {"name": "white_noise"},
+    "models": {"legs": {"label": "LegS", "model": "memory"}, "lstm": {"label": "LSTM"}},
+    "training": {},
+    "paper": None,
+    "scales": {},
+}
 
 
 def check(folder, scores, claim, **changes):
@@ -102,13 +110,27 @@ def test_the_variant_with_the_least_room_is_decisive(tmp_path, bound, decisive):
 
 
 def test_a_bound_on_a_number_without_training_is_decided_at_a_reduced_scale(tmp_path):
-    options = {"dataset": {"name": "white_noise"}, "models": {"legs": {"label": "LegS", "model": "memory"}}}
-    options |= {"training": {}, "paper": None, "scales": {"quick": {"dataset": {"samples": 1000}}}}
     claim = {**CLAIM, "metric": "mse", "at_most": 0.02, "seeds": 1}
-    experiment, trials = write_experiment(tmp_path, claims=[claim], **options), tmp_path / "trials"
+    smaller = {**MEMORIES, "scales": {"quick": {"dataset": {"samples": 1000}}}}
+    experiment, trials = write_experiment(tmp_path, claims=[claim], **smaller), tmp_path / "trials"
     assert experiment.is_reduced("a", "legs")
     finish(experiment, trials, "legs", 0, mse=0.01, optimal_mse=0.01, steps_per_second=1.0)
     assert collect_results(experiment, trials).claims[0].verdict == "holds"
+
+
+def test_a_high_speed_is_good_where_a_low_error_is(tmp_path):
+    claims = [SPEED, {**SPEED, "metric": "mse"}]
+    experiment, trials = write_experiment(tmp_path, claims=claims, **MEMORIES), tmp_path / "trials"
+    for model, mse, speed in (("legs", 0.01, 500.0), ("lstm", 0.2, 40.0)):
+        finish(experiment, trials, model, 0, mse=mse, optimal_mse=0.01, steps_per_second=speed)
+    speed, error = collect_results(experiment, trials).claims
+    assert (speed.verdict, speed.decisive.value) == ("holds", 460)
+    assert (error.verdict, error.decisive.value) == ("holds", pytest.approx(0.19))
+
+
+def test_a_speed_has_no_ratio(tmp_path):
+    with pytest.raises(ConfigError, match=r"claims\[0\].times: ratios are of errors; state 'by' for a score"):
+        write_experiment(tmp_path, claims=[{**SPEED, "times": 2}], **MEMORIES)
 
 
 def test_an_infinite_number_leaves_the_claim_undecided(tmp_path):
