@@ -8,7 +8,7 @@ from hippo.lab.analysis.memory_reconstruction import reconstruct_by_memory
 from hippo.lab.analysis.optimum import optimal_mse
 from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
 from hippo.lab.plan.trial_spec import TrialSpec
-from hippo.lab.training import lstm_reconstruction
+from hippo.lab.training import lstm_reconstruction, reconstruction
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
 from hippo.lab.training.reconstruction import run
 from hippo.propagation import BlockPropagator
@@ -68,6 +68,17 @@ def test_a_memory_of_enough_coefficients_comes_near_the_optimum_and_never_below(
     plotted = pd.read_csv(tmp_path / "reconstruction.csv")
     error = np.mean((plotted["signal"] - plotted["reconstructed"]) ** 2)
     assert error == pytest.approx(outcome["mse"], rel=0.3, abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+def test_an_error_that_is_not_finite_is_divergence(monkeypatch, tmp_path, value):
+    """The square of 1e200 is infinite."""
+    monkeypatch.setattr(reconstruction, "reconstruct_by_memory", lambda signal, options: (signal + value, {}))
+    recorder = Rows(folder=tmp_path)
+    with np.errstate(over="ignore", invalid="ignore"):
+        outcome = run(trial("legs"), WhiteNoise(samples=1000, cycles=3).build(), recorder)
+    assert outcome == {"status": "diverged", "epochs": 1}
+    assert recorder.rows == [] and not list(tmp_path.iterdir())
 
 
 def test_a_fading_memory_spans_the_signal_by_its_time_constants():
