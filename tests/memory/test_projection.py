@@ -139,7 +139,7 @@ def test_equal_timestamps_do_not_change_the_memory():
     memory = OnlineMemory("legs", 4).update([3.0, 5.0, 7.0], timestamps=[0.0, 0.0, 0.0])
     np.testing.assert_array_equal(memory.coefficients, [3.0, 0, 0, 0])
     batch = OnlineMemory("legs", 4, batch=2).update(np.ones((2, 3)), timestamps=[[0, 0, 0], [0, 1, 2]])
-    np.testing.assert_allclose(batch.coefficients, [[1, 0, 0, 0]] * 2, atol=1e-15)
+    np.testing.assert_allclose(batch.coefficients, [[1, 0, 0, 0]] * 2, rtol=0, atol=1e-15)
 
 
 BAD_CHUNKS = [
