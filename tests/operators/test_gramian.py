@@ -78,6 +78,8 @@ def test_errors_name_the_argument():
     A, B = transition("legs", 4)
     with pytest.raises(ValueError, match=r"expected A \(N, N\) and B \(N,\), got \(4, 4\) and \(5,\)"):
         gramian(A, np.ones(5), 1.0)
+    with pytest.raises(ValueError, match=r"expected A \(N, N\) and B \(N,\), got \(4, 4\) and \(4, 0\)"):
+        gramian(A, np.empty((4, 0)), 1.0)
     for time in (0.0, -1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match="time must be"):
             gramian(A, B, time)

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure as Canvas
 from numpy.polynomial import legendre
 
 from hippo.config import ConfigError
+from hippo.data.reconstruct import FrozenReconstruct
 from hippo.data.white_noise import white_noise
+from hippo.lab.analysis.linear_states import BilinearStates
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting.figure import Figure, available_figures, find_figure, plot_figure
 from hippo.lab.reporting.plot_style import STYLE, WIDTH, line_styles
@@ -265,6 +267,39 @@ def test_memory_errors_are_those_of_one_pass_over_the_signal(tmp_path, plot):
     lines = {label: line.get_xydata() for label, line in named(by_order).items()}
     assert list(lines) == ["best polynomial", "HiPPO-LegS", "HiPPO-LegT"]
     np.testing.assert_allclose(lines["HiPPO-LegS"], [[8, table["legs", 8, 500]], [256, table["legs", 256, 500]]])
+
+
+def test_the_output_variance_of_a_constant_is_1_in_orthonormal_bases(tmp_path, plot):
+    """The states of S4D-Real are 1 / n, times sqrt(2). Four states of a basis hold a part of the noise."""
+    figure, (noise, constant) = plot("output_variance", None, orders=(4, 8))
+    table = pd.read_csv(tmp_path / "figure.csv").set_index(["signal", "system", "order"])["variance"].sort_index()
+    for system in ("legs", "legt", "fout"):
+        np.testing.assert_allclose(table["constant", system], [1, 1], rtol=1e-9)
+        assert 0 < table["noise", system, 4] < table["noise", system, 8] < 0.9
+    real = [2 * (1 / np.arange(1, order // 2 + 1) ** 2).sum() for order in (4, 8)]
+    np.testing.assert_allclose(table["constant", "diag_real"], real, rtol=1e-9)
+    assert (noise.get_title(), constant.get_title()) == ("noise of variance 1", "the constant 1")
+    for axis, signal in ((noise, "noise"), (constant, "constant")):
+        for line, system in zip(named(axis).values(), ("legs", "legt", "fout"), strict=False):
+            np.testing.assert_allclose(line.get_xydata(), np.column_stack([[4, 8], table[signal, system]]))
+
+
+def test_step_sizes_are_around_the_one_whose_window_is_asked_for(tmp_path, plot):
+    """The grey line is there. The error of the middle step is that of least squares on the coordinates of the noise."""
+    options = {"orders": (8, 16), "steps": 3, "window": 50, "length": 200}
+    figure, axes = plot("step_sizes", None, **options)
+    table = pd.read_csv(tmp_path / "figure.csv")
+    task = FrozenReconstruct(length=200, window=50, band_limit=25.0)
+    for axis, system in zip(axes, ("legs", "legt", "fout"), strict=True):
+        assert list(axis.lines[0].get_xdata()) == [2 / 50] * 2
+        for order, line in zip((8, 16), named(axis).values(), strict=True):
+            steps, errors = line.get_xydata().T
+            np.testing.assert_allclose(steps, [0.01, 0.04, 0.16])
+            states, targets = task.coordinates(BilinearStates(system, order, 0.04))
+            residual = targets - targets @ np.linalg.pinv(states, rcond=1e-8) @ states
+            assert errors[1] == pytest.approx(np.linalg.norm(residual) / np.linalg.norm(targets), rel=1e-6, abs=1e-9)
+            own = table[(table["system"] == system) & (table["order"] == order)]
+            np.testing.assert_allclose(own[["step", "nrmse"]], line.get_xydata())
 
 
 def test_every_figure_is_declared_with_title_and_caption():
