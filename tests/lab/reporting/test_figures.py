@@ -246,13 +246,14 @@ def test_lines_differ_without_their_color():
 
 def test_memory_errors_are_those_of_one_pass_over_the_signal(tmp_path, plot):
     """The errors again, from a memory that is updated sample by sample, and the optimum by numpy's least squares."""
-    options = {"orders": (8, 256), "lengths": (600,), "length": 500, "optimum_length": 1500, "cycles": 3}
+    options = {"orders": (8, 256), "lengths": (500, 600), "length": 500, "optimum_length": 1500, "cycles": 3}
     figure, (by_order, by_length) = plot("memory_errors", None, **options)
     table = pd.read_csv(tmp_path / "figure.csv").set_index(["measure", "order", "length"])["mse"]
     assert set(table.index) == {
         *((m, n, 500) for m in ("legs", "legt") for n in (8, 256)), *((m, 256, 600) for m in ("legs", "legt")),
         *(("optimum", n, 1500) for n in (8, 256)),
     }  # fmt: skip
+    assert table.index.is_unique
     signal = white_noise(500, 3, seed=1).astype(np.float32)
     memory = OnlineMemory("legs", 8)
     for sample in signal:
