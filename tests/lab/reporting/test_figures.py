@@ -105,8 +105,27 @@ def test_learning_curves_have_no_panel_of_a_variant_without_trials(tmp_path, plo
     variants = {key: {"label": f"variant {key}"} for key in "abc"}
     experiment, trials = write_experiment(tmp_path, variants=variants), tmp_path / "trials"
     finish(experiment, trials, "gru", 0, variant="b")
+    diverged = finish(experiment, trials, "gru", 0, variant="c", status="diverged")
+    history = "epoch,validation_accuracy\n1,{}\n2,\n"
+    (diverged / "history.csv").write_text(history.format(""))
     _, axes = plot("learning_curves", collect_results(experiment, trials))
     assert [axis.get_title() for axis in axes] == ["variant b"]
+    assert axes[0].get_yscale() == "linear"
+    (diverged / "history.csv").write_text(history.format(0.25))  # it diverged in the second epoch
+    _, axes = plot("learning_curves", collect_results(experiment, trials))
+    assert [axis.get_title() for axis in axes] == ["variant b", "variant c"]
+    (line,) = named(axes[1]).values()
+    np.testing.assert_allclose(line.get_xydata(), [[1, 25]])
+
+
+def test_learning_curves_of_errors_are_logarithmic(tmp_path, plot):
+    experiment = write_experiment(tmp_path, dataset={"name": "adding", "train_samples": 5}, paper=None)
+    folder = finish(experiment, tmp_path / "trials", "gru", 0, validation_nrmse=0.1, test_nrmse=0.1, test_loss=0.01)
+    (folder / "history.csv").write_text("epoch,validation_nrmse\n1,0.5\n2,0.1\n")
+    _, (axis,) = plot("learning_curves", collect_results(experiment, tmp_path / "trials"))
+    (line,) = named(axis).values()
+    np.testing.assert_allclose(line.get_xydata(), [[1, 0.5], [2, 0.1]])
+    assert axis.get_yscale() == "log"
 
 
 def test_figures_without_any_trial_have_a_message(tmp_path, plot):

@@ -70,6 +70,17 @@ def test_a_memory_of_enough_coefficients_comes_near_the_optimum_and_never_below(
     assert error == pytest.approx(outcome["mse"], rel=0.3, abs=1e-9)
 
 
+@pytest.mark.parametrize(("samples", "points"), [(1000, 1000), (9000, 4000)])
+def test_the_plotted_points_are_those_of_the_signal_from_end_to_end(tmp_path, samples, points):
+    dataset = WhiteNoise(samples=samples, cycles=3).build()
+    run(trial("legs"), dataset, Rows(folder=tmp_path))
+    plotted = pd.read_csv(tmp_path / "reconstruction.csv")
+    assert len(plotted) == points and plotted["sample"].is_unique
+    assert (plotted["sample"].min(), plotted["sample"].max()) == (0, samples - 1)
+    signal = dataset.parts["test"].inputs[0, plotted["sample"], 0]
+    np.testing.assert_allclose(plotted["signal"], signal, rtol=1e-5)  # printed with six digits
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
 def test_an_error_that_is_not_finite_is_divergence(monkeypatch, tmp_path, value):
     """The square of 1e200 is infinite."""

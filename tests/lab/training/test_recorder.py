@@ -9,7 +9,7 @@ from hippo.lab.trials.checkpoints import Checkpoints
 
 
 @pytest.mark.parametrize(
-    ("attempts", "earlier"), [("a", []), ("aa", []), ("ab", ["a"]), ("aba", ["b"]), ("abc", ["a", "b"])]
+    ("attempts", "earlier"), [("a", []), ("aa", []), ("ab", ["a"]), ("aba", ["b"]), ("abc", ["a", "b"]), ("aab", ["a"])]
 )
 def test_earlier_commits_are_those_of_all_other_attempts(tmp_path, attempts, earlier):
     for commit in attempts:
