@@ -36,6 +36,7 @@ def test_adding_marks_one_number_in_each_half():
     dataset = Adding(length=11, train_samples=4000).build()
     numbers, marks = np.moveaxis(dataset.parts["train"].inputs, 2, 0)
     assert (marks[:, :5].sum(axis=1) == 1).all() and (marks[:, 5:].sum(axis=1) == 1).all()
+    assert (marks.sum(axis=0) > 0).all()  # every number of a half may be marked
     targets = dataset.parts["train"].targets
     np.testing.assert_allclose(targets[:, 0], numbers[marks == 1].reshape(-1, 2).sum(axis=1), rtol=1e-6)
     # The sum of two uniform numbers: mean 1, variance 1/6; 4000 of them come within 5 standard errors of 2 %.

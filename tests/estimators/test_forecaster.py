@@ -31,6 +31,18 @@ def test_updates_equal_a_fit_to_the_whole_series(options, chunks):
     assert len(stream._values) == 9  # as many samples as the longest step
 
 
+def test_the_default_window_has_two_samples_per_coefficient():
+    default, stated = (HiPPOForecaster(6, theta=theta).fit(series(), fh=[1, 4]).predict() for theta in (None, 12))
+    assert default.equals(stated)
+
+
+@pytest.mark.parametrize("measure", ["legs", "legt"])
+def test_a_constant_that_is_added_to_the_series_is_added_to_the_forecasts(measure):
+    y, options = series(variables=2), {"order": 6, "measure": measure, "alpha": 1e-3}
+    plain, moved = (HiPPOForecaster(**options).fit(y + shift, fh=[1, 5]).predict() for shift in (0, 64))
+    np.testing.assert_allclose(moved, plain + 64, rtol=0, atol=1e-9)
+
+
 def test_an_update_may_overlap_with_known_samples():
     y = series()
     stream = HiPPOForecaster(6).fit(y[:100], fh=[2]).update(y[50:])

@@ -59,6 +59,18 @@ def test_the_strength_has_the_smallest_generalized_cross_validation_error():
     np.testing.assert_allclose(solution.variance, (residuals**2).sum(axis=0) / (25 - freedom), rtol=1e-8)
 
 
+@pytest.mark.parametrize("target", [0, 1])
+def test_the_strength_does_not_depend_on_the_unit_of_a_target(target):
+    """One target is learned and the other is noise, so that each alone would choose another strength."""
+    x, y = samples(25)
+    y[:, 1] = np.random.default_rng(1).normal(size=25)
+    alone = [moments_of(x, y[:, [column]]).solve().alpha for column in (0, 1)]
+    alpha = moments_of(x, y).solve().alpha
+    assert len({*alone, alpha}) == 3
+    y[:, target] *= 1000
+    assert moments_of(x, y).solve().alpha == alpha
+
+
 def test_constant_features_and_no_samples():
     x, y = samples()
     x[:, 2] = 0.1  # which has rounding errors in its mean
@@ -72,3 +84,4 @@ def test_constant_features_and_no_samples():
     one = RidgeMoments(3, 2)
     one.add(np.ones((1, 3)), np.full((1, 2), 4.0))
     np.testing.assert_allclose(one.solve().predict(np.ones(3)), [4.0, 4.0])
+    assert (one.solve().variance == 0).all()  # of no residuals, with as many degrees of freedom as samples

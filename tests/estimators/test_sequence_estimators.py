@@ -73,6 +73,25 @@ def test_a_seed_repeats_the_results_and_torchs_generator_is_left_alone():
     assert classifier(epochs=1, random_state=np.random.RandomState(3)).fit(X, labels).weights_
 
 
+def test_the_validation_part_is_the_stated_fraction_with_classes_in_proportion():
+    for samples, fraction, held_out in ((27, 0.25, 7), (2, 0.1, 1), (3, 0.9, 2), (40, 0.2, 8)):
+        parts = training.split(np.zeros(samples), fraction, None, seed=0)
+        assert sorted([*parts["train"], *parts["validation"]]) == list(range(samples))
+        assert len(parts["validation"]) == held_out
+    labels = np.repeat([0, 1], 20)
+    for seed in range(10):
+        assert np.bincount(labels[training.split(labels, 0.2, 2, seed)["validation"]]).tolist() == [4, 4]
+
+
+def test_inputs_are_standardized_by_the_train_part_alone():
+    X, labels = waves(20)
+    fitted = classifier(epochs=1, random_state=0).fit(X, labels)
+    seed = int(np.random.RandomState(0).randint(2**31))
+    train = X[training.split((labels == "slow").astype(int), fitted.validation_fraction, 2, seed)["train"]]
+    assert fitted.standardization_.mean.item() == pytest.approx(train.mean(), rel=1e-12) != X.mean()
+    assert fitted.standardization_.scale.item() == pytest.approx(train.std(), rel=1e-12)
+
+
 def test_padding_changes_no_prediction():
     X, labels = waves(30)
     lengths = 20 + np.arange(30) % 11

@@ -104,7 +104,7 @@ def test_an_answer_at_every_step_is_a_line_for_every_step(tmp_path):
     assert answers["sample"].tolist() == ["a", "a", "b"] and answers["step"].tolist() == [0, 1, 0]
     with torch.no_grad():
         expected = model(torch.tensor([[[1.0], [2.0]]])).softmax(2)[0]
-    np.testing.assert_allclose(answers.loc[:1, ["probability_0", "probability_1"]], expected, atol=1e-6)
+    np.testing.assert_allclose(answers.loc[:1, ["probability_0", "probability_1"]], expected, rtol=0, atol=1e-6)
 
 
 def test_times_tokens_and_missing_values_are_read(tmp_path):

@@ -139,7 +139,7 @@ def test_equal_timestamps_do_not_change_the_memory():
     memory = OnlineMemory("legs", 4).update([3.0, 5.0, 7.0], timestamps=[0.0, 0.0, 0.0])
     np.testing.assert_array_equal(memory.coefficients, [3.0, 0, 0, 0])
     batch = OnlineMemory("legs", 4, batch=2).update(np.ones((2, 3)), timestamps=[[0, 0, 0], [0, 1, 2]])
-    np.testing.assert_allclose(batch.coefficients, [[1, 0, 0, 0]] * 2, atol=1e-15)
+    np.testing.assert_allclose(batch.coefficients, [[1, 0, 0, 0]] * 2, rtol=0, atol=1e-15)
 
 
 BAD_CHUNKS = [
@@ -262,6 +262,9 @@ def test_errors_name_the_alternative():
         OnlineMemory("diag_lin", 5, theta=9)
     with pytest.raises(ValueError, match="points must be at least 1"):
         reconstruct(np.ones(4), points=0)
+    for points in (np.zeros((2, 2)), 0.5, [[0.5]]):
+        with pytest.raises(ValueError, match=r"points must be a count or positions \(P,\)"):
+            reconstruct(np.ones(4), points=points)
     with pytest.raises(ValueError, match="pass them with every chunk"):
         OnlineMemory().update([1.0, 2.0], timestamps=[0, 1]).update([1.0])
     with pytest.raises(ValueError, match="start a new memory"):
@@ -336,6 +339,18 @@ def test_float32_fed_sample_by_sample_stays_near_float64(measure, theta):
         memory.update(value)
     exact = project(signal.astype(np.float64), 16, measure, theta=theta)
     assert np.linalg.norm(memory.coefficients - exact) < 5e-5 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("measure", ["legt", "lagt", "fout"])
+def test_a_very_slow_memory_in_float32_is_that_in_float64_rounded_once(measure):
+    """Above a theta of 2^20 float32 would lose much of what one sample changes."""
+    signal = (1 + np.sin(np.arange(7000) / 3000)).astype(np.float32)
+    memory = OnlineMemory(measure, 16, theta=2.0**21, dtype="float32")
+    for chunk in signal.reshape(-1, 7):
+        memory.update(chunk)
+    exact = project(signal.astype(np.float64), 16, measure, theta=2.0**21)
+    assert memory.coefficients.dtype == np.float32
+    assert np.linalg.norm(memory.coefficients - exact) < 1.01 * 2.0**-24 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("module", [hippo.memory, online, projection])

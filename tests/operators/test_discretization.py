@@ -46,8 +46,8 @@ def test_zero_order_hold_is_exact_for_held_inputs(measure):
     A, B = transition(measure, 6)
     coarse = discretize(A, B, 0.2, "zoh")
     fine = discretize(A, B, 0.1, "zoh")
-    np.testing.assert_allclose(fine[0] @ fine[0], coarse[0], atol=1e-13)
-    np.testing.assert_allclose(fine[0] @ fine[1] + fine[1], coarse[1], atol=1e-13)
+    np.testing.assert_allclose(fine[0] @ fine[0], coarse[0], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(fine[0] @ fine[1] + fine[1], coarse[1], rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("discretization", ["bilinear", "zoh", "backward", 0.75])
@@ -93,4 +93,4 @@ def test_complex_coordinates(discretization):
     A, B = discretize(*system.expand(), 0.05, discretization)
     expected = discretize(*transition("legs", 8), 0.05, discretization)
     for found, wanted in zip((V @ A @ V.conj().T, V @ B), expected, strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-12)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)

@@ -53,8 +53,10 @@ class Task:
         return named.get(metric) or Column(metric, metric, factor, form)
 
     def prefers_high(self, metric: str) -> bool:
-        """Return whether high values of a metric are good; for one by which nothing is ranked, if it is an accuracy."""
-        return self.higher_is_better if metric in (self.score, self.selection) else metric.endswith("accuracy")
+        """Return whether high values of a metric are good; of others than the scores, if it is an accuracy or speed."""
+        if metric in (self.score, self.selection):
+            return self.higher_is_better
+        return metric.endswith(("accuracy", "per_second"))
 
 
 def find_among(models: dict[str, type[Options]]) -> Callable[[str, str], type[Options]]:

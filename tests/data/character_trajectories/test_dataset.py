@@ -30,7 +30,7 @@ def test_train_part_is_normalized_and_the_others_by_its_statistics(offline):
     dataset = CharacterTrajectories().build(offline)
     train = dataset.parts["train"].inputs.astype(float)
     np.testing.assert_allclose(train.mean(axis=(0, 1)), 0, atol=1e-6)  # float32 rounding of values near one
-    np.testing.assert_allclose(train.std(axis=(0, 1)), 1, atol=1e-6)
+    np.testing.assert_allclose(train.std(axis=(0, 1)), 1, rtol=0, atol=1e-6)
     test = dataset.parts["test"].inputs.astype(float)
     assert np.abs(test.mean(axis=(0, 1))).max() > 1e-4 and np.abs(test.mean(axis=(0, 1))).max() < 0.1
 
@@ -113,8 +113,8 @@ def test_speeds_are_parts_that_agree_with_the_published_ones(offline):
     parts = options.build(offline).parts
     assert [len(parts[name].inputs[0]) for name in ("train", "speed_0.5", "speed_1", "speed_2")] == [91, 182, 91, 45]
     # Trained at 100 Hz, twice the samples are half the speed: the part that the paper reports.
-    np.testing.assert_allclose(parts["speed_0.5"].inputs[:, :-1], parts["test"].inputs[:, :-1], atol=1e-6)
-    np.testing.assert_allclose(parts["speed_1"].inputs, parts["test"].inputs[:, ::2], atol=1e-6)
+    np.testing.assert_allclose(parts["speed_0.5"].inputs[:, :-1], parts["test"].inputs[:, :-1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(parts["speed_1"].inputs, parts["test"].inputs[:, ::2], rtol=0, atol=1e-6)
     assert (parts["speed_2"].targets == parts["test"].targets).all()
     with pytest.raises(ValidationError, match="would reveal the speed"):
         CharacterTrajectories(speeds=[2], timestamps=True)

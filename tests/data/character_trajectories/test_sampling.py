@@ -63,4 +63,5 @@ def test_speed_scales_time_and_keeps_the_path():
         for speed in (0.25, 2 / 3, 1.0, 1.5, 4.0):
             fast = at_speed(straight, speed, hz)
             expected = np.minimum(np.arange(int(12 * hz / speed + 1e-9)) * speed / hz, 11)
-            np.testing.assert_allclose(fast[0], np.stack([2 * expected, 5 - expected], axis=1), atol=1e-12)
+            np.testing.assert_allclose(fast[0], np.stack([2 * expected, 5 - expected], axis=1), rtol=0, atol=1e-12)
+    assert at_speed(np.zeros((1, 100, 2)), 1.0, 0.29).shape == (1, 29, 2)  # 100 * 0.29 is 28.999999999999996

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hippo.data.errors import DataError, NoSourceError
 from hippo.data.long_range_arena import cifar10
-from hippo.data.long_range_arena.cifar10 import CIFAR10, gray
+from hippo.data.long_range_arena.cifar10 import CIFAR10, gray, read_archive
 from hippo.data.sources import Sources
 
 BATCH = 30  # images in each of the six batches
@@ -75,6 +75,24 @@ def test_values_labels_and_split(put):
     assert dataset.parts["test"].targets.tolist() == contents["test_batch"][b"labels"]
     both = [dataset.parts[name].inputs for name in ("train", "validation")]
     assert len({row.tobytes() for row in np.concatenate(both)}) == 150
+
+
+def test_train_images_keep_their_labels_and_the_order_of_the_batches(put):
+    contents = batches()
+    sources = put(contents)
+    dataset = CIFAR10().build(sources)
+    trained = [contents[f"data_batch_{number}"] for number in range(1, 6)]
+    colors = np.concatenate([batch[b"data"] for batch in trained]).reshape(-1, 3, 1024)
+    labels = np.concatenate([batch[b"labels"] for batch in trained])
+    images = read_archive((sources.data_dir / "cifar-10-python.tar.gz",))
+    np.testing.assert_array_equal(images.train, gray(colors))
+    np.testing.assert_array_equal(images.train_labels, labels)
+    numbers = {image.tobytes(): number for number, image in enumerate(images.train)}
+    for name in ("train", "validation"):
+        part = dataset.parts[name]
+        shown = np.rint(part.inputs[:, :, 0].astype(float) * 61 + 122.6).astype(np.uint8)
+        found = [numbers[image.tobytes()] for image in shown]
+        assert found == sorted(found) and part.targets.tolist() == labels[found].tolist()
 
 
 def test_number_of_images(put):

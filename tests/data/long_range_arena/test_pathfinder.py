@@ -9,7 +9,7 @@ from hippo.data.errors import DataError, NoSourceError
 from hippo.data.long_range_arena import contours, pathfinder, published_pathfinder
 from hippo.data.long_range_arena.contours import generate
 from hippo.data.long_range_arena.pathfinder import Pathfinder
-from hippo.data.long_range_arena.segments import RECIPES
+from hippo.data.long_range_arena.segments import RECIPES, stamps
 from hippo.data.sources import Sources
 
 
@@ -62,6 +62,17 @@ def test_segments_follow_each_other_and_turn_as_described(images):
     angles = np.arctan2(steps[..., 0], steps[..., 1])
     turns = np.abs((np.diff(angles, axis=2) + np.pi) % (2 * np.pi) - np.pi)
     assert np.median(turns) < np.pi / 4 and np.mean(turns > np.pi / 2 + 0.3) < 0.02
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_starts_point_to_each_whole_degree(size):
+    """By the centers of the rendered segments; whole pixels turn them both ways, which cancels over the circle."""
+    starts = stamps(RECIPES[size], max(RECIPES[size].margins)).starts
+    half = starts.shape[1] // 2
+    rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
+    found = np.rad2deg(np.arctan2((starts * rows).sum(axis=(1, 2)), (starts * columns).sum(axis=(1, 2))))
+    turned = (found - np.arange(-180, 180) + 180) % 360 - 180
+    assert abs(turned.mean()) < 0.5 and np.abs(turned).max() < 25
 
 
 def test_every_segment_is_drawn(images):

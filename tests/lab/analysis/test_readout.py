@@ -22,8 +22,8 @@ def test_amplitudes_are_the_spectrum_of_the_impulse_responses(name):
     kernel = states.impulse_responses(8000)
     angles = 2 * np.pi * np.array([1, 70, 2500]) / 8000
     expected = kernel @ np.exp(-1j * np.outer(np.arange(8000), angles))
-    np.testing.assert_allclose(states.responses(angles), expected, atol=1e-8)
-    np.testing.assert_allclose(states.constant_response(), kernel.sum(axis=1), atol=1e-8)
+    np.testing.assert_allclose(states.responses(angles), expected, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(states.constant_response(), kernel.sum(axis=1), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["legs", "legt", "fout", "diag_inv"])
@@ -37,7 +37,7 @@ def test_impulse_responses_are_those_of_the_recurrence(name):
     responses = BilinearStates(name, 6, 0.2).impulse_responses(50)
     for column in responses.T:
         real = np.sqrt(2) * np.concatenate([state[:3].real, state[:3].imag]) if is_diagonal(name) else state
-        np.testing.assert_allclose(column, real, atol=1e-13)
+        np.testing.assert_allclose(column, real, rtol=0, atol=1e-13)
         state = Abar @ state
 
 
@@ -108,7 +108,7 @@ def test_reduced_rank_regression_is_the_best_of_its_rank():
     for rank in (1, 3, 5):
         truncated = (left[:, :rank] * values[:rank]) @ right[:rank]
         readout = fit_readout([states], targets, [rank])
-        np.testing.assert_allclose(readout.weights[0] @ states, truncated, atol=1e-12)
+        np.testing.assert_allclose(readout.weights[0] @ states, truncated, rtol=0, atol=1e-12)
         assert readout.mse == pytest.approx(np.square(targets - truncated).sum() / 12)
 
 
@@ -123,6 +123,14 @@ def test_groups_without_a_limit_reach_least_squares_on_all_states():
     outputs = limited.weights[0] @ first + limited.weights[1] @ second
     assert np.square(targets - outputs).sum() / 12 == pytest.approx(limited.mse)
     assert all(np.linalg.matrix_rank(weights) == 2 for weights in limited.weights)
+
+
+def test_the_passes_do_not_depend_on_the_unit_of_the_targets():
+    """Powers of two scale without rounding."""
+    first, second, targets = random_problem(2)
+    plain, small = (fit_readout([first, second], factor * targets, [2, 2]) for factor in (1, 2.0**-10))
+    assert small.sweeps == plain.sweeps > 2
+    assert small.mse == pytest.approx(plain.mse * 2.0**-20, rel=1e-9)
 
 
 def test_a_matrix_of_states_for_which_divide_and_conquer_fails(monkeypatch):
@@ -140,7 +148,7 @@ def test_a_matrix_of_states_for_which_divide_and_conquer_fails(monkeypatch):
 
 def test_coordinates_of_linear_functions_of_noise():
     rows = np.random.default_rng(0).standard_normal((3, 30))
-    np.testing.assert_allclose(noise_coordinates(rows, 12, 0.5), rows @ harmonics(30, 12, 0.5), atol=1e-13)
+    np.testing.assert_allclose(noise_coordinates(rows, 12, 0.5), rows @ harmonics(30, 12, 0.5), rtol=0, atol=1e-13)
 
 
 def test_states_of_an_orthonormal_basis_keep_the_variance_whatever_their_number():

@@ -268,6 +268,9 @@ def test_the_hour_scale_is_optional(tmp_path):
     (path,) = tmp_path.glob("*.yaml")
     assert scales_of(path) == ["smoke", "quick", "paper"]
     assert (path.stem, "hour") not in read_experiments({}, tmp_path)
+    assert read_experiments({"scale": "hour"}, tmp_path).requested == []
+    with pytest.raises(ConfigError, match=f"{path}: no scale hour"):
+        read_experiments({"scale": "hour", "experiments": [path.stem]}, tmp_path)
     experiment = load(tmp_path, "hour", scales={**CONTENT["scales"], "hour": {"training": {"epochs": 7}}})
     assert experiment.trial("a", "legs", 0).epochs == 7 and experiment.is_reduced("a", "legs")
     assert scales_of(path) == list(SCALES)

@@ -108,7 +108,7 @@ def test_a_reader_plots_a_signal_and_moves_the_sliders(page, width, tmp_path):
     assert first["error"] == pytest.approx(relative_error(recalled, signal), abs=TOLERANCE)
     assert float(re.search(r"at most (\S+)\.$", first["check"])[1]) < TOLERANCE
     # The axis is from -1.15 to 1.15: the line is from -0.92 to 0.92.
-    np.testing.assert_allclose(plotted["signal"], np.linspace(-0.92, 0.92, len(signal)), atol=0.01)
+    np.testing.assert_allclose(plotted["signal"], np.linspace(-0.92, 0.92, len(signal)), rtol=0, atol=0.01)
     assert plotted["error"] < first["error"]  # a line is within the reach of 16 polynomials
     assert moved["heading"] == "What do 2 numbers remember?" and moved["name"] == "LagT"
     assert 'OnlineMemory("lagt", order=2, theta=160)' in moved["code"]
@@ -124,7 +124,7 @@ def test_the_python_code_of_the_page_runs(page, tmp_path):
         names = {"signal": example_signals()[FIRST]}
         exec(code, names)
         expected = memory.recall(memory.read(names["signal"], ORDER, WINDOW))
-        np.testing.assert_allclose(names["past"], expected, atol=1e-9)
+        np.testing.assert_allclose(names["past"], expected, rtol=0, atol=1e-9)
 
 
 def test_the_command_prints_errors_and_writes_the_page_anywhere(page, tmp_path):

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure as Canvas
 from numpy.polynomial import legendre
 
 from hippo.config import ConfigError
+from hippo.data.reconstruct import FrozenReconstruct
 from hippo.data.white_noise import white_noise
+from hippo.lab.analysis.linear_states import BilinearStates
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.reporting.figure import Figure, available_figures, find_figure, plot_figure
 from hippo.lab.reporting.plot_style import STYLE, WIDTH, line_styles
@@ -103,8 +105,27 @@ def test_learning_curves_have_no_panel_of_a_variant_without_trials(tmp_path, plo
     variants = {key: {"label": f"variant {key}"} for key in "abc"}
     experiment, trials = write_experiment(tmp_path, variants=variants), tmp_path / "trials"
     finish(experiment, trials, "gru", 0, variant="b")
+    diverged = finish(experiment, trials, "gru", 0, variant="c", status="diverged")
+    history = "epoch,validation_accuracy\n1,{}\n2,\n"
+    (diverged / "history.csv").write_text(history.format(""))
     _, axes = plot("learning_curves", collect_results(experiment, trials))
     assert [axis.get_title() for axis in axes] == ["variant b"]
+    assert axes[0].get_yscale() == "linear"
+    (diverged / "history.csv").write_text(history.format(0.25))  # it diverged in the second epoch
+    _, axes = plot("learning_curves", collect_results(experiment, trials))
+    assert [axis.get_title() for axis in axes] == ["variant b", "variant c"]
+    (line,) = named(axes[1]).values()
+    np.testing.assert_allclose(line.get_xydata(), [[1, 25]])
+
+
+def test_learning_curves_of_errors_are_logarithmic(tmp_path, plot):
+    experiment = write_experiment(tmp_path, dataset={"name": "adding", "train_samples": 5}, paper=None)
+    folder = finish(experiment, tmp_path / "trials", "gru", 0, validation_nrmse=0.1, test_nrmse=0.1, test_loss=0.01)
+    (folder / "history.csv").write_text("epoch,validation_nrmse\n1,0.5\n2,0.1\n")
+    _, (axis,) = plot("learning_curves", collect_results(experiment, tmp_path / "trials"))
+    (line,) = named(axis).values()
+    np.testing.assert_allclose(line.get_xydata(), [[1, 0.5], [2, 0.1]])
+    assert axis.get_yscale() == "log"
 
 
 def test_figures_without_any_trial_have_a_message(tmp_path, plot):
@@ -171,7 +192,7 @@ def test_basis_functions_are_those_of_each_measure(plot):
     for n, line in enumerate(named(legs).values()):
         age = line.get_xdata()
         expected = np.sqrt(2 * n + 1) * legendre.legval(1 - 2 * age, [0] * n + [1])
-        np.testing.assert_allclose(line.get_ydata(), expected, atol=1e-12)
+        np.testing.assert_allclose(line.get_ydata(), expected, rtol=0, atol=1e-12)
         assert (age[0], age[-1]) == (0, 1)
 
 
@@ -190,7 +211,7 @@ def test_basis_kernels_are_those_of_each_system(plot):
         errors = [np.linalg.norm(lines[title][n].get_ydata() - expected) for title in titles_of_legs]
         exact, noisy, without = exact + errors[0], noisy + errors[1], without + errors[2]
         np.testing.assert_allclose(
-            lines["S4D-Lin"][n].get_ydata(), np.sqrt(2) * np.exp(-age / 2) * np.cos(np.pi * n * age), atol=1e-12
+            lines["S4D-Lin"][n].get_ydata(), np.sqrt(2) * np.exp(-age / 2) * np.cos(np.pi * n * age), rtol=0, atol=1e-12
         )
     assert exact < 1e-10 < 0.1 < noisy < without
 
@@ -208,7 +229,7 @@ def test_low_rank_terms_have_a_panel_per_system_and_term(plot):
             for term in ("exact P", "P + noise", "random P")
         ]
         assert errors[0] < 1e-10 < 0.1 < errors[1] < errors[2]
-    np.testing.assert_allclose(lines["FouT, no P"][1].get_ydata(), np.sqrt(2) * np.cos(np.pi * age), atol=1e-10)
+    np.testing.assert_allclose(lines["FouT, no P"][1].get_ydata(), np.sqrt(2) * np.cos(np.pi * age), rtol=0, atol=1e-10)
 
 
 def test_kernel_speed_has_a_panel_per_dtype_and_a_line_per_method(tmp_path, plot):
@@ -244,13 +265,14 @@ def test_lines_differ_without_their_color():
 
 def test_memory_errors_are_those_of_one_pass_over_the_signal(tmp_path, plot):
     """The errors again, from a memory that is updated sample by sample, and the optimum by numpy's least squares."""
-    options = {"orders": (8, 256), "lengths": (600,), "length": 500, "optimum_length": 1500, "cycles": 3}
+    options = {"orders": (8, 256), "lengths": (500, 600), "length": 500, "optimum_length": 1500, "cycles": 3}
     figure, (by_order, by_length) = plot("memory_errors", None, **options)
     table = pd.read_csv(tmp_path / "figure.csv").set_index(["measure", "order", "length"])["mse"]
     assert set(table.index) == {
         *((m, n, 500) for m in ("legs", "legt") for n in (8, 256)), *((m, 256, 600) for m in ("legs", "legt")),
         *(("optimum", n, 1500) for n in (8, 256)),
     }  # fmt: skip
+    assert table.index.is_unique
     signal = white_noise(500, 3, seed=1).astype(np.float32)
     memory = OnlineMemory("legs", 8)
     for sample in signal:
@@ -265,6 +287,39 @@ def test_memory_errors_are_those_of_one_pass_over_the_signal(tmp_path, plot):
     lines = {label: line.get_xydata() for label, line in named(by_order).items()}
     assert list(lines) == ["best polynomial", "HiPPO-LegS", "HiPPO-LegT"]
     np.testing.assert_allclose(lines["HiPPO-LegS"], [[8, table["legs", 8, 500]], [256, table["legs", 256, 500]]])
+
+
+def test_the_output_variance_of_a_constant_is_1_in_orthonormal_bases(tmp_path, plot):
+    """The states of S4D-Real are 1 / n, times sqrt(2). Four states of a basis hold a part of the noise."""
+    figure, (noise, constant) = plot("output_variance", None, orders=(4, 8))
+    table = pd.read_csv(tmp_path / "figure.csv").set_index(["signal", "system", "order"])["variance"].sort_index()
+    for system in ("legs", "legt", "fout"):
+        np.testing.assert_allclose(table["constant", system], [1, 1], rtol=1e-9)
+        assert 0 < table["noise", system, 4] < table["noise", system, 8] < 0.9
+    real = [2 * (1 / np.arange(1, order // 2 + 1) ** 2).sum() for order in (4, 8)]
+    np.testing.assert_allclose(table["constant", "diag_real"], real, rtol=1e-9)
+    assert (noise.get_title(), constant.get_title()) == ("noise of variance 1", "the constant 1")
+    for axis, signal in ((noise, "noise"), (constant, "constant")):
+        for line, system in zip(named(axis).values(), ("legs", "legt", "fout"), strict=False):
+            np.testing.assert_allclose(line.get_xydata(), np.column_stack([[4, 8], table[signal, system]]))
+
+
+def test_step_sizes_are_around_the_one_whose_window_is_asked_for(tmp_path, plot):
+    """The grey line is there. The error of the middle step is that of least squares on the coordinates of the noise."""
+    options = {"orders": (8, 16), "steps": 3, "window": 50, "length": 200}
+    figure, axes = plot("step_sizes", None, **options)
+    table = pd.read_csv(tmp_path / "figure.csv")
+    task = FrozenReconstruct(length=200, window=50, band_limit=25.0)
+    for axis, system in zip(axes, ("legs", "legt", "fout"), strict=True):
+        assert list(axis.lines[0].get_xdata()) == [2 / 50] * 2
+        for order, line in zip((8, 16), named(axis).values(), strict=True):
+            steps, errors = line.get_xydata().T
+            np.testing.assert_allclose(steps, [0.01, 0.04, 0.16])
+            states, targets = task.coordinates(BilinearStates(system, order, 0.04))
+            residual = targets - targets @ np.linalg.pinv(states, rcond=1e-8) @ states
+            assert errors[1] == pytest.approx(np.linalg.norm(residual) / np.linalg.norm(targets), rel=1e-6, abs=1e-9)
+            own = table[(table["system"] == system) & (table["order"] == order)]
+            np.testing.assert_allclose(own[["step", "nrmse"]], line.get_xydata())
 
 
 def test_every_figure_is_declared_with_title_and_caption():

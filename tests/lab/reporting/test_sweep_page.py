@@ -65,6 +65,17 @@ def test_the_figure_shows_every_value_and_rings_the_chosen(experiment, tmp_path,
     np.testing.assert_allclose(rings, [(200, 80)] * 2)
 
 
+@pytest.mark.parametrize(("values", "scales"), [([0.0, 0.1, 0.2], []), ([0.1, 0.2], ["log"])])
+def test_a_grid_with_a_zero_has_no_logarithmic_axis(tmp_path, monkeypatch, values, scales):
+    found, set_xscale = [], Axes.set_xscale
+    monkeypatch.setattr(Axes, "set_xscale", lambda axis, scale: found.append(scale) or set_xscale(axis, scale))
+    grid = {"block": "hyperparameters", "key": "dropout", "label": "dropout", "values": values}
+    models = {"gru": {"label": "GRU"}}
+    experiment = load_experiment(write(tmp_path, "dropout", {**SWEEP, "models": models, "sweep": grid}), "quick")
+    plot_sweep(collect_results(experiment, tmp_path / "trials"), tmp_path / "out")
+    assert found == scales
+
+
 def test_a_model_without_a_choice_is_named(experiment, tmp_path):
     for entry in experiment.points:
         if entry != "narrow.theta-20":

@@ -11,12 +11,21 @@ from hippo.config import ConfigError
 from hippo.lab.reporting.claims import claim_notes, format_claims
 from hippo.lab.reporting.report import write_report
 from hippo.lab.reporting.tables import format_table
+from hippo.lab.results.claims import check_claims
 from hippo.lab.results.results import collect_results
 from hippo.lab.results.significance import rank_agreement
 from tests.lab.outcomes import finish, finish_all, write_experiment
 
 CLAIM = {"sentence": "LegS is better.", "source": "Someone 2020, abstract", "model": "legs"}
 BETTER = {**CLAIM, "better_than": ["gru", "lstm"], "by": 20}
+SPEED = {**CLAIM, "metric": "steps_per_second", "better_than": ["lstm"], "seeds": 1}
+MEMORIES = {
+    "dataset": {"name": "white_noise"},
+    "models": {"legs": {"label": "LegS", "model": "memory"}, "lstm": {"label": "LSTM"}},
+    "training": {},
+    "paper": None,
+    "scales": {},
+}
 
 
 def check(folder, scores, claim, **changes):
@@ -89,16 +98,68 @@ def test_an_upper_bound(tmp_path, bound, verdict):
     assert claim.verdict == verdict
 
 
-def test_errors_are_compared_by_their_ratio(tmp_path):
-    """Of numbers of which low ones are good: the geometric mean of the ratios, with the interval of the logarithms."""
+@pytest.mark.parametrize(("bound", "decisive"), [("at_most", "b"), ("at_least", "a")])
+def test_the_variant_with_the_least_room_is_decisive(tmp_path, bound, decisive):
+    variants = {key: {"label": key} for key in "abc"}
+    claim = {**CLAIM, bound: {"at_most": 60, "at_least": 20}[bound], "seeds": 1}
+    experiment, trials = write_experiment(tmp_path, variants=variants, claims=[claim]), tmp_path / "trials"
+    for variant, accuracy in (("a", 0.3), ("b", 0.5), ("c", 0.4)):
+        finish(experiment, trials, "legs", 0, variant, test_accuracy=accuracy)
+    found = collect_results(experiment, trials).claims[0]
+    assert (found.verdict, found.decisive.variant) == ("holds", decisive)
+
+
+def test_a_bound_on_a_number_without_training_is_decided_at_a_reduced_scale(tmp_path):
+    claim = {**CLAIM, "metric": "mse", "at_most": 0.02, "seeds": 1}
+    smaller = {**MEMORIES, "scales": {"quick": {"dataset": {"samples": 1000}}}}
+    experiment, trials = write_experiment(tmp_path, claims=[claim], **smaller), tmp_path / "trials"
+    assert experiment.is_reduced("a", "legs")
+    finish(experiment, trials, "legs", 0, mse=0.01, optimal_mse=0.01, steps_per_second=1.0)
+    assert collect_results(experiment, trials).claims[0].verdict == "holds"
+
+
+def test_a_high_speed_is_good_where_a_low_error_is(tmp_path):
+    claims = [SPEED, {**SPEED, "metric": "mse"}]
+    experiment, trials = write_experiment(tmp_path, claims=claims, **MEMORIES), tmp_path / "trials"
+    for model, mse, speed in (("legs", 0.01, 500.0), ("lstm", 0.2, 40.0)):
+        finish(experiment, trials, model, 0, mse=mse, optimal_mse=0.01, steps_per_second=speed)
+    speed, error = collect_results(experiment, trials).claims
+    assert (speed.verdict, speed.decisive.value) == ("holds", 460)
+    assert (error.verdict, error.decisive.value) == ("holds", pytest.approx(0.19))
+
+
+def test_a_speed_has_no_ratio(tmp_path):
+    with pytest.raises(ConfigError, match=r"claims\[0\].times: ratios are of errors; state 'by' for a score"):
+        write_experiment(tmp_path, claims=[{**SPEED, "times": 2}], **MEMORIES)
+
+
+def test_an_infinite_number_leaves_the_claim_undecided(tmp_path):
+    results = check(tmp_path, {"legs": [0.9, 0.9]}, {**CLAIM, "at_least": 50})
+    (claim,) = check_claims(results.experiment, results.outcomes.assign(test_accuracy=np.inf))
+    assert (claim.verdict, claim.decisive.reason) == ("undecided", "a number of LegS is infinite")
+
+
+def with_errors(folder, claim, own, other):
+    """The results of one claim, from the errors of two models, seed by seed."""
     dataset = {"name": "adding", "train_samples": 5}
-    claim = {**CLAIM, "better_than": ["gru"], "times": 2}
-    experiment, trials = write_experiment(tmp_path, dataset=dataset, claims=[claim], paper=None), tmp_path / "trials"
-    own, other = np.array([0.1, 0.2, 0.1]), np.array([0.4, 0.6, 0.5])
+    experiment, trials = write_experiment(folder, dataset=dataset, claims=[claim], paper=None), folder / "trials"
     for model, errors in (("legs", own), ("gru", other)):
         for seed, error in enumerate(errors):
             finish(experiment, trials, model, seed, test_nrmse=error, validation_nrmse=error, test_loss=error**2)
-    found = collect_results(experiment, trials).claims[0]
+    return collect_results(experiment, trials)
+
+
+@pytest.mark.parametrize(("by", "verdict"), [(0.1, "holds"), (0.6, "fails")])
+def test_a_low_error_is_better_by_what_the_other_has_more(tmp_path, by, verdict):
+    own, other = np.array([0.1, 0.2, 0.1]), np.array([0.4, 0.6, 0.5])
+    found = with_errors(tmp_path, {**CLAIM, "better_than": ["gru"], "by": by}, own, other).claims[0]
+    assert found.verdict == verdict and found.decisive.value == pytest.approx((other - own).mean())
+
+
+def test_errors_are_compared_by_their_ratio(tmp_path):
+    """Of numbers of which low ones are good: the geometric mean of the ratios, with the interval of the logarithms."""
+    own, other = np.array([0.1, 0.2, 0.1]), np.array([0.4, 0.6, 0.5])
+    found = with_errors(tmp_path, {**CLAIM, "better_than": ["gru"], "times": 2}, own, other).claims[0]
     logarithms = np.log(other / own)
     expected = np.exp(stats.t.interval(0.95, 2, logarithms.mean(), stats.sem(logarithms)))
     assert found.verdict == "holds"
@@ -107,12 +168,7 @@ def test_errors_are_compared_by_their_ratio(tmp_path):
 
 
 def test_an_error_of_zero_has_no_ratio(tmp_path):
-    dataset, claim = {"name": "adding", "train_samples": 5}, {**CLAIM, "better_than": ["gru"], "times": 2}
-    experiment, trials = write_experiment(tmp_path, dataset=dataset, claims=[claim], paper=None), tmp_path / "trials"
-    for model, error in (("legs", 0.0), ("gru", 0.5)):
-        for seed in range(2):
-            finish(experiment, trials, model, seed, test_nrmse=error, validation_nrmse=error, test_loss=error)
-    found = collect_results(experiment, trials).claims[0]
+    found = with_errors(tmp_path, {**CLAIM, "better_than": ["gru"], "times": 2}, 2 * [0.0], 2 * [0.5]).claims[0]
     assert found.decisive.reason == "an error of LegS is not positive, and has no ratio"
 
 

@@ -59,6 +59,10 @@ def test_an_outcome_edited_by_hand_is_damaged(tmp_path, key, recorded, epoch):
     assert results.cell("a", "legs", "test_accuracy")["finished"] == 0  # its numbers are not averaged
 
 
+def test_an_edit_of_the_sixth_digit_is_noticed(tmp_path):
+    assert outcome(tmp_path, test_accuracy=0.593751)["status"] == "damaged"
+
+
 def test_another_best_epoch_is_noticed(tmp_path):
     assert outcome(tmp_path, best_epoch=1)["status"] == "damaged"
 
@@ -84,6 +88,13 @@ def test_the_published_outcome_of_the_first_release_is_finished_and_agrees_with_
     outcome = found.select("100hz-to-200hz", "legs").iloc[0]
     assert outcome["status"] == "finished" and outcome["substitute"] is False
     assert 100 * outcome["test_accuracy"] == pytest.approx(92.77, abs=0.005)
+
+
+def test_an_outdated_outcome_names_the_settings_that_its_numbers_depend_on(tmp_path):
+    finish(write_experiment(tmp_path), tmp_path / "trials", "legs", 0)
+    now = write_experiment(tmp_path, scales={"quick": {"training": {"epochs": 5}, "resources": {"threads": 2}}})
+    found = collect_outcomes(now, tmp_path / "trials").iloc[0]
+    assert (found["status"], found["reason"]) == ("outdated", "made with training.epochs 3, now 5")
 
 
 def test_settings_of_the_first_release_differ_only_in_what_was_changed(tmp_path):

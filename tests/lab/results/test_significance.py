@@ -6,7 +6,7 @@ from scipy import stats
 from hippo.lab.reporting.figures.ranks import groups
 from hippo.lab.results.results import collect_results
 from hippo.lab.results.significance import critical_difference, friedman, holm, mean_ranks, pairwise
-from tests.lab.outcomes import finish_all, write_experiment
+from tests.lab.outcomes import finish, finish_all, write_experiment
 
 
 def test_equal_scores_have_their_mean_rank_and_the_best_is_first():
@@ -77,3 +77,13 @@ def test_scores_keep_complete_pairs_of_variant_and_seed(tmp_path):
     assert list(table.index) == [("a", 0), ("a", 2)] and list(table.columns) == ["legs", "gru", "lstm"]
     assert table.loc[("a", 2), "legs"] == pytest.approx(80.2)
     assert stats.rankdata(-table.loc[("a", 0)])[0] == 3  # legs is last
+
+
+@pytest.mark.parametrize(("finished", "kept"), [(2, True), (1, False)])
+def test_scores_leave_out_models_without_a_number_in_half_of_the_pairs(tmp_path, finished, kept):
+    experiment, trials = write_experiment(tmp_path, seeds=4), tmp_path / "trials"
+    for model, seeds in (("legs", 4), ("lstm", 4), ("gru", finished)):
+        for seed in range(seeds):
+            finish(experiment, trials, model, seed)
+    table = collect_results(experiment, trials).scores
+    assert ("gru" in table) == kept and len(table) == (2 if kept else 4)

@@ -5,6 +5,7 @@ import pytest
 from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.plan.experiments import find_experiment
 from hippo.lab.results.results import collect_results
+from tests.lab.outcomes import finish as finish_trial
 from tests.lab.swept import SWEEP, finish, finish_all, write
 
 TABLE = {key: value for key, value in SWEEP.items() if key != "sweep"}
@@ -57,10 +58,24 @@ def test_a_value_that_diverges_cannot_be_chosen(experiment, tmp_path):
     assert chosen(experiment, tmp_path) == {"legt": [784], "narrow": [200]}
 
 
+def test_every_variant_has_a_choice_of_its_own(tmp_path):
+    variants = {"a": {"label": "A"}, "b": {"label": "B"}}
+    models = {"legt": {"label": "LegT"}}
+    experiment = load_experiment(write(tmp_path, "window", {**SWEEP, "variants": variants, "models": models}), "quick")
+    scores = {("a", 20): 0.9, ("a", 200): 0.5, ("a", 784): 0.6, ("b", 20): 0.3, ("b", 200): 0.2, ("b", 784): 0.4}
+    for (variant, value), score in scores.items():
+        for seed in (0, 1):
+            entry = f"legt.theta-{value}"
+            finish_trial(experiment, tmp_path / "trials", entry, seed, variant, validation_accuracy=score)
+    curve = collect_results(experiment, tmp_path / "trials").curve
+    assert [tuple(line) for line in curve.loc[curve["chosen"], ["variant", "value"]].to_numpy()] == [
+        ("a", 20),
+        ("b", 784),
+    ]
+
+
 def test_low_errors_are_chosen_where_low_is_good(tmp_path):
     """The error of a reconstruction: the best order is the one with the lowest."""
-    from tests.lab.outcomes import finish as finish_trial
-
     sweep = {"block": "hyperparameters", "key": "order", "label": "N", "values": [8, 16]}
     models = {"legs": {"label": "LegS", "model": "memory"}}
     content = {"title": "Order", "dataset": {"name": "white_noise"}, "variants": {"a": {"label": "a"}}}

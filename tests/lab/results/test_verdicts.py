@@ -14,6 +14,11 @@ def cell(experiment, trials, model="legs", metric="test_accuracy"):
     return collect_results(experiment, trials).cell("a", model, metric)
 
 
+def values(**accuracies) -> dict:
+    """Values of a paper, by model."""
+    return {"a": {model: {"test_accuracy": accuracy} for model, accuracy in accuracies.items()}}
+
+
 @pytest.mark.parametrize(
     ("accuracy", "verdict"), [(0.9, "reproduced"), (0.887, "reproduced"), (0.88, "below"), (0.95, "above")]
 )
@@ -23,6 +28,15 @@ def test_the_verdict_is_whether_the_mean_lies_within_the_tolerance(tmp_path, acc
     found = cell(experiment, tmp_path / "trials")
     assert found["verdict"] == verdict and found["tolerance"] == 1.5
     assert found["difference"] == pytest.approx(100 * accuracy + 0.1 - 90)
+
+
+@pytest.mark.parametrize(("paper", "verdict"), [(48.5, "reproduced"), (51.5, "reproduced"), (51.625, "below")])
+def test_the_tolerance_is_the_largest_difference_of_a_reproduced_value(tmp_path, paper, verdict):
+    """All numbers are binary fractions, so that the differences are exact."""
+    experiment = write_experiment(tmp_path, paper={**CONTENT["paper"], "values": values(legs=paper)})
+    for seed in range(3):
+        finish(experiment, tmp_path / "trials", "legs", seed, test_accuracy=0.5)
+    assert cell(experiment, tmp_path / "trials")["verdict"] == verdict
 
 
 def test_one_altered_trial_flips_the_verdict(tmp_path):
@@ -78,6 +92,8 @@ def test_missing_and_failed_trials_are_reasons_too(tmp_path):
         failure = {"status": "failed", "reason": "OSError", "trial": trial.digest}
         (trials / trial.name / "failure.json").write_text(json.dumps(failure))
     assert cell(experiment, trials)["verdict"] == "failed"
+    finish(experiment, trials, "legs", 2, status="diverged")
+    assert cell(experiment, trials)["verdict"] == "failed"  # the state of two seeds of three
 
 
 def test_a_percentage_is_a_tolerance_relative_to_the_papers_value(tmp_path):
@@ -86,6 +102,14 @@ def test_a_percentage_is_a_tolerance_relative_to_the_papers_value(tmp_path):
     assert cell(experiment, tmp_path / "trials")["tolerance"] == pytest.approx(9.0)
     assert cell(experiment, tmp_path / "trials")["verdict"] == "reproduced"
     assert cell(experiment, tmp_path / "trials", "gru")["verdict"] == "above"
+
+
+def test_a_percentage_of_a_negative_value_is_a_positive_tolerance(tmp_path):
+    paper = {**CONTENT["paper"], "tolerance": {"test_accuracy": "10%"}, "values": values(legs=-80.0)}
+    experiment = write_experiment(tmp_path, paper=paper)
+    finish_all(experiment, tmp_path / "trials", legs=-0.82)
+    found = cell(experiment, tmp_path / "trials")
+    assert found["tolerance"] == pytest.approx(8.0) and found["verdict"] == "reproduced"
 
 
 def test_without_a_stated_tolerance_there_is_no_verdict(tmp_path):

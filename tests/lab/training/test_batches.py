@@ -214,6 +214,18 @@ def test_a_classifier_does_not_read_the_padding():
     assert outcomes[0] == outcomes[1] and outcomes[0]["train_accuracy"] > 0.5
 
 
+def test_a_classifier_reads_timestamps_as_the_last_channel():
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(40, 30, 1)).astype(np.float32), np.arange(40) % 2
+    times = rng.uniform(0, 1, (40, 30)).astype(np.float32).cumsum(axis=1)
+    options = registry.find("classifiers", "legs_ridge", "test")(order=8)
+    trial = replace(make_trial(), model_name="legs_ridge", model_options=options)
+    outcome = fitted.run(trial, all_parts(Part(inputs, targets, times), classes=2, scale=0.5), Rows())
+    read = np.stack([inputs[:, :, 0] / 2, times], axis=2)
+    expected = options.classifier(seed=trial.entropy % 2**32, timestamps=True).fit(read, targets).predict(read)
+    assert outcome["train_accuracy"] == np.mean(expected == targets)
+
+
 @pytest.mark.parametrize("lengths", [None, np.array([2, 1, 2, 2, 1, 2])])
 def test_numbers_without_spread_are_refused(lengths):
     """Their padding, which differs, does not count."""

@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from hippo import registry
 from hippo.config import ConfigError
+from hippo.data.dataset import Dataset, Part
 from hippo.lab.plan.experiment import load_experiment, scales_of
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.training.run_trial import run_trial
@@ -42,6 +44,18 @@ def test_the_kept_model_has_the_scores_of_the_best_epoch(tmp_path):
     assert metadata["scores"]["test_accuracy"] == outcome["test_accuracy"]
     assert metadata["trial"] == "e/v/gru/seed0" and metadata["dataset"]["digest"] == dataset.digest
     assert torch.equal(metadata["example"]["inputs"], torch.from_numpy(dataset.parts["validation"].inputs[:1]))
+
+
+def test_the_example_of_a_model_of_tokens_is_ids_with_their_lengths(tmp_path):
+    rng = np.random.default_rng(0)
+    part = Part(rng.integers(0, 9, (20, 5)).astype(np.uint8), rng.integers(0, 2, 20), None, rng.integers(1, 6, 20))
+    dataset = Dataset({"train": part, "validation": part, "test": part}, classes=2, source="invented", vocabulary=9)
+    run(kept(make_trial(epochs=1)), dataset, Rows(folder=tmp_path))
+    model, metadata = load_model(tmp_path)
+    example = metadata["example"]
+    assert example["inputs"].dtype == torch.int64 and example["inputs"].tolist() == part.inputs[:1].tolist()
+    assert example["lengths"].tolist() == part.lengths[:1].tolist() and example["times"] is None
+    assert model(**example).shape == (1, 2)
 
 
 def test_keeping_a_model_changes_no_number_and_no_digest(tmp_path):

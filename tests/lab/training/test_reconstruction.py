@@ -1,13 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.polynomial import legendre
+from numpy.polynomial import laguerre, legendre
 
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
 from hippo.lab.analysis.memory_reconstruction import reconstruct_by_memory
 from hippo.lab.analysis.optimum import optimal_mse
 from hippo.lab.plan.reconstruction_options import LSTMOptions, MemoryOptions
 from hippo.lab.plan.trial_spec import TrialSpec
+from hippo.lab.training import lstm_reconstruction, reconstruction
 from hippo.lab.training.lstm_reconstruction import reconstruct_by_lstm
 from hippo.lab.training.reconstruction import run
 from hippo.propagation import BlockPropagator
@@ -69,13 +70,54 @@ def test_a_memory_of_enough_coefficients_comes_near_the_optimum_and_never_below(
     assert error == pytest.approx(outcome["mse"], rel=0.3, abs=1e-9)
 
 
-def test_a_trained_lstm_beats_the_mean_on_an_easy_task():
+@pytest.mark.parametrize(("samples", "points"), [(1000, 1000), (9000, 4000)])
+def test_the_plotted_points_are_those_of_the_signal_from_end_to_end(tmp_path, samples, points):
+    dataset = WhiteNoise(samples=samples, cycles=3).build()
+    run(trial("legs"), dataset, Rows(folder=tmp_path))
+    plotted = pd.read_csv(tmp_path / "reconstruction.csv")
+    assert len(plotted) == points and plotted["sample"].is_unique
+    assert (plotted["sample"].min(), plotted["sample"].max()) == (0, samples - 1)
+    signal = dataset.parts["test"].inputs[0, plotted["sample"], 0]
+    np.testing.assert_allclose(plotted["signal"], signal, rtol=1e-5)  # printed with six digits
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+def test_an_error_that_is_not_finite_is_divergence(monkeypatch, tmp_path, value):
+    """The square of 1e200 is infinite."""
+    monkeypatch.setattr(reconstruction, "reconstruct_by_memory", lambda signal, options: (signal + value, {}))
+    recorder = Rows(folder=tmp_path)
+    with np.errstate(over="ignore", invalid="ignore"):
+        outcome = run(trial("legs"), WhiteNoise(samples=1000, cycles=3).build(), recorder)
+    assert outcome == {"status": "diverged", "epochs": 1}
+    assert recorder.rows == [] and not list(tmp_path.iterdir())
+
+
+def test_a_fading_memory_spans_the_signal_by_its_time_constants():
+    """Against the sums of the signal times e^{-s/2} L_n(s), with the ages s from 0 to 10 time constants."""
+    signal = white_noise(4000, 3, seed=1)
+    options = MemoryOptions(measure="lagt", order=16, dtype="float64", time_constants=10.0)
+    reconstructed, _ = reconstruct_by_memory(signal, options)
+    step = 10 / 4000
+    ages = step * (np.arange(4000)[::-1] + 0.5)
+    basis = np.exp(-ages / 2)[:, None] * laguerre.lagvander(ages, 15)
+    # A midpoint rule: 16 errors of step^2 / 24 times second derivatives, which are below 16^2.
+    np.testing.assert_allclose(reconstructed, basis @ (step * signal @ basis), rtol=0, atol=1e-3)
+
+
+def test_a_trained_lstm_beats_the_mean_on_an_easy_task(monkeypatch):
     """Two cycles on 40 samples: four numbers to remember. The answer 0 has the error 1, the power of the signals."""
     options = LSTMOptions(hidden_size=24, order=8, length=40, steps=150, batch_size=32, learning_rate=1e-2)
     signal = white_noise(40, 2, seed=99).astype(np.float32)
+    monkeypatch.setattr(lstm_reconstruction, "CHUNK", 7)  # the state passes from chunk to chunk
+    given, new_signals = [], lstm_reconstruction._new_signals
+    monkeypatch.setattr(
+        lstm_reconstruction, "_new_signals", lambda *options: given.append(new_signals(*options)) or given[-1]
+    )
     reconstructed, row = reconstruct_by_lstm(signal, options, cycles=2, entropy=5, recorder=Rows())
     assert row["training_length_mse"] < 0.3
-    assert reconstructed.shape == signal.shape and row["parameters"] == 4 * 24 * (1 + 24 + 2) + 25 * 8
+    assert len({one.numpy().tobytes() for batch in given for one in batch}) == 150 * 32 + 64  # also when held out
+    assert np.mean((reconstructed - signal) ** 2) < 0.3  # of a signal of the training length
+    assert row["parameters"] == 4 * 24 * (1 + 24 + 2) + 25 * 8
 
 
 def test_an_interrupted_lstm_ends_with_equal_bits():

@@ -66,6 +66,17 @@ def test_a_trial_interrupted_after_any_step_ends_with_equal_bits(model, training
         assert_equal(resumed, weights)
 
 
+def test_the_seconds_of_an_epoch_are_those_of_all_attempts():
+    dataset, trial, first = separable_dataset(), make_trial(epochs=2), Rows(stop=4)
+    with pytest.raises(Stopped):
+        run(trial, dataset, first)
+    assert 0 < first.saved["state"]["seconds"] < 1000
+    first.saved["state"]["seconds"] = 1000.0
+    second = Rows(earlier=first)
+    run(trial, dataset, second)
+    assert second.rows[0]["seconds"] > 1000 > second.rows[1]["seconds"] > 0
+
+
 def test_a_trial_interrupted_again_and_again_ends_with_equal_bits():
     dataset, trial = separable_dataset(), make_trial(epochs=2, **EVERYTHING)
     whole = Rows()

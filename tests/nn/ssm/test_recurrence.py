@@ -62,6 +62,16 @@ def test_a_scan_equals_single_steps(measure, rule):
     torch.testing.assert_close(end, state, atol=1e-11, rtol=0)
 
 
+def test_the_decay_over_a_block_is_rounded_once():
+    """Both parts of a complex number in float32, by half of its eps; products of the powers would add up to 64."""
+    system = discrete_system("diag_lin", "zoh")
+    system = type(system)(*(tensor.to(torch.complex64) for tensor in system))
+    decay = recurrence.BlockTables(system, recurrence.BLOCK).decay
+    exact = system.a.to(torch.complex128).unsqueeze(2) ** torch.arange(recurrence.BLOCK + 1)
+    error = (decay - exact).abs() / exact.abs()
+    assert decay.dtype == torch.complex64 and error.max() < 0.5001 * torch.finfo(torch.float32).eps
+
+
 @pytest.mark.parametrize("measure, rule", [("legt", "bilinear"), ("diag_lin", "zoh")])
 def test_gradients(measure, rule, monkeypatch):
     monkeypatch.setattr(recurrence, "BLOCK", 2)

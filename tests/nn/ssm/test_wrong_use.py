@@ -95,6 +95,16 @@ def test_one_step_has_gradients_in_the_pytorch_form(options):
         assert torch.allclose(torch.as_tensor(one), torch.as_tensor(other), atol=1e-4)
 
 
+@pytest.mark.parametrize(("batch", "threads"), [(1, 4), (1, 16), (3, 16)])
+def test_the_memory_of_a_convolution_grows_with_its_threads(monkeypatch, batch, threads):
+    """Outputs and gradients; and six arrays of a cache line for each step of the padded signal and each thread."""
+    asked = []
+    monkeypatch.setattr(inputs, "check_allocation", lambda what, size: asked.append(size))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    inputs.check_memory(torch.zeros(batch, 600, 8))
+    assert asked == [2 * batch * 600 * 8 * 4 + min(threads, 8 * batch) * 6 * 64 * 2048]
+
+
 @pytest.mark.parametrize("form", sorted({"torch", kernels.backend().name}))
 def test_a_length_beyond_memory_is_refused_at_once(form):
     model, inputs, message = layer(), torch.zeros(1, 1, 8).expand(1, 10**13, 8), "10,000,000,000,000 steps"
