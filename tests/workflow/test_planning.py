@@ -1,8 +1,11 @@
 """What a dry run prints, and the generated experiment of the benchmark of planning."""
 
+import re
+
 import pytest
 
 from bench import planning
+from bench.planning import INSTANT
 from hippo.lab.plan.experiment import load_experiment
 from tests.workspace import Workspace, pens
 
@@ -33,6 +36,19 @@ def test_a_dry_run_prints_every_job_with_its_reason_on_request(workspace, asked)
     output = plan(workspace, *asked)
     assert output.count("rule train:") == 2 and "hippo train config/experiments/pens.yaml" in output
     assert "reason: Missing output files: results/smoke/trials/pens/" in output
+
+
+def test_trials_begin_with_the_first_seeds_in_the_order_of_the_file(tmp_path):
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.remove_experiments()
+    models = {name: {"label": name} for name in ("rnn", "gru", "mgu", "lstm")}
+    workspace.write_experiment("pens", pens(seeds=2, models=models))
+    (workspace.folder / "instant.sh").write_text(INSTANT)
+    instant = {"BASH_ENV": str(workspace.folder / "instant.sh")}
+    done = workspace.run("snakemake", "--cores", "1", "pens", "--config", "scale=smoke", env=instant)
+    assert done.returncode == 0, done.stderr
+    begun = re.findall(r"model=(\w+), seed=(\d)$", done.stdout + done.stderr, re.MULTILINE)
+    assert begun == [(name, seed) for seed in "01" for name in models]
 
 
 def test_the_benchmark_plans_as_many_trials_as_asked(tmp_path):

@@ -49,6 +49,12 @@ def request(resource):
     return lambda wildcards: getattr(experiment_of(wildcards).spec.resources, resource)
 
 
+def turn(wildcards):
+    """Priority of a trial: every model's first seed before the second; models in the order of their file."""
+    models = list(experiment_of(wildcards).models)
+    return -(int(wildcards.seed) * len(models) + models.index(wildcards.model))
+
+
 rule store:
     output:
         "mlruns/store.json",
@@ -73,6 +79,7 @@ rule train:
         "results/{scale}/benchmarks/train/" + TRIAL + ".tsv"
     # The Snakemake that a Slurm job starts must not retry, too: retries would multiply.
     retries: SETTINGS.retries if workflow.is_main_process else 0
+    priority: turn
     threads: request("threads")
     resources:
         mem_mb=request("mem_mb"),
