@@ -10,8 +10,8 @@ from tests.reliability.laboratory import stop, wait_for
 
 pytestmark = pytest.mark.reliability
 
-# Tags of the process that imported the run, and the older id of the run.
-OF_THE_IMPORT = {"host", "pid", "process_started", "imported_from"}
+# Tags of the process that imported the run, the older id of the run, and the name of the request that created it.
+OF_THE_IMPORT = {"host", "pid", "process_started", "imported_from", "creation"}
 
 
 def told(run) -> tuple:
