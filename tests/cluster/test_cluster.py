@@ -5,6 +5,7 @@ Each trial is stopped after some epochs and goes on when it is disturbed, so tha
 
 import contextlib
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,14 +67,13 @@ class Disturbances:
             return any(mask & 1 << signal.SIGUSR1 - 1 for mask in waiting)
         return True
 
-    def starts_again(self, seed: int) -> bool:
-        """Stop the second process of a trial; False while there is none."""
-        process = self.process(seed)
-        if process is None or process == self.stopped[seed]:
-            return False
-        process.suspend()
-        self.stopped[seed] = process
-        return True
+    def extend(self, seed: int) -> bool:
+        """Give the second run of a job an hour; False before it, and while Slurm still ends the first."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            if "Restarts=0" not in self.slurm.run("scontrol", "show", "job", self.job(seed)):
+                self.limit(seed, "60")
+                return True
+        return False
 
     def kill_node(self, seed: int) -> None:
         self.node = self.slurm.node_of(self.job(seed))
@@ -93,7 +93,7 @@ class Disturbances:
             # lets its second start train to the end.
             "limit": (None, lambda: 2 in self.stopped, lambda: self.limit(2, "1")),
             "warn of the limit": (2, lambda: "limit" in done and self.is_signaled(2), lambda: None),
-            "extend": (2, lambda: "warn of the limit" in done and self.starts_again(2), lambda: self.limit(2, "60")),
+            "extend": (2, lambda: "warn of the limit" in done and self.extend(2), lambda: None),
             "stop database": (3, lambda: True, self.server.stop_database),
             "warn without a server": (4, lambda: "stop database" in done, lambda: self.signal("USR1", 4)),
             "start database": (
