@@ -53,9 +53,8 @@ def test_dataset_holds_one_signal_that_is_its_own_target():
     (part,) = dataset.parts.values()
     assert part.inputs.shape == (1, 5000, 1) and part.inputs.dtype == np.float32
     assert part.targets is None and part.times is None and dataset.classes is None
-    np.testing.assert_allclose(
-        part.inputs[0, :, 0], white_noise(5000, 10, 2), rtol=0, atol=1e-6
-    )  # float32 of values below 5
+    # float32 of values below 5
+    np.testing.assert_allclose(part.inputs[0, :, 0], white_noise(5000, 10, 2), rtol=0, atol=1e-6)
     assert dataset.digest == WhiteNoise(samples=5000, cycles=10, seed=2).build().digest
     assert dataset.digest != WhiteNoise(samples=5000, cycles=10, seed=3).build().digest
 

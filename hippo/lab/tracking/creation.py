@@ -49,9 +49,21 @@ def remove_repeats(client: MlflowClient, run: Run) -> None:
     if CREATION not in run.data.tags:  # of a version that did not set it
         return
     same = client.search_runs([run.info.experiment_id], f"tags.{CREATION} = '{run.data.tags[CREATION]}'")
-    for repeat in (found.info.run_id for found in same if found.info.run_id != run.info.run_id):
+    for repeat in (found for found in same if found.info.run_id != run.info.run_id):
         try:
-            client.delete_run(repeat)
+            client.delete_run(repeat.info.run_id)
         except MlflowException:
-            client.set_tag(repeat, "superseded", "true")
-            client.set_terminated(repeat, "KILLED")
+            supersede(client, repeat)
+
+
+def supersede(client: MlflowClient, run: Run) -> None:
+    """Mark a run as superseded, and end it if it has the status RUNNING.
+
+    Raises
+    ------
+    STORE_ERRORS
+        If the store is unreachable.
+    """
+    client.set_tag(run.info.run_id, "superseded", "true")
+    if run.info.status == "RUNNING":  # no process is left that could end it
+        client.set_terminated(run.info.run_id, "KILLED")

@@ -16,7 +16,7 @@ from hippo.files import write_json
 from hippo.lab.plan.trial_spec import TrialSpec
 from hippo.lab.tracking import store
 from hippo.lab.tracking.address import is_server, tracking_uri
-from hippo.lab.tracking.creation import create_run, remove_repeats
+from hippo.lab.tracking.creation import create_run, remove_repeats, supersede
 from hippo.lab.tracking.datasets import dataset_input
 from hippo.lab.tracking.delivery import RETRY_FRACTION, RETRY_SECONDS, Delivery, to_metrics
 from hippo.lab.tracking.tags import source_tags
@@ -309,11 +309,8 @@ class TrackedRun:
     def _supersede(self, runs: Iterable[Run]) -> None:
         """Mark `runs`, except this one, as superseded."""
         for run in runs:
-            if run.info.run_id == self.id or _is_superseded(run):
-                continue
-            self.client.set_tag(run.info.run_id, "superseded", "true")
-            if run.info.status == "RUNNING":  # its process was killed and could not end it
-                self.client.set_terminated(run.info.run_id, "KILLED")
+            if run.info.run_id != self.id and not _is_superseded(run):
+                supersede(self.client, run)
 
     def _create(self, experiment: str, more: dict[str, str] | None = None, began: int | None = None) -> None:
         """Create a run with the tags `more`; `began` in milliseconds since 1970, by default now."""
