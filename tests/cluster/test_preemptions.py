@@ -74,6 +74,8 @@ def test_a_hundred_random_preemptions_change_no_number(folder, slurm, server, fi
 
         wait_for(ended, 4 * 3600)
     assert process.returncode == 0, laboratory.output
+    said = (laboratory.folder / "snakemake.out").read_text()
+    assert "Trying to restart" not in said, said  # no retry was used
     assert sum(preemptions.done.values()) == PREEMPTIONS
     laboratory.assert_equal_to(local)
     laboratory.assert_tracked_once(server.uri)
