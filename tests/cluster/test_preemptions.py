@@ -10,7 +10,7 @@ from tests.reliability.laboratory import wait_for
 from tests.workspace import Workspace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
-SEEDS, EPOCHS, PREEMPTIONS = 5, 120, 100
+SEEDS, EPOCHS, PREEMPTIONS = 5, 250, 100  # about ten epochs pass between two preemptions of a trial
 
 
 class Preemptions:
