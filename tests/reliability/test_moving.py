@@ -52,6 +52,27 @@ def test_a_moved_folder_opens_and_its_store_can_be_made_again(undisturbed, tmp_p
     figure("store made again from trial folders alone: the same metrics, parameters and tags")
 
 
+def test_the_newest_checkpoint_alone_carries_a_trial_to_another_machine(undisturbed, laboratory, figure):
+    with laboratory.running() as process:
+        laboratory.wait_for_epoch(3)
+        stop(process, signal.SIGTERM)
+    newest = max((laboratory.place() / "checkpoints").glob("*.pt"))
+    content, reached = newest.read_bytes(), laboratory.rows()
+    shutil.rmtree(laboratory.folder / "results")
+    shutil.rmtree(laboratory.folder / "mlruns")
+
+    newest.parent.mkdir(parents=True)
+    newest.write_bytes(content)
+    with laboratory.running() as process:
+        wait_for(lambda: laboratory.rows() > 0)
+        assert laboratory.rows() > reached  # the first epoch that is recorded here
+        assert process.wait(60) == 0
+    assert laboratory.metrics() == undisturbed.metrics()
+    assert laboratory.history() == undisturbed.history()
+    assert laboratory.steps() == list(range(1, laboratory.epochs + 1))
+    figure("a trial carried to another machine by its newest checkpoint alone: the same end")
+
+
 @pytest.mark.parametrize("folder", ["there", pytest.param("lost", marks=pytest.mark.slow)])
 def test_a_run_whose_process_is_gone_is_ended(laboratory, folder):
     with laboratory.running() as process:
