@@ -83,6 +83,32 @@ def test_every_segment_is_drawn(images):
         assert (bright[rows, columns] > 60).all()
 
 
+def test_distractors_have_their_own_contrast(images):
+    """The brightest pixels on contours and far from them, without markers: their gray values are as their contrasts."""
+    size, made = images
+    recipe = RECIPES[size]
+    pixels: dict[str, list[int]] = {"contours": [], "distractors": []}
+    for image, paths, markers in zip(made.pixels, made.paths, made.markers, strict=True):
+        from_contours, from_markers = (distance_to(points, size) for points in (paths.reshape(-1, 2), markers))
+        unmarked = from_markers > recipe.radius + recipe.length + 3
+        for name, where in {
+            "contours": from_contours < 1.5,
+            "distractors": from_contours > recipe.length + 2 * max(recipe.margins),
+        }.items():
+            if (image[where & unmarked] > 0).any():
+                pixels[name].append(image[where & unmarked].max())
+    contours, distractors = (np.median(values) for values in pixels.values())
+    published = {32: 1.5 / 2.0, 128: 1.0}[size]
+    assert abs(contours / distractors - published) < 2 / 255  # both are rounded
+
+
+def distance_to(points: np.ndarray, size: int) -> np.ndarray:
+    """Distance of each pixel of an image to the nearest of the points (row, column)."""
+    absent = np.ones((size, size), bool)
+    absent[tuple(points.T)] = False
+    return ndimage.distance_transform_edt(absent)
+
+
 def found_markers(image: np.ndarray, radius: float) -> np.ndarray:
     """Positions (row, column) of the two brightest discs of an image."""
     reach = int(np.ceil(radius))
