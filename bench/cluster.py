@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from tabulate import tabulate
 
-from bench.planning import INSTANT, NAME, make_workspace, snakemake
+from bench.planning import INSTANT, NAME, make_workspace, snakemake, whole_seeds
 from bench.report import processor
 from tests.cluster.slurm import Slurm, missing
 
@@ -105,7 +105,7 @@ def submit(trials: int) -> dict[str, object]:
 def main() -> None:
     """Print one of the two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, nargs="+", default=[50])
+    parser.add_argument("--trials", type=whole_seeds, nargs="+", default=[50])
     parser.add_argument("--submit", action="store_true", help="only submit: how it grows with the number of trials")
     asked = parser.parse_args()
     if reason := missing():

@@ -43,8 +43,13 @@ hippo() {
 """
 
 
+def whole_seeds(text: str) -> int:
+    """Number of trials that a command line asks for, rounded up to whole seeds of all variants and models."""
+    return -(-int(text) // SEEDS_OF) * SEEDS_OF
+
+
 def experiment(trials: int) -> dict:
-    """An experiment file with at least `trials` trials of one table."""
+    """An experiment file with `trials` trials of one table, a multiple of `SEEDS_OF`."""
     content = yaml.safe_load((ROOT / "config/experiments/timescale.yaml").read_text())
     del content["paper"], content["claims"]
     speeds = {f"speed{n}": {"label": f"speed {n}", "dataset": {"eval_hz": n / 10}} for n in range(1, 6)}
@@ -54,7 +59,7 @@ def experiment(trials: int) -> dict:
     return content | {
         "variants": speeds,
         "models": sizes,
-        "seeds": -(-trials // SEEDS_OF),
+        "seeds": trials // SEEDS_OF,
         "scales": {"quick": SMALL, "smoke": SMALL},
     }
 
@@ -140,7 +145,7 @@ def parts(trials: int) -> dict[str, str]:
 def main() -> None:
     """Print seconds for each number of trials, and the parts of a dry run with the largest."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, nargs="+", default=[1000, 3000, 9900])
+    parser.add_argument("--trials", type=whole_seeds, nargs="+", default=[1000, 3000, 9900])
     parser.add_argument("--run", action="store_true", help="also run jobs that write their outputs at once; minutes")
     asked = parser.parse_args()
     print(f"{processor()}; seconds of one core.\n")
