@@ -1,8 +1,8 @@
 """Cost of trials as jobs of an emulated Slurm cluster: `python -m bench.cluster`.
 
-By default, some stub trials of a second run as one job each, as job arrays, and in groups of ten; the table has the
-processor time of everything on the nodes. With `--submit`, all jobs of larger tables are submitted to nodes that accept
-none, and the table has the rate of submission and the memory of Snakemake and of Slurm's controller.
+By default, some stub trials of a second run as one job each, and in groups of ten; the table has the processor time of
+everything on the nodes. With `--submit`, all jobs of larger tables are submitted to nodes that accept none, and the
+table has the rate of submission and the memory of Snakemake and of Slurm's controller.
 """
 
 import argparse
@@ -26,7 +26,6 @@ from tests.cluster.slurm import Slurm, missing
 PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
 MODES = {
     "one job per trial": (),
-    "job arrays": ("--slurm-array-jobs", "train"),
     "groups of 10": ("--groups", "train=short", "--group-components", "short=10"),
 }
 
