@@ -1,14 +1,13 @@
 """Cost of trials as jobs of an emulated Slurm cluster: `python -m bench.cluster`.
 
 By default, some stub trials of a second run as one job each, and in groups of ten; the table has the processor time of
-everything on the nodes. With `--submit`, all jobs of larger tables are submitted to nodes that accept none, and the
-table has the rate of submission and the memory of Snakemake and of Slurm's controller.
+the whole machine, which must be quiet otherwise. With `--submit`, all jobs of larger tables are submitted to nodes that
+accept none, and the table has the rate of submission and the memory of Snakemake and of Slurm's controller.
 """
 
 import argparse
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -47,9 +46,9 @@ def cluster(trials: int, nodes: int = 2):
 
 
 def processor_seconds() -> float:
-    """Processor time of all children that have ended, with their own children."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    """Processor time of this machine so far: jobs on emulated nodes are no children of this process."""
+    used = psutil.cpu_times()
+    return used.user + used.nice + used.system
 
 
 def run_trials(trials: int, mode: str) -> dict[str, object]:
