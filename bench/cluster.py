@@ -53,16 +53,14 @@ def processor_seconds() -> float:
 
 def run_trials(trials: int, mode: str) -> dict[str, object]:
     """One line of the table of modes."""
-    before = processor_seconds()
     with cluster(trials) as (slurm, folder, environment):
-        started = time.monotonic()
+        started, before = time.monotonic(), processor_seconds()
         command = snakemake(NAME, *PROFILE, *MODES[mode])
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
-        seconds = time.monotonic() - started
+        seconds, used = time.monotonic() - started, processor_seconds() - before
         jobs = len({number.partition("_")[0] for number in slurm.jobs("all")})
-    used = processor_seconds() - before  # of Snakemake here, of the daemons, and of all jobs on the nodes
     per_trial = f"{used / trials:.1f}"
     return {"mode": mode, "trials": trials, "submissions": jobs, "seconds": f"{seconds:.0f}", "core s/trial": per_trial}
 
@@ -78,11 +76,12 @@ def submit(trials: int) -> dict[str, object]:
                 snakemake(NAME, *PROFILE, *limits),
                 cwd=folder, env=environment, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
-        first, count = 0.0, 0
+        first, at_first, count = 0.0, 0, 0
         while count < trials and process.poll() is None:
             time.sleep(2)
             count = len(slurm.jobs())
-            first = first or (time.monotonic() - started if count else 0.0)
+            if count and not first:
+                first, at_first = time.monotonic() - started, count
         ended = time.monotonic() - started
         if process.poll() is not None:
             sys.exit((folder / "out").read_text()[-3000:])
@@ -94,7 +93,7 @@ def submit(trials: int) -> dict[str, object]:
     return {
         "trials": trials,
         "until the first job, s": f"{first:.0f}",
-        "jobs a minute": f"{60 * count / (ended - first):.0f}",
+        "jobs a minute": f"{60 * (count - at_first) / (ended - first):.0f}",
         "Snakemake, MB": f"{memory:.0f}",
         "controller, MB": f"{controller:.0f}",
     }

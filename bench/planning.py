@@ -45,7 +45,7 @@ hippo() {
 
 def whole_seeds(text: str) -> int:
     """Number of trials that a command line asks for, rounded up to whole seeds of all variants and models."""
-    return -(-int(text) // SEEDS_OF) * SEEDS_OF
+    return -(-max(int(text), 1) // SEEDS_OF) * SEEDS_OF
 
 
 def experiment(trials: int) -> dict:

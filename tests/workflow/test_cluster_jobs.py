@@ -1,9 +1,12 @@
 """What Snakemake does inside a Slurm job, without Slurm: the command is the one that the executor plugin sends."""
 
+import os
+import subprocess
 import sys
 
 import pytest
 
+from tests.documentation.snippets import ROOT
 from tests.workspace import Workspace, pens
 
 # Bash reads this file first: `hippo train` only records its environment, and fails.
@@ -54,6 +57,31 @@ def test_a_local_trial_is_tried_as_often_as_the_settings_say(workspace):
     outcome = "results/smoke/trials/pens/100hz-to-200hz/gru/seed0/metrics.json"
     called = run(workspace, outcome, "--cores", "1", "--config", "retries=2")
     assert len(called) == 3 and all("requeue= warning=USR1@120" in line for line in called)
+
+
+PREEMPTED = "JobId=7 JobState=RUNNING Reason=None PreemptTime=2026-01-01T00:00:00"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("end", ["true", "exit 3"])
+@pytest.mark.parametrize(
+    "job, requeued",
+    [
+        (PREEMPTED, True),
+        (PREEMPTED.replace("RUNNING", "CANCELLED"), False),
+        ("JobId=7 JobState=RUNNING Reason=None PreemptTime=None", False),
+        ("", False),
+    ],
+    ids=["preempted", "canceled", "not preempted", "no answer"],
+)
+def test_a_job_that_ends_in_the_grace_time_of_a_preemption_is_requeued(tmp_path, shell, end, job, requeued):
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n[ "$1" = requeue ] || echo "{job}"\n')
+    scontrol.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    done = subprocess.run([shell, "-c", f". profiles/slurm/job.sh && {end}"], cwd=ROOT, env=env, capture_output=True)
+    assert done.returncode == (0 if end == "true" else 3)
+    assert ("requeue 7" in (tmp_path / "called").read_text().splitlines()) == requeued
 
 
 def test_account_partition_and_options_reach_the_jobs(workspace):
