@@ -26,6 +26,7 @@ class ArgumentReader {
       if (!known_.count(name.template cast<std::string>()))
         throw pybind11::type_error(of(name.template cast<std::string>()) + "is not an argument of this cell");
     }
+    if (const char* fault = args.fault()) throw pybind11::value_error(std::string(cell_) + ": " + fault);
   }
 
   void number(const char* name, std::int64_t& value) {

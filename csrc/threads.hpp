@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Unlocked {
 // started, the caller takes its rows. An exception of a thread is thrown here, once all have finished.
 template <typename Kernel>
 void divide_rows(std::int64_t count, std::int64_t threads, Kernel kernel) {
+  if (threads < 1) throw std::invalid_argument("threads must be at least 1");
   const Unlocked unlocked;
   const std::int64_t rows_per_thread = (count + threads - 1) / threads;
   std::vector<std::thread> others;

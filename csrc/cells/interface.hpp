@@ -182,6 +182,12 @@ struct MemoryCellArguments {
   HIPPO_INLINE std::int64_t operand_size() const { return hidden_columns() + memory_columns(); }
   HIPPO_INLINE std::int64_t memories() const { return batch_size * channels; }
 
+  // What is wrong although every array has its shape; null if nothing is.
+  const char* fault() const {
+    const bool covered = !step_ratios || first_step + steps <= step_ratio_stride;
+    return covered ? nullptr : "'step_ratios' has fewer columns than first_step + steps";
+  }
+
   template <typename Visitor>
   void visit_numbers(Visitor& visit) {
     HIPPO_MEMORY_CELL_FIELDS(HIPPO_VISIT_NUMBER_, HIPPO_IGNORE_)
@@ -204,6 +210,7 @@ struct RecurrentCellArguments {
   HIPPO_INLINE Shape extra_shape() const {
     return layout.has_bias ? Shape{hidden_size} : Shape{product_size(1), hidden_size};
   }
+  const char* fault() const { return nullptr; }
 
   template <typename Visitor>
   void visit_numbers(Visitor& visit) {
@@ -223,6 +230,9 @@ struct FlowCellArguments {
 
   HIPPO_INLINE std::int64_t evaluations() const { return steps > 0 ? (steps - 1) * substeps * stages : 0; }
   HIPPO_INLINE std::int64_t kept(std::int64_t count) const { return keep || count < 1 ? count : 1; }
+  const char* fault() const {
+    return backward && !keep ? "'keep' is false, but the backward pass reads every step of the tape" : nullptr;
+  }
 
   template <typename Visitor>
   void visit_numbers(Visitor& visit) {

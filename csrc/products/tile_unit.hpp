@@ -26,7 +26,7 @@ struct alignas(64) TileConfig {
   std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-#if defined(__AVX512F__) && defined(__linux__) && defined(__x86_64__) && (__GNUC__ >= 11 || defined(__clang__))
+#if defined(HIPPO_ASSEMBLES_AMX) && defined(__AVX512F__) && defined(__linux__) && defined(__x86_64__)
 #define HIPPO_AMX
 
 // In assembly, because the intrinsics take the number of a tile as text only, and compilers offer them only in

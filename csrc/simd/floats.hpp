@@ -21,11 +21,11 @@ HIPPO_INLINE Floats load(const bfloat16* from) {
   return (Floats)words;
 }
 
-// Rounds to nearest, ties to even. A NaN whose payload fills the upper bits may become infinity: a state that holds a
-// NaN is lost in either form.
+// Rounds to nearest, ties to even. The sum would carry the payload of some NaN into the sign: a NaN stays one.
 HIPPO_INLINE Halves round_to_bfloat16(Floats value) {
-  const Words words = (Words)value;
-  return __builtin_convertvector((words + 0x7fff + ((words >> 16) & 1)) >> 16, Halves);
+  const Words words = (Words)value, rounded = words + 0x7fff + ((words >> 16) & 1);
+  const Words kept = value != value ? Words{} + 0x7fc00000 : rounded;
+  return __builtin_convertvector(kept >> 16, Halves);
 }
 
 HIPPO_INLINE void store(bfloat16* to, Floats value) {

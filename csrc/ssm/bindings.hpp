@@ -1,10 +1,15 @@
-// The Python functions of state-space layers. The callers in hippo/nn/ssm have checked shapes and values. Complex
-// arrays come as real ones with a last dimension of 2.
+// The Python functions of state-space layers. Complex arrays come as real ones with a last dimension of 2. The callers
+// in hippo/nn/ssm have checked shapes and values, with messages for users; here a wrong shape is an error without
+// details.
 #pragma once
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "interface.hpp"
 #include "threads.hpp"
@@ -18,17 +23,58 @@ using SharedArray = pybind11::array_t<T, pybind11::array::c_style>;
 template <typename T>
 using ChosenKernels = const KernelsOf<T>* (*)();
 
+inline void expect(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(std::string("expected ") + what);
+}
+
+// Whether an array has this shape; -1 stands for any size.
+inline bool has_shape(const pybind11::array& array, std::initializer_list<std::int64_t> shape) {
+  if (array.ndim() != static_cast<pybind11::ssize_t>(shape.size())) return false;
+  pybind11::ssize_t dimension = 0;
+  for (const std::int64_t size : shape)
+    if (const auto found = array.shape(dimension++); size >= 0 && found != size) return false;
+  return true;
+}
+
+// Of pairs of an array and its gradient.
+inline void expect_same_shape(std::initializer_list<std::pair<pybind11::array, pybind11::array>> pairs) {
+  for (const auto& [array, gradient] : pairs) {
+    const bool same =
+        std::equal(array.shape(), array.shape() + array.ndim(), gradient.shape(), gradient.shape() + gradient.ndim());
+    expect(same, "gradients in the shapes of the arrays");
+  }
+}
+
+inline void expect_system(const pybind11::array& a, const pybind11::array& p, const pybind11::array& v,
+                          const pybind11::array& b, const pybind11::array& c) {
+  expect(has_shape(a, {-1, -1, 2}), "a (features, states, 2)");
+  const std::int64_t features = a.shape(0), states = a.shape(1);
+  expect(has_shape(p, {features, -1, states, 2}) && p.shape(1) <= 2, "p (features, at most 2, states, 2)");
+  expect(has_shape(v, {features, p.shape(1), states, 2}), "v in the shape of p");
+  expect(has_shape(b, {features, states, 2}), "b in the shape of a");
+  expect(has_shape(c, {-1, features, states, 2}) && c.shape(0) >= 1 && c.shape(0) <= 2,
+         "c (1 or 2, features, states, 2)");
+}
+
 template <typename T>
 SsmKernelArguments<T> kernel_arguments(const SharedArray<T>& a, const SharedArray<T>& p, const SharedArray<T>& v,
-                                       const SharedArray<T>& b, const SharedArray<T>& c, std::int64_t length) {
+                                       const SharedArray<T>& b, const SharedArray<T>& c, const SharedArray<T>& kernel) {
+  expect_system(a, p, v, b, c);
+  expect(has_shape(kernel, {c.shape(0), -1, a.shape(0)}) && kernel.shape(1) >= 1,
+         "kernel (channels, length, features) of at least one step");
   SsmKernelArguments<T> args = {};
   args.system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()};
   args.features = a.shape(0);
   args.states = a.shape(1);
   args.rank = p.shape(1);
   args.channels = c.shape(0);
-  args.length = length;
+  args.length = kernel.shape(1);
   return args;
+}
+
+template <typename T>
+void expect_functionals(const SsmKernelArguments<T>& args, const pybind11::array& functionals) {
+  expect(has_shape(functionals, {args.rank, args.length, args.features}), "functionals (rank, length, features)");
 }
 
 template <typename T>
@@ -41,6 +87,12 @@ void run_kernel(const KernelsOf<T>& kernels, const SsmKernelArguments<T>& args, 
 template <typename T>
 SsmConvolutionArguments<T> convolution_arguments(const SharedArray<T>& inputs, const SharedArray<T>& kernel,
                                                  const SharedArray<T>& skip, SharedArray<T>& outputs) {
+  expect(has_shape(inputs, {-1, -1, -1}), "inputs (batch, length, features)");
+  const std::int64_t batch = inputs.shape(0), length = inputs.shape(1), features = inputs.shape(2);
+  expect(has_shape(kernel, {-1, length, features}) && kernel.shape(0) >= 1 && kernel.shape(0) <= 2,
+         "kernel (1 or 2, length, features)");
+  expect(has_shape(skip, {features}), "skip (features)");
+  expect(!outputs.size() || has_shape(outputs, {batch, length, features}), "outputs in the shape of inputs");
   SsmConvolutionArguments<T> args = {};
   args.inputs = inputs.data();
   args.kernel = kernel.data();
@@ -63,6 +115,12 @@ template <typename T>
 SsmScanArguments<T> scan_arguments(const SharedArray<T>& a, const SharedArray<T>& p, const SharedArray<T>& v,
                                    const SharedArray<T>& b, const SharedArray<T>& c, const SharedArray<T>& skip,
                                    const SharedArray<T>& before, SharedArray<T>& after) {
+  expect_system(a, p, v, b, c);
+  const std::int64_t features = a.shape(0), states = a.shape(1);
+  expect(c.shape(0) == 1, "c (1, features, states, 2)");
+  expect(has_shape(skip, {features}), "skip (features)");
+  expect(has_shape(before, {-1, features, states, 2}), "before (batch, features, states, 2)");
+  expect(has_shape(after, {before.shape(0), features, states, 2}), "after in the shape of before");
   SsmScanArguments<T> args = {};
   args.system = {.a = a.data(), .p = p.data(), .v = v.data(), .b = b.data(), .c = c.data()};
   args.skip = skip.data();
@@ -85,7 +143,8 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       "ssm_kernel",
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
                Array kernel, Array functionals) {
-        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, kernel.shape(1));
+        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, kernel);
+        expect_functionals(args, functionals);
         args.kernel = kernel.mutable_data();
         args.functionals = functionals.mutable_data();
         run_kernel(*chosen(), args, threads);
@@ -98,7 +157,9 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
                Array functionals, const Array& grad_kernel, Array grad_a, Array grad_p, Array grad_v, Array grad_b,
                Array grad_c) {
-        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel.shape(1));
+        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel);
+        expect_functionals(args, functionals);
+        expect_same_shape({{a, grad_a}, {p, grad_p}, {v, grad_v}, {b, grad_b}, {c, grad_c}});
         args.functionals = functionals.mutable_data();
         args.grad_kernel = grad_kernel.data();
         args.grad = {.a = grad_a.mutable_data(),
@@ -116,7 +177,9 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       "ssm_kernel_backward_outputs",
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
                Array functionals, const Array& grad_kernel, Array grad_c) {
-        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel.shape(1));
+        SsmKernelArguments<T> args = kernel_arguments<T>(a, p, v, b, c, grad_kernel);
+        expect_functionals(args, functionals);
+        expect_same_shape({{c, grad_c}});
         args.functionals = functionals.mutable_data();
         args.grad_kernel = grad_kernel.data();
         args.grad.c = grad_c.mutable_data();
@@ -132,6 +195,8 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip, Array outputs,
                Array activated) {
         SsmConvolutionArguments<T> args = convolution_arguments<T>(inputs, kernel, skip, outputs);
+        expect(outputs.size() == inputs.size(), "outputs in the shape of inputs");
+        expect(!activated.size() || activated.size() == inputs.size(), "activated in the shape of inputs, or empty");
         args.has_activation = activated.size() > 0;
         args.activated = activated.mutable_data();
         run_convolution(*chosen(), args, threads);
@@ -145,6 +210,9 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       [chosen](std::int64_t threads, const Array& inputs, const Array& kernel, const Array& skip, Array outputs,
                const Array& grad_outputs, Array grad_inputs, Array grad_kernel) {
         SsmConvolutionArguments<T> args = convolution_arguments<T>(inputs, kernel, skip, outputs);
+        expect_same_shape({{inputs, grad_outputs}, {inputs, grad_inputs}});
+        expect(has_shape(grad_kernel, {threads, kernel.shape(0), kernel.shape(1), kernel.shape(2)}),
+               "grad_kernel (threads, channels, length, features)");
         args.has_activation = outputs.size() > 0;
         args.grad_outputs = grad_outputs.data();
         args.grad_inputs = grad_inputs.mutable_data();
@@ -161,6 +229,8 @@ void define_ssm(pybind11::module_& module, ChosenKernels<T> chosen) {
       [chosen](std::int64_t threads, const Array& a, const Array& p, const Array& v, const Array& b, const Array& c,
                const Array& skip, const Array& before, Array after, const Array& inputs, Array outputs) {
         SsmScanArguments<T> args = scan_arguments<T>(a, p, v, b, c, skip, before, after);
+        expect(has_shape(inputs, {before.shape(0), -1, args.features}), "inputs (batch, length, features)");
+        expect_same_shape({{inputs, outputs}});
         args.inputs = inputs.data();
         args.outputs = outputs.mutable_data();
         args.batch = inputs.shape(0);
@@ -231,6 +301,9 @@ inline void define_gated_linear(pybind11::module_& module, const Kernels* (*chos
   using Array = SharedArray<float>;
   const auto in = [](const char* name) { return pybind11::arg(name).noconvert(); };
   const auto arguments = [](const Array& inputs, const Array& weight, const Array& bias) {
+    expect(has_shape(inputs, {-1, -1}), "inputs (rows, features)");
+    expect(has_shape(weight, {2 * inputs.shape(1), inputs.shape(1)}), "weight (2 features, features)");
+    expect(has_shape(bias, {2 * inputs.shape(1)}), "bias (2 features)");
     GatedLinearArguments args = {};
     args.inputs = inputs.data();
     args.weight = weight.data();
@@ -246,6 +319,7 @@ inline void define_gated_linear(pybind11::module_& module, const Kernels* (*chos
       "gated_linear",
       [=](std::int64_t threads, const Array& inputs, const Array& weight, const Array& bias, Array outputs) {
         GatedLinearArguments args = arguments(inputs, weight, bias);
+        expect_same_shape({{inputs, outputs}});
         args.outputs = outputs.mutable_data();
         run(threads, args, inputs.shape(0));
       },
@@ -255,6 +329,10 @@ inline void define_gated_linear(pybind11::module_& module, const Kernels* (*chos
       [=](std::int64_t threads, const Array& inputs, const Array& weight, const Array& bias, const Array& grad_outputs,
           Array grad_inputs, Array grad_weight, Array grad_bias) {
         GatedLinearArguments args = arguments(inputs, weight, bias);
+        expect_same_shape({{inputs, grad_outputs}, {inputs, grad_inputs}});
+        expect(has_shape(grad_weight, {threads, weight.shape(0), weight.shape(1)}) &&
+                   has_shape(grad_bias, {threads, bias.shape(0)}),
+               "grad_weight and grad_bias with one more dimension of threads");
         args.grad_outputs = grad_outputs.data();
         args.grad_inputs = grad_inputs.mutable_data();
         args.grad_weight = grad_weight.mutable_data();

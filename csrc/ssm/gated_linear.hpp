@@ -81,7 +81,7 @@ class GatedLinear {
   // out (rows, width) = from (rows, depth) W^T, in groups of rows that stay in the L1 cache for all columns of W.
   static void multiply(const PackedWeight<FloatDot>& weight, const float* from, std::int64_t depth, std::int64_t rows,
                        float* out, std::int64_t width) {
-    const std::int64_t group = larger(kGroupNumbers / depth / kBlockRows, 1) * kBlockRows;
+    const std::int64_t group = larger(kGroupNumbers / larger(depth, 1) / kBlockRows, 1) * kBlockRows;
     for (std::int64_t row = 0; row < rows; row += group)
       weight.multiply(from + row * depth, round_up(smaller(group, rows - row), kBlockRows), out + row * width);
   }

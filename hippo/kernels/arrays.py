@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 
+LARGEST_RATIO = 1e30  # its products with orders stay far below the largest float32
 FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})  # of native byte order
 
 
@@ -26,14 +27,22 @@ def detached(name: str, tensor):
     if sys.modules["torch"].is_grad_enabled():
         raise ValueError(
             f"{name} requires a gradient, and the kernels pass none: use {name}.detach(), call under "
-            "torch.no_grad(), or use the differentiable memories of hippo.nn"
+            "torch.no_grad(), or use hippo.nn.HiPPOLayer, whose memory passes gradients"
         )
     return tensor.detach()
 
 
+def _shared(name: str, tensor) -> np.ndarray:
+    """The memory of a CPU tensor as an array; TypeError for a type that NumPy does not have."""
+    try:
+        return detached(name, tensor).resolve_neg().numpy()
+    except TypeError:
+        raise TypeError(f"{name} must be float32 or float64, got {tensor.dtype}") from None
+
+
 def real(name: str, value, ndim: int | None = None) -> np.ndarray:
     """Return an array of real numbers, of `ndim` dimensions if given, that shares the memory of `value` if it can."""
-    array = np.asarray(detached(name, value).numpy() if is_tensor(value) else value)
+    array = np.asarray(_shared(name, value) if is_tensor(value) else value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if ndim is not None and array.ndim != ndim:
@@ -43,7 +52,7 @@ def real(name: str, value, ndim: int | None = None) -> np.ndarray:
 
 def updatable(name: str, value, ndim: int) -> np.ndarray:
     """Return an array (or the view of a CPU tensor) that a kernel can update in place; raise if there is none."""
-    array = detached(name, value).numpy() if is_tensor(value) else value
+    array = _shared(name, value) if is_tensor(value) else value
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(value).__name__}")
     if array.dtype not in FLOATS:
@@ -73,7 +82,7 @@ def check_alpha(alpha: float) -> None:
 
 def step_ratio_array(step_ratio, dtype: np.dtype, batch: int) -> np.ndarray:
     """Return the step ratios as an array (1,) or (batch,) of `dtype`; raise ValueError unless they fit."""
-    if isinstance(step_ratio, float) and 0 <= step_ratio < np.inf:
+    if isinstance(step_ratio, float) and 0 <= step_ratio <= LARGEST_RATIO:
         return np.array([step_ratio], dtype=dtype)
     array = np.ascontiguousarray(real("step_ratio", step_ratio), dtype=dtype)  # a number becomes an array (1,)
     if array.ndim > 1 or len(array) not in (1, batch):
@@ -82,7 +91,7 @@ def step_ratio_array(step_ratio, dtype: np.dtype, batch: int) -> np.ndarray:
 
 
 def check_step_ratios(array: np.ndarray) -> np.ndarray:
-    """Return `array`; raise ValueError unless every step ratio is finite and not negative."""
-    if not ((array >= 0) & (array < np.inf)).all():
-        raise ValueError("step ratios must be finite and not negative")
+    """Return `array`; raise ValueError unless every step ratio is a number between 0 and `LARGEST_RATIO`."""
+    if not ((array >= 0) & (array <= LARGEST_RATIO)).all():
+        raise ValueError(f"step ratios must be numbers from 0 to {LARGEST_RATIO:g}; those of timestamps are at most 1")
     return array

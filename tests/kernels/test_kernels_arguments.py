@@ -1,9 +1,11 @@
-"""Arguments of the compiled cells: one that is missing, unknown, or of another type or shape is named in the error."""
+"""Arguments of the compiled functions: what does not fit is an error, never an access outside of an array."""
 
 import numpy as np
 import pytest
+import torch
 
 from hippo import kernels
+from hippo.nn import build_model
 
 compiled = kernels.backend().compiled
 pytestmark = pytest.mark.skipif(compiled is None, reason="no compiled kernels here")
@@ -112,3 +114,115 @@ def test_bfloat16_tapes_need_a_policy(name):
         else:
             with pytest.raises(ValueError, match=f"lstm: the kernels '{name}' have no bfloat16 products"):
                 compiled.lstm(**{**given, **tapes, "bfloat16": True})
+
+
+# -- layers of state-space systems ------------------------------------------------------------------------------------
+
+FEATURES, STATES, RANK, LENGTH = 3, 2, 1, 5
+
+
+def zeros(*shape):
+    return np.zeros(shape, dtype=np.float32)
+
+
+def system() -> dict:
+    wide = (FEATURES, RANK, STATES, 2)
+    one = {"a": zeros(FEATURES, STATES, 2), "p": zeros(*wide), "v": zeros(*wide), "b": zeros(FEATURES, STATES, 2)}
+    return {**one, "c": zeros(1, FEATURES, STATES, 2)}
+
+
+def gradients() -> dict:
+    return {f"grad_{name}": array for name, array in system().items()}
+
+
+IMPULSE, SIGNALS, STATE = (1, LENGTH, FEATURES), (4, LENGTH, FEATURES), (4, FEATURES, STATES, 2)
+CALLS = {
+    "ssm_kernel": lambda: {**system(), "kernel": zeros(*IMPULSE), "functionals": zeros(RANK, LENGTH, FEATURES)},
+    "ssm_kernel_backward": lambda: {
+        **system(), "functionals": zeros(RANK, LENGTH, FEATURES), "grad_kernel": zeros(*IMPULSE), **gradients()
+    },
+    "ssm_kernel_backward_outputs": lambda: {
+        **system(), "functionals": zeros(RANK, LENGTH, FEATURES), "grad_kernel": zeros(*IMPULSE),
+        "grad_c": zeros(1, FEATURES, STATES, 2),
+    },
+    "ssm_convolution": lambda: {
+        "inputs": zeros(*SIGNALS), "kernel": zeros(*IMPULSE), "skip": zeros(FEATURES), "outputs": zeros(*SIGNALS),
+        "activated": zeros(*SIGNALS),
+    },
+    "ssm_convolution_backward": lambda: {
+        "inputs": zeros(*SIGNALS), "kernel": zeros(*IMPULSE), "skip": zeros(FEATURES), "outputs": zeros(*SIGNALS),
+        "grad_outputs": zeros(*SIGNALS), "grad_inputs": zeros(*SIGNALS), "grad_kernel": zeros(1, *IMPULSE),
+    },
+    "ssm_scan": lambda: {
+        **system(), "skip": zeros(FEATURES), "before": zeros(*STATE), "after": zeros(*STATE),
+        "inputs": zeros(*SIGNALS), "outputs": zeros(*SIGNALS),
+    },
+    "gated_linear": lambda: {
+        "inputs": zeros(7, 4), "weight": zeros(8, 4), "bias": zeros(8), "outputs": zeros(7, 4)
+    },
+    "gated_linear_backward": lambda: {
+        "inputs": zeros(7, 4), "weight": zeros(8, 4), "bias": zeros(8), "grad_outputs": zeros(7, 4),
+        "grad_inputs": zeros(7, 4), "grad_weight": zeros(1, 8, 4), "grad_bias": zeros(1, 8),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "name"), [(function, name) for function in CALLS for name in CALLS[function]()])
+def test_an_array_of_another_shape_is_refused(function, name):
+    call, given = getattr(compiled, function), CALLS[function]()
+    call(1, **given)
+    shape = given[name].shape
+    for axis in range(len(shape)):
+        for size in (shape[axis] + 1, shape[axis] - 1):
+            other = zeros(*shape[:axis], size, *shape[axis + 1 :])
+            if name in ("activated", "outputs") and not other.size:
+                continue  # an empty array says that there is no activation
+            if (function, name, axis, size) == ("ssm_convolution", "kernel", 0, 2):
+                continue  # a kernel of two directions
+            with pytest.raises(ValueError, match="expected "):
+                call(1, **{**given, name: other})
+
+
+@pytest.mark.parametrize("function", CALLS)
+def test_no_thread_is_refused(function):
+    given = CALLS[function]()
+    for name in ("grad_kernel", "grad_weight", "grad_bias"):
+        if function in ("ssm_convolution_backward", "gated_linear_backward") and name in given:
+            given[name] = given[name][:0]
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        getattr(compiled, function)(0, **given)
+
+
+def test_an_output_map_without_channels():
+    compiled.gated_linear(1, zeros(2, 0), zeros(0, 0), zeros(0), zeros(2, 0))
+
+
+# -- arguments that have their shapes, but contradict each other ------------------------------------------------------
+
+
+def test_step_ratios_that_are_too_few_are_refused():
+    model = build_model("legs", 2, 3, hidden_size=4).backbone
+    calls = record(model, "legs_cell", torch.randn(3, 6, 2), times=torch.arange(6.0).repeat(3, 1))
+    given = {**calls[0], "first_step": calls[0]["step_ratio_stride"] - calls[0]["steps"] + 1}
+    with pytest.raises(ValueError, match="legs_cell: 'step_ratios' has fewer columns than first_step"):
+        compiled.legs_cell(**given)
+
+
+def test_a_backward_pass_without_a_tape_is_refused():
+    model = build_model("ncde", 2, 3, hidden_size=4).backbone
+    calls = record(model, "ncde", torch.randn(3, 6, 2), backward=True)
+    given = next(call for call in calls if call["backward"])
+    compiled.ncde(**given)
+    with pytest.raises(ValueError, match="ncde: 'keep' is false, but the backward pass reads"):
+        compiled.ncde(**{**given, "keep": False, **{name: given[name][:1] for name in ("states", "inner", "outer")}})
+
+
+def record(module, function, inputs, backward=False, **options) -> list[dict]:
+    """The arguments of every call of a compiled function in a pass of a module."""
+    calls, run = [], getattr(compiled, function)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, function, lambda **given: calls.append(given) or run(**given))
+        outputs = module(inputs, **options)
+        if backward:
+            outputs.sum().backward()
+    return calls

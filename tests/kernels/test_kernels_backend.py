@@ -312,7 +312,7 @@ def test_arguments_that_do_not_fit_are_refused():
         with pytest.raises(ValueError, match="step_ratio must be a number or have shape"):
             kernels.legs_step(state, np.ones(2), step_ratio)
     for step_ratio in (-0.5, np.nan, np.inf, np.array([0.5, np.nan])):
-        with pytest.raises(ValueError, match="finite and not negative"):
+        with pytest.raises(ValueError, match=r"numbers from 0 to 1e\+30"):
             kernels.legs_step(state, np.ones(2), step_ratio)
     with pytest.raises(ValueError, match=r"inputs must have shape \(2, 5\), got \(3, 5\)"):
         kernels.legs_project(state, np.ones((3, 5)))

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from hippo.kernels import backend
+from hippo.nn.engine.first_derivative import first_derivative_only
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.compiled_convolution import view
 
@@ -46,10 +46,15 @@ class GatedLinear(nn.Linear):
         return outputs.view(inputs.shape)
 
     def _is_compiled(self, inputs: Tensor) -> bool:
-        """Whether the compiled form serves; PyTorch refuses inputs that fit neither."""
-        fits = inputs.ndim > 0 and inputs.shape[-1] == self.in_features and inputs.numel() > 0
-        float32 = inputs.dtype == self.weight.dtype == torch.float32
-        return fits and float32 and not is_traced() and inputs.device.type == "cpu" and backend().compiled is not None
+        """Whether the compiled form serves; the PyTorch form serves weights of other shapes, or refuses the inputs."""
+        tensors = inputs, self.weight, self.bias
+        if is_traced() or backend().compiled is None or any(tensor is None for tensor in tensors):
+            return False
+        channels = self.in_features
+        shapes = inputs.shape[-1:], self.weight.shape, self.bias.shape
+        if inputs.numel() == 0 or shapes != ((channels,), (2 * channels, channels), (2 * channels,)):
+            return False
+        return all(tensor.dtype == torch.float32 and tensor.device.type == "cpu" for tensor in tensors)
 
 
 class _GatedLinear(Function):
@@ -61,7 +66,7 @@ class _GatedLinear(Function):
         return outputs
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         inputs, weight, bias = ctx.saved_tensors
         threads = torch.get_num_threads()

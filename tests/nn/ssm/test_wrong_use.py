@@ -33,6 +33,16 @@ def test_the_output_map_of_one_vector():
     assert torch.allclose(gated(inputs), gated(inputs.unsqueeze(0))[0], atol=1e-6)
 
 
+def test_the_output_map_of_other_weights():
+    """As after the pruning of channels: the compiled form, which has as many outputs as inputs, does not serve."""
+    gated, inputs = GatedLinear(16), torch.randn(3, 16)
+    gated.weight, gated.bias = (torch.nn.Parameter(torch.randn(4, *shape)) for shape in ((16,), ()))
+    expected = torch.nn.functional.glu(inputs @ gated.weight.T + gated.bias)
+    assert torch.allclose(gated(inputs), expected, atol=1e-5)
+    gated.bias = None
+    assert gated(inputs).shape == (3, 2)
+
+
 @needs_kernels
 def test_compiled_functions_refuse_what_does_not_fit():
     system = layer().system.discretize()
