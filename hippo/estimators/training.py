@@ -39,7 +39,8 @@ class Standardization:
             spread = steps.std(axis=0)
         if not np.isfinite(spread).all():
             raise ConfigError("the standard deviation of a channel is too large for float64; scale the series")
-        return cls(steps.mean(axis=0), np.where(spread > 0, spread, 1.0))
+        varies = steps.min(axis=0) < steps.max(axis=0)  # the deviation of equal numbers is not 0, but a rounding error
+        return cls(steps.mean(axis=0), np.where(varies & (spread > 0), spread, 1.0))
 
 
 def fit(estimator, arrays: np.ndarray | list[np.ndarray], targets: np.ndarray, classes: int | None) -> None:

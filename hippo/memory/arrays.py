@@ -44,7 +44,7 @@ def real_array(name: str, value) -> np.ndarray:
         value = detached(name, value)
         if value.is_complex():
             raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
-        value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().numpy()
+        value = value.to(torch.float32 if value.dtype == torch.float32 else torch.float64).cpu().resolve_neg().numpy()
     array = as_array(name, value)
     if array.dtype in FLOATS:
         return array

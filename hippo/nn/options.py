@@ -201,7 +201,7 @@ class LagTOptions(TimeInvariantOptions):
 
 
 class FouTOptions(LegTOptions):
-    """HiPPO-FouT: a sliding window of length `theta` in a truncated Fourier series."""
+    """HiPPO-FouT: a sliding window of length `theta` in a truncated Fourier series; the order is even."""
 
     measure: ClassVar[str] = "fout"
 

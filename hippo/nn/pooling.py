@@ -1,29 +1,10 @@
 """Pooling: one output per sequence from the outputs of all steps."""
 
-import torch
 from torch import Tensor
 
-from hippo.nn.cells.padding import last
+from hippo.nn.cells.padding import last, true_steps
 
 __all__ = ["last", "mean", "pool", "true_steps"]
-
-
-def true_steps(lengths: Tensor, steps: int) -> Tensor:
-    """Return which steps of padded sequences are true steps.
-
-    Parameters
-    ----------
-    lengths : Tensor of int, shape (batch,)
-        True lengths.
-    steps : int
-        Length of the padded sequences.
-
-    Returns
-    -------
-    Tensor of bool, shape (batch, steps)
-        False in the padding.
-    """
-    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def mean(outputs: Tensor, lengths: Tensor | None) -> Tensor:

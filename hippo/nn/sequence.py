@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from hippo.config import ConfigError
 from hippo.nn.backbone import engine_options, set_engine, sum_counters
 from hippo.nn.cells.padding import as_lengths, check_lengths
-from hippo.nn.cells.times import intervals
+from hippo.nn.cells.times import intervals, refuse_gradient
 from hippo.nn.decoders import PairDecoder
 from hippo.nn.encoders import build_encoder
 from hippo.nn.engine.options import EngineOptions
@@ -174,8 +174,8 @@ class SequenceModel(nn.Module):
             raise ValueError(f"times {fault} timestamps; build_model(..., timestamps={times is not None})")
         if times is not None and times.shape != inputs.shape[:2]:
             raise ValueError(f"times have shape {tuple(times.shape)}; expected {tuple(inputs.shape[:2])}")
-        if times is not None and times.requires_grad and torch.is_grad_enabled():
-            raise ValueError("times require a gradient, which cells do not compute: pass times.detach()")
+        if times is not None:
+            refuse_gradient(times)
 
 
 def _flatten(name: str, value: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ def check_positive(name: str, value, unit: str = "") -> float:
 
 
 def check_even(name: str, value) -> int:
-    """Return the number of states of a system of conjugate pairs as `int`.
+    """Return the number of states of a system whose states are pairs as `int`.
 
     Parameters
     ----------
@@ -98,9 +98,7 @@ def check_even(name: str, value) -> int:
     number = check_integer(name, value, least=-np.inf)
     if number < 2 or number % 2:
         use = "2" if number < 2 else f"{number - 1} or {number + 1}"
-        raise ValueError(
-            f"{name} must be even and at least 2, because the states are conjugate pairs, got {number}: use {use}"
-        )
+        raise ValueError(f"{name} must be even and at least 2, because the states are pairs, got {number}: use {use}")
     return number
 
 

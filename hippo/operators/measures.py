@@ -111,7 +111,7 @@ def transition(
 def check_order(measure: str, order: int) -> int:
     """Return the order of a measure as `int`; TypeError or ValueError unless the measure has that order."""
     find_measure(measure)
-    return check_even("order", order) if measure in DIAGONAL else check_integer("order", order)
+    return check_even("order", order) if measure in {*DIAGONAL, "fout"} else check_integer("order", order)
 
 
 def time_scale(measure: str, theta: float | None = None, window: float | None = None) -> float:
@@ -143,7 +143,7 @@ def find_measure(name: str) -> Measure:
     ValueError
         If there is none. The message names the nearest valid name and all valid names.
     """
-    if name not in MEASURES:
+    if not isinstance(name, str) or name not in MEASURES:
         raise ValueError(f"unknown measure {name!r}; {closest_and_all(name, MEASURES)}")
     return MEASURES[name]
 

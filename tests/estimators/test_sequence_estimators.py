@@ -92,6 +92,14 @@ def test_inputs_are_standardized_by_the_train_part_alone():
     assert fitted.standardization_.scale.item() == pytest.approx(train.std(), rel=1e-12)
 
 
+def test_a_constant_channel_is_not_scaled():
+    """The computed standard deviation of many equal numbers such as 0.1 is not zero."""
+    X, labels = waves(20)
+    X = np.concatenate([X, np.full_like(X, 0.1)], axis=1)
+    fitted = classifier(epochs=1, random_state=0).fit(X, labels)
+    assert fitted.standardization_.scale[1] == 1
+
+
 def test_padding_changes_no_prediction():
     X, labels = waves(30)
     lengths = 20 + np.arange(30) % 11

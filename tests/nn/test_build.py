@@ -145,7 +145,7 @@ def test_an_empty_batch_has_no_answers():
     assert build_model("gru", 3, 2, hidden_size=4)(torch.zeros(0, 5, 3), lengths=lengths).shape == (0, 2)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int8, torch.int32, torch.int64])
 def test_lengths_may_be_of_any_integer_type(dtype):
     model = build_model("ode_rnn", 1, 2, hidden_size=4)  # its cell selects the last step itself
     inputs, lengths = torch.randn(4, 4, 1), torch.tensor([4, 3, 3, 2])

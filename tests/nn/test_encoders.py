@@ -21,7 +21,7 @@ def test_tokens_are_embedded(embedding_size, channels):
     assert torch.equal(model(TOKENS), expected)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint64, torch.int8, torch.int32, torch.int64])
 def test_tokens_may_be_of_any_integer_type(dtype):
     model = build_model("gru", output_size=2, vocabulary=11, hidden_size=4)
     assert torch.equal(model(TOKENS.to(dtype)), model(TOKENS))
@@ -59,6 +59,13 @@ def test_padding_may_be_any_token_and_true_steps_may_not():
     torch.testing.assert_close(answers[1], model(padded[1:, :1])[0])
     with pytest.raises(ValueError, match="inputs span -100 to 77; expected 0 to 4"):
         model(padded)
+
+
+@pytest.mark.slow
+def test_a_model_of_tokens_is_exported():
+    model = build_model("s4", output_size=2, vocabulary=11, hidden_size=4, state_size=4).eval()
+    program = torch.export.export(model, (TOKENS,)).module()
+    torch.testing.assert_close(program(TOKENS), model(TOKENS))
 
 
 @pytest.mark.parametrize(

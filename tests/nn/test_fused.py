@@ -7,7 +7,7 @@ import torch
 
 from hippo import kernels
 from hippo.kernels import backend
-from hippo.nn import build_model
+from hippo.nn import HiPPOLayer, build_model
 from tests.nn.cases import compiled_models
 
 pytestmark = pytest.mark.skipif(backend().compiled is None, reason=f"no compiled kernels: {backend().reason}")
@@ -203,6 +203,32 @@ def test_padding_is_not_seen(case):
     for got, x, length in zip(hidden, inputs, lengths, strict=True):
         bound = float32_bound(case, steps=12)
         torch.testing.assert_close(got, cell(x[None, :length])[0], atol=bound, rtol=bound)
+
+
+@pytest.mark.parametrize("case", ONE_EACH, ids=str)
+def test_padding_gives_no_gradient(case):
+    name, options = case
+    cell, inputs = build_model(name, 2, 3, **options).backbone, torch.randn(2, 12, 2)
+    inputs[1, 5:] = torch.nan
+    cell(inputs, lengths=[12, 5]).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in cell.parameters())
+
+
+@pytest.mark.parametrize("lengths", [[0, 12], [12], [12.0, 3.0], [12, 13], torch.tensor([True, True])])
+def test_wrong_lengths_are_refused(lengths):
+    cell = build_model("legs", 2, 3, hidden_size=4).backbone
+    with pytest.raises(ValueError, match="lengths (span|have shape|are)"):
+        cell(torch.randn(2, 12, 2), lengths=lengths)
+
+
+def test_times_that_require_a_gradient_are_refused():
+    times = torch.arange(12.0).repeat(2, 1).requires_grad_()
+    layer = HiPPOLayer(2, 4, batch_first=True)
+    for module in (layer, layer.cells[0]):
+        with pytest.raises(ValueError, match="times require a gradient, which cells do not compute"):
+            module(torch.randn(2, 12, 2), times=times)
+        with torch.no_grad():
+            module(torch.randn(2, 12, 2), times=times)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

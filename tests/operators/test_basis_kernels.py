@@ -46,7 +46,7 @@ def test_complex_systems_have_complex_kernels():
 
 @pytest.mark.parametrize("measure", ["legt", "lmu", "random", "fout"])
 def test_systems_without_a_closed_form(measure):
-    A, B = transition(measure, 9)
+    A, B = transition(measure, 10)
     times = np.linspace(0, 2, 5)
     expected = np.stack([expm(t * A) @ B for t in times])
     np.testing.assert_allclose(basis_kernels(A, B, times), expected, rtol=0, atol=1e-12)

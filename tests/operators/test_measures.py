@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hippo import transition
+from hippo import project, transition
 from hippo.operators.measures import MEASURES, find_measure
 
 ORDER = 16
@@ -10,7 +10,7 @@ ORDER = 16
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("order", [1, 2, 7, 16])
 def test_shapes_and_dtype(measure, order):
-    if measure.startswith("diag_"):
+    if measure == "fout" or measure.startswith("diag_"):
         order += order % 2  # states are pairs
     A, B = transition(measure, order)
     assert A.shape == (order, order) and B.shape == (order,)
@@ -42,6 +42,13 @@ EXACT = {
     "lagt": lambda s: (1 - 3 * s + 2 * s**3) * np.exp(-s / 2),
     "fout": lambda s: 1 - 3 * np.cos(2 * np.pi * s) + 2 * np.sin(6 * np.pi * s),
 }
+
+
+def test_fout_has_pairs_of_states():
+    """A cosine without its sine does not rotate: the coefficients would be those of another function."""
+    for compute in (lambda: transition("fout", 9), lambda: project(np.ones(20), order=9, measure="fout", theta=10)):
+        with pytest.raises(ValueError, match="order must be even and at least 2, .* got 9: use 8 or 10"):
+            compute()
 
 
 @pytest.mark.parametrize("measure", EXACT)

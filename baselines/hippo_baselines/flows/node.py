@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from hippo.nn.engine.first_derivative import first_derivative_only
 from hippo_baselines.flows import compiled_form
 from hippo_baselines.flows.equation import Equation, Inputs, Weights
 from hippo_baselines.flows.torch_form import TorchFlow
@@ -42,7 +42,7 @@ class _Flow(torch.autograd.Function):
         return ctx.flow.forward(every_step)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, grad):
         ctx.saved_tensors  # noqa: B018 -- raises if an input or a weight was changed in place since `forward`
         gradients = ctx.flow.backward(grad, ctx.every_step, needs_x=ctx.needs_input_grad[5])

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hippo.nn.cells.padding import as_lengths, check_lengths, last, run_padded
+from hippo.nn.cells.padding import check_lengths, last, run_padded, true_steps
 from hippo.nn.cells.states import check_state
-from hippo.nn.cells.times import step_ratios_of, stream_ratios, unseen
+from hippo.nn.cells.times import refuse_gradient, step_ratios_of, stream_ratios, unseen
 from hippo.nn.engine.tracing import NotScriptable, call_directly
 from hippo.nn.tensors import check_tensor
 
@@ -121,7 +121,7 @@ class Cell(NotScriptable, nn.Module):
         TypeError
             If another argument than the inputs has no name.
         ValueError
-            If a shape or dtype is wrong, or if times decrease.
+            If a shape, a dtype or a length is wrong, or if times decrease or require a gradient.
         """
         if misplaced:
             raise TypeError(
@@ -132,7 +132,9 @@ class Cell(NotScriptable, nn.Module):
             return call_directly(self.forward, inputs, times=times, lengths=lengths, sequence=sequence)
         self._check_shapes(inputs, times)
         if lengths is not None:
-            lengths = as_lengths(lengths, inputs.device)
+            lengths = check_lengths(lengths, inputs)
+            # The gradient of 0 times a NaN in the padding would be NaN.
+            inputs = inputs.where(true_steps(lengths, inputs.shape[1]).unsqueeze(2), 0)
         every_step = sequence or lengths is not None
         hidden = self.hidden_states(inputs, times, lengths, every_step)  # (B, L, H) or (B, H)
         return last(hidden, lengths) if every_step and not sequence else hidden
@@ -252,6 +254,7 @@ class Cell(NotScriptable, nn.Module):
         check_tensor("inputs", inputs)
         if times is not None:
             check_tensor("times", times)
+            refuse_gradient(times)
         if inputs.ndim != 3 or inputs.shape[1] == 0 or inputs.shape[2] != self.input_size:
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}; expected (batch, length, {self.input_size}) with at least "

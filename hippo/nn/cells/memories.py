@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hippo import kernels
+from hippo.nn.engine.tracing import is_traced
 from hippo.operators.discretization import discretization_alpha
 from hippo.operators.dynamics import TimeInvariant
 from hippo.operators.measures import transition
@@ -91,20 +92,22 @@ class LegSMemory:
         if first:
             return torch.cat([u.unsqueeze(-1), torch.zeros_like(state[..., 1:])], -1)
         if isinstance(step_ratio, Tensor):
+            if not len(u):
+                return state
             samples = zip(state.split(1), u.split(1), step_ratio.tolist(), strict=True)
             return torch.cat([self.reference(*sample, first=False) for sample in samples])
-        A, B = _dense_legs_step(self.order, step_ratio, self.alpha, state.dtype)
-        return state @ A.to(state.device).T + u.unsqueeze(-1) * B.to(state.device)
+        A, B = (torch.from_numpy(part).to(state) for part in _dense_legs_step(self.order, step_ratio, self.alpha))
+        return state @ A.T + u.unsqueeze(-1) * B
 
 
 @lru_cache(maxsize=1024)
-def _dense_legs_step(order: int, step_ratio: float, alpha: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return (I - a s A)^-1 (I + (1 - a) s A) and (I - a s A)^-1 s B, solved in float64; s is the step ratio."""
+def _dense_legs_step(order: int, step_ratio: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return (I - a s A)^-1 (I + (1 - a) s A) and (I - a s A)^-1 s B in float64; s is the step ratio."""
     A, B = transition("legs", order)
     identity = np.eye(order)
     right = np.column_stack([identity + (1 - alpha) * step_ratio * A, step_ratio * B])
-    solution = torch.from_numpy(np.linalg.solve(identity - alpha * step_ratio * A, right)).to(dtype)
-    return solution[:, :-1].contiguous(), solution[:, -1].contiguous()
+    solution = np.linalg.solve(identity - alpha * step_ratio * A, right)
+    return solution[:, :-1].copy(), solution[:, -1].copy()
 
 
 class DenseMemory:
@@ -138,11 +141,21 @@ class DenseMemory:
 
     def matrices(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Return the discretized A (order, order) and B (order,) with dtype and device of `like`."""
+        if is_traced():  # its tensors belong to the program that is read
+            return self._convert(like)
         key = like.dtype, like.device
         if key not in self._converted:
-            A, B = (torch.from_numpy(np.array(matrix)).to(like.device, like.dtype) for matrix in self._exact)
-            self._converted[key] = A, B
+            with torch.inference_mode(False):  # tensors of inference mode could never be used for training
+                self._converted[key] = self._convert(like)
         return self._converted[key]
+
+    def _convert(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        A, B = (torch.from_numpy(matrix.copy()).to(like.device, like.dtype) for matrix in self._exact)
+        return A, B
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the converted matrices out of copies and files: they belong to a device."""
+        return {**self.__dict__, "_converted": {}}
 
     def update(self, state: Tensor, u: Tensor, step_ratio: float | Tensor, first: bool) -> Tensor:
         """Return the state (rows, order) after the inputs u (rows,)."""

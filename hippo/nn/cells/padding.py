@@ -30,6 +30,24 @@ def last(hidden: Tensor, lengths: Tensor | None) -> Tensor:
     return hidden[torch.arange(len(hidden), device=hidden.device), lengths.long() - 1]
 
 
+def true_steps(lengths: Tensor, steps: int) -> Tensor:
+    """Return which steps of padded sequences are true steps.
+
+    Parameters
+    ----------
+    lengths : Tensor of int, shape (batch,)
+        True lengths.
+    steps : int
+        Length of the padded sequences.
+
+    Returns
+    -------
+    Tensor of bool, shape (batch, steps)
+        False in the padding.
+    """
+    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+
+
 def as_lengths(lengths: Tensor | Sequence[int], device: torch.device) -> Tensor:
     """Return lengths, given as a tensor or a sequence of integers, as a tensor on a device."""
     lengths = torch.as_tensor(lengths, device=device)
@@ -65,10 +83,11 @@ def check_lengths(lengths: Tensor | Sequence[int], inputs: Tensor, least: int = 
         raise ValueError(f"lengths have shape {tuple(lengths.shape)}; expected ({samples},)")
     if is_traced():
         return lengths.long()
+    lengths = lengths.long()
     low, high = (int(end) for end in lengths.aminmax()) if samples else (least, least)
     if not least <= low <= high <= steps:
         raise ValueError(f"lengths span {low} to {high}; expected {least} to {steps}, the steps of the inputs")
-    return lengths.long()
+    return lengths
 
 
 def run_padded(

@@ -11,6 +11,12 @@ from torch import Tensor
 from hippo.nn.engine.tracing import is_traced
 
 
+def refuse_gradient(times: Tensor) -> None:
+    """Raise ValueError if autograd would expect the gradient of timestamps."""
+    if times.requires_grad and torch.is_grad_enabled():
+        raise ValueError("times require a gradient, which cells do not compute: pass times.detach()")
+
+
 def unseen(inputs: Tensor) -> Tensor:
     """Return the time of the last input before there is one: -1 for each sample (batch,) of `inputs`."""
     return torch.full((inputs.shape[0],), -1.0, dtype=torch.float64, device=inputs.device)

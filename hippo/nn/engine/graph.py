@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
+from hippo.nn.engine.first_derivative import first_derivative_only
 from hippo.nn.engine.recurrence import Recurrence
 from hippo.nn.engine.unroll import in_shapes_of
 
@@ -144,7 +144,7 @@ class Graphed(torch.autograd.Function):
         return results
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, *grads):
         """Run the backward graph. It overwrites the tape: a second backward pass runs the forward graph again first."""
         arguments = ctx.saved_tensors

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from hippo.nn.engine.first_derivative import first_derivative_only
 from hippo.nn.engine.recurrence import Recurrence
 from hippo.nn.engine.tape import acquire, release
 
@@ -71,7 +71,7 @@ class _Unroll(torch.autograd.Function):
         return results
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, grad, *grad_final):
         inputs, tape, needs_inputs = ctx.saved_tensors[0], ctx.tape, ctx.needs_input_grad[6]
         ctx.tape = None  # the adjoint overwrites the tape: a second backward pass computes it again

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from hippo.kernels import backend
+from hippo.nn.engine.first_derivative import first_derivative_only
 from hippo.nn.engine.tracing import is_traced
 from hippo.nn.ssm.discretization import DiscreteSystem
 from hippo.nn.ssm.inputs import check_response
@@ -188,7 +188,7 @@ class _Convolution(Function):
         return activated if gelu else outputs
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, grad_outputs: Tensor):
         inputs, kernel, skip, outputs = ctx.saved_tensors
         threads = torch.get_num_threads()
@@ -209,7 +209,7 @@ class _Response(Function):
         return kernel
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, grad_kernel: Tensor):
         functionals, *system = ctx.saved_tensors
         *dynamics, _ = ctx.needs_input_grad[1:]

@@ -11,7 +11,8 @@ Letters in shape comments: H features, L steps.
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+
+from hippo.nn.engine.first_derivative import first_derivative_only
 
 
 def with_step_gradient(response: Tensor, log_step: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ class _StepGradient(Function):
         return response[:, :-1].clone()
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx, grad: Tensor):
         (response,) = ctx.saved_tensors
         steps = torch.arange(grad.shape[1], dtype=grad.dtype, device=grad.device).unsqueeze(1)  # (L, 1)
