@@ -34,8 +34,20 @@ class Commands(click.Group):
             ctx.exit(130)
 
 
+def check_scale(context, parameter, value):
+    """Return the value of an option --scale; ConfigError for an unknown scale."""
+    for scale in (value,) if isinstance(value, str) else value:
+        if scale not in SCALES:
+            raise ConfigError(f"unknown scale {scale!r}; {closest(scale, SCALES)}")
+    return value
+
+
 scale_option = click.option(
-    "--scale", default="quick", show_default=True, help=f"{', '.join(SCALES[:-1])} or {SCALES[-1]}"
+    "--scale",
+    default="quick",
+    show_default=True,
+    callback=check_scale,
+    help=f"{', '.join(SCALES[:-1])} or {SCALES[-1]}",
 )
 results_option = click.option("--results", type=FOLDER, help="Folder of that scale's results; else results/<scale>.")
 trials_option = click.option("--trials", type=FOLDER, help="Folder of all trials; else results/<scale>/trials.")

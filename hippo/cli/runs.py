@@ -25,10 +25,10 @@ def runs(context):
 @results_option
 def list_(experiments, scale, results):
     """List the trials of EXPERIMENTS, names or files, or of all: status, epoch, time left."""
-    from hippo.lab.plan.experiments import experiment_files
+    from hippo.lab.plan.experiments import files_with_scales
     from hippo.lab.reporting.listing import list_trials
 
-    names = experiments or [path.stem for path in experiment_files()]
+    names = experiments or [path.stem for path in files_with_scales([scale])]
     trials = results and results / "trials"
     click.echo(list_trials([collect(name, scale, trials) for name in names]))
 

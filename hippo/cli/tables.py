@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from hippo.cli.options import FILE, FOLDER, collect, experiment_argument, results_option, scale_option, trials_option
+from hippo.cli.options import (
+    FILE,
+    FOLDER,
+    check_scale,
+    collect,
+    experiment_argument,
+    results_option,
+    scale_option,
+    trials_option,
+)
 from hippo.config import ConfigError
 
 
@@ -87,12 +96,11 @@ def results_page(experiments, scale, results, out):
 
     Without arguments, of all experiments. Those without a finished trial are named at the top.
     """
-    from hippo.lab.plan.experiment import scales_of
-    from hippo.lab.plan.experiments import experiment_files
+    from hippo.lab.plan.experiments import files_with_scales
     from hippo.lab.reporting.results_page import write_results_page
 
     trials = (results or Path("results", scale)) / "trials"
-    names = experiments or [str(path) for path in experiment_files() if scale in scales_of(path)]
+    names = experiments or [str(path) for path in files_with_scales([scale])]
     write_results_page([collect(name, scale, trials) for name in names], out)
     click.echo(out)
 
@@ -141,7 +149,13 @@ def explain(table, model, scale):
 @click.command()
 @click.argument("experiments", nargs=-1)
 @click.option(
-    "--scale", "scales", multiple=True, default=("quick", "paper"), show_default=True, help="May be repeated."
+    "--scale",
+    "scales",
+    multiple=True,
+    default=("quick", "paper"),
+    show_default=True,
+    callback=check_scale,
+    help="May be repeated.",
 )
 @click.option("--write", type=FILE, help="A Markdown page with marks: write the table of headlines there.")
 def claims(experiments, scales, write):
@@ -149,11 +163,11 @@ def claims(experiments, scales, write):
 
     Without arguments, of all experiments.
     """
-    from hippo.lab.plan.experiments import experiment_files
+    from hippo.lab.plan.experiments import files_with_scales
     from hippo.lab.reporting.claims import format_claims, write_headlines
     from hippo.lab.reporting.summary import place_of
 
-    names = experiments or [str(path) for path in experiment_files()]
+    names = experiments or [str(path) for path in files_with_scales(scales)]
     found = [[collect(name, scale, None) for scale in scales] for name in names]
     found.sort(key=lambda scales: place_of(scales[0]))
     if not any(results[0].claims for results in found):

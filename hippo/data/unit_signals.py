@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hippo.data.band_limited_noise import BandLimitedNoise
 from hippo.data.dataset import Dataset, Part
@@ -35,6 +35,12 @@ class UnitSignals(BandLimitedNoise, GeneratedDataset):
     rms: PositiveFloat = Field(1.0, description="root of the expected square of a sample")
     samples: PositiveInt = Field(256, description="number of signals")
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _check_rms(self):
+        if self.signal == "constant" and self.rms != 1:
+            raise ValueError("rms is an option of noise; a constant signal is 1")
+        return self
 
     def build(self, sources=None) -> Dataset:
         """Generate the dataset. `sources` is not used."""

@@ -1,5 +1,6 @@
 """A copy of the workflow in which the commands of the documentation have something to work on."""
 
+import shutil
 from pathlib import Path
 
 from hippo.lab.plan.experiment import load_experiment
@@ -19,4 +20,5 @@ def documented_workspace(folder: Path) -> Workspace:
         trials = f"results/{scale}/trials"
         done = workspace.run("hippo", "table", DOCUMENTED, "--scale", scale, "--trials", trials, "--out", table)
         assert done.returncode == 0, done.stderr
+    shutil.copytree(folder / "results", folder.parent / "other-clone/results")
     return workspace

@@ -96,8 +96,20 @@ class Vocabulary:
 
 
 def keys(samples: np.ndarray) -> list[bytes]:
-    """Return a digest of each sample: equal samples have equal digests."""
-    return [hashlib.blake2b(np.ascontiguousarray(sample).data, digest_size=16).digest() for sample in samples]
+    """Return a digest of each sample: equal samples have equal digests, and pairs in either order.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples, length) or (samples, 2, length)
+        Texts, or pairs of texts.
+    """
+    if samples.ndim == 3:
+        return [b"".join(sorted(map(_digest, pair))) for pair in samples]
+    return [_digest(sample) for sample in samples]
+
+
+def _digest(text: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(text).data, digest_size=16).digest()
 
 
 def first_occurrences(samples: np.ndarray, excluded: set[bytes]) -> np.ndarray:

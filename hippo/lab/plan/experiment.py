@@ -157,6 +157,8 @@ class Experiment:
         """Return whether the scale changes a setting that the numbers of this model depend on."""
         if self.unreduced is None:
             return False
+        if model not in self.unreduced.models or variant not in self.unreduced.datasets:
+            return True  # a value of a sweep, or an entry, that the scale adds
         return self.trial(variant, model, 0).settings() != self.unreduced.trial(variant, model, 0).settings()
 
     def _check_hyperparameters(self) -> None:
@@ -266,6 +268,8 @@ class Experiment:
         axes = [(claim.metric or self.task.score, metrics, "metric"), (claim.model, self.spec.models, "model")]
         axes += [(model, self.spec.models, "better_than") for model in claim.better_than]
         axes += [(variant, self.spec.variants, "variants") for variant in claim.variants]
+        if claim.model in claim.better_than:
+            raise ConfigError(f"{self.where}: {place}.better_than: {claim.model!r} is the model of the claim itself")
         for name, valid, key in axes:
             if name not in valid:
                 raise ConfigError(f"{self.where}: {place}.{key}: unknown name {name!r}; {closest(name, valid)}")

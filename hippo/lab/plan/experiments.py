@@ -1,6 +1,6 @@
 """All experiments: found by name, loaded at every scale, and checked against each other."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,8 @@ def read_experiments(config: dict, folder: Path = FOLDER) -> Experiments:
     for name, path in files.items():
         if not name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError(f"{path}: an experiment cannot be named {name!r}; use letters, digits, '-' and '_'")
+        if name.endswith(("_seeds", "_pairs")):
+            raise ConfigError(f"{path}: an experiment's name cannot end in _seeds or _pairs, as files of tables do")
     scales = {name: load_scales(path) for name, path in files.items()}
     loaded = {(name, scale): at for name, own in scales.items() for scale, at in own.items()}
     for experiment in loaded.values():
@@ -76,6 +78,11 @@ def experiment_files(folder: Path = FOLDER) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError(f"{_outside(folder)}, or name experiment files")
     return sorted(folder.glob("*.yaml"))
+
+
+def files_with_scales(scales: Iterable[str], folder: Path = FOLDER) -> list[Path]:
+    """Return the experiment files that have all of these scales, sorted; ConfigError as `experiment_files`."""
+    return [path for path in experiment_files(folder) if set(scales) <= set(scales_of(path))]
 
 
 def _outside(folder: Path) -> str:

@@ -125,6 +125,11 @@ class ClaimSpec(Options):
         bound = self.at_most if self.at_most is not None else self.at_least
         return (self.times or self.by) if bound is None else bound
 
+    @property
+    def equality(self) -> float:
+        """What the compared value is if two models are equally good."""
+        return 1 if self.times else 0
+
     @model_validator(mode="after")
     def _check_kind(self) -> "ClaimSpec":
         stated = [bool(self.better_than), self.at_least is not None, self.at_most is not None]
@@ -161,6 +166,8 @@ class ExperimentSpec(Options):
     overview: bool = Field(False, description="begin with the scores of all variants side by side, and their mean")
     chosen_by: dict[str, str] = Field({}, description="as in a model's entry, for all models")
     sweep: SweepSpec | None = Field(None, description="a grid over one setting; the file then describes no table")
-    scales: dict[Scale, dict[str, Any]] = Field({}, description="overrides of each scale; null removes a key")
+    scales: dict[Scale, dict[str, Any]] = Field(
+        {}, description="overrides of each scale; null removes a mapping, such as a model"
+    )
     paper: PaperSpec | None = None
     claims: list[ClaimSpec] = Field([], description="sentences of papers that the table checks")

@@ -1,5 +1,6 @@
 """Points of a sweep: every model of an experiment at every value of the swept setting."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -26,6 +27,14 @@ def format_value(value: Value) -> str:
     return short if float(short) == value else repr(value)
 
 
+def _is_number(text: str) -> bool:
+    """Whether a text is a number to a reader."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def expand_sweep(spec: ExperimentSpec, where: str) -> tuple[dict[str, ModelSpec], dict[str, SweepPoint]]:
     """Expand a sweep into one model entry per model and value.
 
@@ -46,12 +55,17 @@ def expand_sweep(spec: ExperimentSpec, where: str) -> tuple[dict[str, ModelSpec]
     Raises
     ------
     ConfigError
-        If a value is repeated, or cannot be part of a folder's name.
+        If a value is repeated, is a number that YAML reads as text, or cannot be part of a folder's name.
     """
     sweep, models, points = spec.sweep, {}, {}
     for value in sweep.values:
         if sweep.values.count(value) > 1:
             raise ConfigError(f"{where}: sweep.values: {value!r} is repeated")
+        if isinstance(value, str) and _is_number(value):
+            raise ConfigError(
+                f"{where}: sweep.values: YAML reads {value} as text; write it without quotes and with a decimal point, "
+                "for example 1.0e-3"
+            )
         text = format_value(value)
         if len(text) > LONGEST_NAME or not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
             raise ConfigError(

@@ -52,14 +52,16 @@ def _suggestion(path: Path) -> str:
 
 
 def merge(base: dict, override: dict) -> dict:
-    """Return `base` with `override` merged into it, mapping by mapping; null removes a key.
+    """Return `base` with `override` merged into it, mapping by mapping.
 
-    References
-    ----------
-    RFC 7396, JSON Merge Patch.
+    Null removes a mapping, such as a model. In place of any other value, it is the value null of a setting.
     """
     merged = dict(base)
     for key, value in override.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = merge(base[key], value) if both else value
-    return {key: value for key, value in merged.items() if value is not None or key not in override}
+        if isinstance(base.get(key), dict) and value is None:
+            del merged[key]
+        elif isinstance(base.get(key), dict) and isinstance(value, dict):
+            merged[key] = merge(base[key], value)
+        else:
+            merged[key] = value
+    return merged

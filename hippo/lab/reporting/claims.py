@@ -55,7 +55,7 @@ def headline_table(found: list[list[Results]]) -> str:
         for number, claim in enumerate(scales[0].claims)
         if claim.spec.headline
     ]
-    headers = ["claim", *(results.experiment.scale for results in found[0])]
+    headers = ["claim", *(f"{results.experiment.scale} scale" for results in found[0])]
     return markdown_table(headers, lines, ["left"] * len(headers))
 
 
@@ -79,11 +79,10 @@ def write_headlines(found: list[list[Results]], page: Path) -> None:
 
 
 def brief(results: Results, claim: Claim) -> str:
-    """Return a verdict with the value that it rests on, without interval and reason."""
-    if claim.verdict == "undecided":
-        return claim.verdict
+    """Return a verdict with the value that it rests on, or what is known so far, without interval and reason."""
+    one = claim.closest if math.isnan(claim.decisive.value) else claim.decisive
     form, unit = _form(results, claim)
-    return f"{claim.verdict}: {claim.decisive.value:{form}}{unit}".replace("-", "−")
+    return f"{claim.verdict}: {one.value:{form}}{unit}".replace("-", "−") if one else claim.verdict
 
 
 def describe(results: Results, claim: Claim) -> str:
@@ -97,16 +96,25 @@ def describe(results: Results, claim: Claim) -> str:
         One of its claims.
     """
     one = claim.decisive
-    experiment = results.experiment
-    models, variants = ({**_unreduced(results, key), **getattr(experiment.spec, key)} for key in ("models", "variants"))
+    if not math.isnan(one.value):
+        return " ".join([_describe_comparison(results, claim, one), *_reason(one)])
+    return " ".join([*_reason(one), *([_describe_comparison(results, claim, claim.closest)] if claim.closest else [])])
+
+
+def _describe_comparison(results: Results, claim: Claim, one: Comparison) -> str:
+    """A comparison that has a value, and what the claim demands of it."""
+    spec = results.experiment.spec
+    models, variants = ({**_unreduced(results, key), **getattr(spec, key)} for key in ("models", "variants"))
     places = [f"against {models[one.against].label}"] if one.against else []
     places += [variants[one.variant].label] if len(variants) > 1 else []
-    if one.reason and math.isnan(one.value):
-        return f"{one.reason[:1].upper()}{one.reason[1:]}."
     compared = f"{'Closest, by' if len(claim.comparisons) > 1 else 'By'} {_metric(results, claim).label}: "
     found = ", ".join([f"{compared}{describe_value(results, claim, one)}", *places])
-    reason = f" {one.reason[:1].upper()}{one.reason[1:]}." if one.reason else ""
-    return f"{found}. Claimed: {describe_bound(results, claim)}.{reason}"
+    return f"{found}. Claimed: {describe_bound(results, claim)}."
+
+
+def _reason(one: Comparison) -> list[str]:
+    """Why a comparison is undecided, as a sentence, if it is."""
+    return [f"{one.reason[:1].upper()}{one.reason[1:]}."] if one.reason else []
 
 
 def _unreduced(results: Results, key: str) -> dict:
@@ -125,8 +133,8 @@ def describe_value(results: Results, claim: Claim, one: Comparison) -> str:
 def describe_bound(results: Results, claim: Claim) -> str:
     """Return what a claim demands of the value."""
     form, unit = _form(results, claim)
-    if claim.spec.better_than and not claim.spec.bound:
-        return "more than 0"
+    if claim.spec.better_than and claim.spec.bound == claim.spec.equality:
+        return f"more than {claim.spec.equality}{unit}"
     return f"at {'most' if claim.spec.at_most is not None else 'least'} {claim.spec.bound:{form}}{unit}"
 
 

@@ -55,7 +55,8 @@ def table_notes(results: Results) -> list[str]:
         *_choice_notes(results),
         *_rank_notes(results),
         *_agreement_notes(results),
-        *_trial_notes(results.outcomes),
+        *_trial_notes(results.outcomes, names_missing=False),
+        *_precision_notes(results),
         _commit_note(results.outcomes),
     ]
 
@@ -63,7 +64,7 @@ def table_notes(results: Results) -> list[str]:
 def essential_notes(results: Results) -> list[str]:
     """Return the notes that belong to the numbers wherever they are printed."""
     return [
-        "Mean ± standard deviation over n seeds.",
+        *_seed_notes(results.outcomes),
         *_paper_notes(results),
         *_setting_notes(results),
         *_data_notes(results),
@@ -84,7 +85,8 @@ def sweep_notes(results: Results) -> list[str]:
     at_end = curve.loc[curve["chosen"] & curve["value"].isin(ends), "label"].unique()
     if len(at_end):
         notes.append(f"Chosen at the end of the grid: {', '.join(at_end)}. Values beyond it have not been tried.")
-    return [*notes, *_trial_notes(results.outcomes), *_version_notes(results.outcomes), _commit_note(results.outcomes)]
+    trial_notes = _trial_notes(results.outcomes, names_missing=True)
+    return [*notes, *trial_notes, *_version_notes(results.outcomes), _commit_note(results.outcomes)]
 
 
 def describe_choice(choice: Choice) -> str:
@@ -105,6 +107,12 @@ def _grid_ends(values: list) -> set:
     return {values[0], values[-1]} if is_sorted else set()
 
 
+def _seed_notes(outcomes: pd.DataFrame) -> Iterator[str]:
+    """What is printed for several seeds."""
+    if outcomes["seed"].nunique() > 1:
+        yield "Mean ± standard deviation over n seeds."
+
+
 def _paper_notes(results: Results) -> Iterator[str]:
     """Source and tolerances of the paper's values."""
     if paper := results.experiment.spec.paper:
@@ -114,8 +122,9 @@ def _paper_notes(results: Results) -> Iterator[str]:
             for metric, value in paper.tolerance.items()
         ]
         if stated:
-            theirs = "the paper's value" if paper.heading == "paper" else f"the value under “{paper.heading}”"
-            yield f"Reproduced: within {' or '.join(stated)} of {theirs}."
+            is_papers = paper.heading == "paper"
+            theirs = "the paper's value" if is_papers else f"the value under “{paper.heading}”"
+            yield f"{'Reproduced' if is_papers else 'Agrees'}: within {' or '.join(stated)} of {theirs}."
 
 
 def _setting_notes(results: Results) -> Iterator[str]:
@@ -130,7 +139,7 @@ def _setting_notes(results: Results) -> Iterator[str]:
     if any(
         experiment.is_reduced(variant, model) for variant in experiment.spec.variants for model in experiment.models
     ):
-        yield f"The {experiment.scale} scale is smaller than the paper's: compare the order of models, not the values."
+        yield f"The {experiment.scale} scale is smaller than the paper's: values and order of models may differ."
 
 
 def _data_notes(results: Results) -> Iterator[str]:
@@ -170,7 +179,8 @@ def _rank_notes(results: Results) -> Iterator[str]:
     labels = {model: spec.label for model, spec in experiment.spec.models.items()}
     ranks = mean_ranks(table, experiment.task.higher_is_better).items()
     ranked = ", ".join(f"{labels[model]} {rank:.3g}" for model, rank in ranks)
-    yield f"Mean rank by {experiment.task.score} over {len(table)} pairs of variant and seed: {ranked}."
+    score = experiment.task.column(experiment.task.score).label
+    yield f"Mean rank by {score} over {len(table)} pairs of variant and seed: {ranked}."
     if without := [label for model, label in labels.items() if model not in table]:
         yield f"Not ranked, with a number in fewer than half of the pairs: {', '.join(without)}."
     if dropped := results.outcomes[["variant", "seed"]].drop_duplicates().shape[0] - len(table):
@@ -199,14 +209,16 @@ def _agreement_notes(results: Results) -> Iterator[str]:
         yield f"Agreement with the paper's order of the models, Kendall's tau (1: the same order): {taus}."
 
 
-def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:
-    """How many trials did not finish, and why."""
-    unfinished = outcomes[outcomes["status"] != Status.FINISHED]
-    if len(unfinished) == len(outcomes) and unfinished["status"].eq(Status.MISSING).all():
+def _trial_notes(outcomes: pd.DataFrame, names_missing: bool) -> Iterator[str]:
+    """How many trials did not finish, and why. A table counts the finished seeds, and need not name missing ones."""
+    if outcomes["status"].eq(Status.MISSING).all():
         yield f"None of the {len(outcomes)} trials has been run."
         return
+    unfinished = outcomes[outcomes["status"] != Status.FINISHED]
     counts: dict[str, list[str]] = {}
     for (variant, model), trials in unfinished.groupby(["variant", "model"], sort=False):
+        if trials["status"].eq(Status.MISSING).all() and not names_missing:
+            continue
         seeds = len(outcomes[(outcomes["variant"] == variant) & (outcomes["model"] == model)])
         reasons = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
         counts.setdefault(f"{seeds - len(trials)} of {seeds} ({reasons})", []).append(f"{variant}/{model}")
@@ -217,6 +229,21 @@ def _trial_notes(outcomes: pd.DataFrame) -> Iterator[str]:
             first, more = trials.iloc[0], f" and {len(trials) - 1} more" if len(trials) > 1 else ""
             name = f"{first['variant']}, {first['model']}, seed {first['seed']}{more}"
             yield f"{name}: {status}: {shorten(reason, LONGEST_REASON)}"
+
+
+def _precision_notes(results: Results) -> Iterator[str]:
+    """Models whose products were computed in another precision than the file asks for."""
+    outcomes, found = results.outcomes, {}
+    for model, spec in results.experiment.spec.models.items():
+        asked = results.experiment.training[model].precision
+        used = set(outcomes.loc[outcomes["model"] == model, "precision"].dropna()) if "precision" in outcomes else set()
+        if asked == "bfloat16" and (others := used - {asked}):
+            found[spec.label] = " and ".join(sorted(others))
+    for label, used in found.items():
+        yield (
+            f"{label}: trials with products in {used}, although the file asks for bfloat16, which the processor or the "
+            "model lacks."
+        )
 
 
 def _version_notes(outcomes: pd.DataFrame) -> Iterator[str]:

@@ -53,4 +53,4 @@ def locate_page(page: Path) -> tuple[str, str, Path]:
     results = page.parent.parent
     if page.parent.name not in KINDS or results.name not in SCALES:
         raise ConfigError(f"{page}: not the file of a table; expected a path like results/quick/tables/pmnist.md")
-    return page.stem, results.name, results
+    return page.stem.removesuffix(".partial"), results.name, results

@@ -38,24 +38,27 @@ def write_results_page(found: list[Results], out: Path) -> None:
             f"{out}: not written, since no table with a finished trial is among the experiments {names}; name or train "
             "one. The curve of a sweep is written by hippo sweep"
         )
-    empty = [results.experiment.name for results in found if results not in tables]
+    empty = [results for results in found if results not in tables]
     sections = [line for results in tables for line in _table(results)]
     write_text(out, "\n".join([*_introduction(tables, empty, out), *_contents(tables), *sections]))
 
 
-def _introduction(tables: list[Results], empty: list[str], out: Path) -> list[str]:
-    """Title, command, machine, meaning of the scale, and what is missing."""
+def _introduction(tables: list[Results], empty: list[Results], out: Path) -> list[str]:
+    """Title, what is finished and what is missing, machines, commands, and what a verdict is."""
     scale = tables[0].experiment.scale
-    text = (
-        f"Trained by `snakemake --cores all --config scale={scale}` on {_processors(tables)}; this page is written by "
-        f"`hippo results --scale {scale} --out {out}`. Accuracies are in percent. A verdict compares with the paper's "
-        "value; the notes under a table give the tolerance."
-    )
     finished = sum(int(results.outcomes["status"].eq(Status.FINISHED).sum()) for results in tables)
-    planned = sum(len(results.outcomes) for results in tables)
-    trained = f"These tables have {finished} of {planned} trials, which took {_core_time(*tables)}."
+    planned = sum(len(results.outcomes) for results in [*tables, *empty])
+    text = (
+        f"{finished} of {planned} trials are finished. They took {_core_time(*tables)} on {_processors(tables)}. "
+        f"`snakemake TABLE --cores all --config scale={scale}` trains what a table lacks; this page is written by "
+        f"`hippo results --scale {scale} --out {out}`."
+    )
     if empty:
-        trained += f" No trial has been made for {', '.join(empty)}."
+        text += f" No trial is finished of {', '.join(results.experiment.name for results in empty)}."
+    trained = (
+        "Accuracies are in percent. A verdict compares with the value in the column beside it, usually the paper's; "
+        "the notes under a table give the tolerance."
+    )
     return [f"# Tables of the {scale} scale", "", paragraph(text), "", paragraph(trained), ""]
 
 

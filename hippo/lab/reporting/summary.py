@@ -13,8 +13,8 @@ from hippo.lab.results.verdicts import VERDICTS
 
 SCALE_MEANINGS = {
     "smoke": "Smoke scale: tiny data and models, to check that everything runs. The numbers have no meaning.",
-    "quick": "Quick scale: less data, smaller models and fewer epochs than in the papers. Compare the order of the "
-    "models, not the values.",
+    "quick": "Quick scale: less data, smaller models and fewer epochs than in the papers. The values and "
+    "the order of the models may differ.",
     "hour": "Hour scale: longer training than at the quick scale, far less than in the papers.",
     "paper": "Paper scale: the published settings, nothing reduced.",
 }

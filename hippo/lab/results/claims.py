@@ -67,6 +67,11 @@ class Claim:
                 return min(found, key=self._room)
         raise AssertionError("a claim has a comparison")
 
+    @property
+    def closest(self) -> Comparison | None:
+        """The comparison with the least room of all that have a value; None if no comparison has one."""
+        return min((one for one in self.comparisons if not math.isnan(one.value)), key=self._room, default=None)
+
     def _room(self, one: Comparison) -> float:
         """Distance from the bound to the value, on the side that holds; a comparison without a value comes first."""
         room = one.value - self.spec.bound
@@ -163,8 +168,8 @@ def _verdict(spec: ClaimSpec, mean: float, low: float, high: float, seeds: int) 
     bound = spec.bound
     if spec.at_most is not None:
         low, high, bound = -high, -low, -bound
-    if spec.better_than and not bound:  # equal numbers are not better
-        bound = math.ulp(0.0)
+    if spec.better_than and bound == spec.equality:  # equal numbers are not better
+        bound = math.nextafter(bound, math.inf)
     if low >= bound:
         return "holds", ""
     if high < bound:

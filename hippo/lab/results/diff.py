@@ -136,7 +136,7 @@ def _files(folder: Path) -> list[Path]:
 def _read(path: Path) -> pd.DataFrame:
     """Cells of one table or sweep."""
     try:
-        cells = pd.read_csv(path, dtype=TYPES)
+        cells = pd.read_csv(path, dtype=TYPES, keep_default_na=False, na_values=[""])
         cells["finished"] = cells["finished"].astype(str) + " of " + cells["seeds"].astype(str)
         cells = _sweep_cells(path.stem, cells) if path.parent.name == "sweeps" else cells
         cells = cells[COLUMNS].fillna({"scale": "", "verdict": ""}).astype({"mean": float, "std": float})

@@ -116,4 +116,4 @@ def _chosen(experiment: Experiment, model: str, sweep: Experiment, curve: pd.Dat
     registered = {point.model: sweep.spec.models[entry].model for entry, point in sweep.points.items()}
     ours = experiment.spec.models[model].model or model
     swept = [model] if model in registered else [entry for entry, name in registered.items() if name == ours]
-    return tuple(curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique())
+    return tuple(curve.loc[curve["chosen"] & curve["model"].isin(swept), "value"].unique().tolist())

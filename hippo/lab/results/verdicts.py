@@ -73,7 +73,7 @@ def beside_paper(experiment: Experiment, variant: str, model: str, metric: str, 
     -------
     dict
         `paper`, `difference`, `tolerance` and `verdict`: reproduced, above or below, or the reason why there is none.
-        All are None if the paper prints no value.
+        A value that is not the paper's is not reproduced: a number `agrees` with it. All are None without a value.
     """
     paper, theirs = experiment.spec.paper, paper_value(experiment, variant, model, metric)
     if paper is None or theirs is None:
@@ -84,7 +84,7 @@ def beside_paper(experiment: Experiment, variant: str, model: str, metric: str, 
     if reason or tolerance is None:
         verdict = reason or "no tolerance"
     elif abs(difference) <= tolerance:
-        verdict = "reproduced"
+        verdict = "reproduced" if paper.heading == "paper" else "agrees"
     else:
         verdict = "above" if difference > 0 else "below"
     return {"paper": theirs, "difference": difference, "tolerance": tolerance, "verdict": verdict}
@@ -101,6 +101,9 @@ def no_verdict(trials: pd.DataFrame, reduced: bool) -> str:
         Whether the scale changes a setting that the numbers depend on.
     """
     unfinished = trials.loc[trials["status"] != Status.FINISHED, "status"]
+    finished = len(trials) - len(unfinished)
+    if finished and unfinished.eq(Status.MISSING).all() and len(unfinished):
+        return f"{finished} of {len(trials)} seeds"
     if len(unfinished):
         return unfinished.mode()[0]
     if trials["substitute"].any():

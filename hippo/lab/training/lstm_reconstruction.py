@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 from tqdm import tqdm
 
+from hippo.config import ConfigError
 from hippo.data.white_noise import white_noise
 from hippo.lab.plan.reconstruction_options import LSTMOptions
 from hippo.memory import reconstruct
@@ -69,7 +70,17 @@ def reconstruct_by_lstm(
     numbers : dict
         `parameters`, `steps_per_second` of the pass, and `training_length_mse`, the error on held-out signals of the
         training length.
+
+    Raises
+    ------
+    ConfigError
+        If the training signals are too short for so many cycles.
     """
+    if options.length <= 2 * cycles:
+        raise ConfigError(
+            f"length {options.length} of the LSTM's training signals: more than {2 * cycles} samples are needed for "
+            f"{cycles} cycles"
+        )
     torch.manual_seed(entropy >> 1)
     model = CoefficientLSTM(options)
     basis = torch.from_numpy(_basis(options)).float()

@@ -22,7 +22,7 @@ from hippo.lab.training.interruption import Interrupted, Interruption
 from hippo.lab.training.recorder import Recorder
 from hippo.lab.trials.checkpoints import Checkpoints
 from hippo.lab.trials.lock import locked
-from hippo.lab.trials.outcome import UNDELIVERED, remove_outcome, write_outcome
+from hippo.lab.trials.outcome import UNDELIVERED, has_outcome, remove_outcome, write_outcome
 from hippo.lab.trials.provenance import git_commit, machine, versions
 from hippo.lab.trials.status import Status
 from hippo.lab.trials.up_to_date import restore_outcome
@@ -79,6 +79,8 @@ def run_trial(
         _deliver_late(trial, folder, metrics)
         return metrics
     with locked(folder), nullcontext(interruption) if interruption else Interruption() as interruption:
+        if force and has_outcome(folder):  # checkpoints that a process left when it died after the outcome
+            Checkpoints(folder / "checkpoints", identity="").clear()
         return _run(trial, dataset_path, folder, interruption)
 
 

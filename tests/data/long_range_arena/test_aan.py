@@ -65,6 +65,22 @@ def test_sizes_and_repeated_pairs(folder, caplog):
     assert len(AAN(max_length=60, train_samples=8).build(sources(folder)).parts["train"].inputs) == 8
 
 
+def test_a_pair_in_the_other_order_is_repeated_too(folder, caplog):
+    """Whether one paper cites the other does not depend on the order of the two."""
+    path = folder / "new_aan_pairs.train.tsv"
+    label, *rest = (folder / "new_aan_pairs.test.tsv").read_text().splitlines()[0].split("\t")
+    path.write_text(path.read_text() + "\t".join([label, *swapped(rest)]) + "\n")
+    with caplog.at_level("INFO"):
+        assert len(AAN(max_length=60).build(sources(folder)).parts["train"].inputs) == 40
+    assert "1 pairs of the train part are repeated" in caplog.text
+
+
+def swapped(fields: list[str]) -> list[str]:
+    """The fields of a line after its label, two numbers and two texts, with the second paper first."""
+    one, other, text, other_text = fields
+    return [other, one, other_text, text]
+
+
 def test_gzipped_files_are_read(folder):
     plain = AAN(max_length=60).build(sources(folder))
     for path in list(folder.iterdir()):

@@ -130,3 +130,8 @@ def test_other_models_are_refused(name, valid):
     experiment = load_experiment(ROOT / f"config/experiments/{name}.yaml", "smoke")
     with pytest.raises(ConfigError, match=f"unknown model 'legs'; valid: {valid}"):
         experiment.task.find_model("legs", "here")
+
+
+def test_a_constant_signal_has_no_rms():
+    with pytest.raises(ValueError, match="rms is an option of noise"):
+        UnitSignals(signal="constant", rms=2.0)

@@ -116,6 +116,40 @@ def test_a_scale_removes_entries_that_it_sets_to_null(tmp_path):
         load(tmp_path, "smoke", scales={"smoke": {"variants": {"a": None, "b": None}}})
 
 
+def test_a_scale_may_set_an_option_to_null(tmp_path):
+    models = {"s4": {"label": "S4", "hyperparameters": {"measure": "legs", "learning_rate_A": 0.1}}}
+    for given in (models, {"s4": {"label": "S4"}}):
+        null = {"models": {"s4": {"hyperparameters": {"learning_rate_A": None}}}}
+        smoke = load(tmp_path, "smoke", models=given, hyperparameters={}, scales={"smoke": null})
+        assert smoke.trial("a", "s4", 0).model_options.learning_rate_A is None
+
+
+def test_a_value_that_only_a_scale_sweeps_is_reduced(tmp_path):
+    sweep = {"block": "training", "key": "epochs", "label": "epochs", "values": [2, 3]}
+    scales = {"smoke": {"sweep": {"values": [1, 2]}}}
+    smoke = load(tmp_path, "smoke", sweep=sweep, scales=scales)
+    assert [smoke.is_reduced("a", f"legs.epochs-{epochs}") for epochs in (1, 2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [([0.1, "1e-3"], "YAML reads 1e-3 as text; write it .* 1.0e-3"), ([20, "20"], "YAML reads 20 as text")],
+)
+def test_numbers_that_yaml_reads_as_text_are_refused(tmp_path, values, message):
+    sweep = {"block": "training", "key": "learning_rate", "label": "rate", "values": values}
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, sweep=sweep)
+
+
+@pytest.mark.parametrize("name", ["demo_seeds", "demo_pairs"])
+def test_the_names_of_other_files_of_a_table_are_refused(tmp_path, name):
+    load(tmp_path)
+    (path,) = tmp_path.glob("*.yaml")
+    path.rename(tmp_path / f"{name}.yaml")
+    with pytest.raises(ConfigError, match="cannot end in _seeds or _pairs"):
+        read_experiments({}, tmp_path)
+
+
 @pytest.mark.parametrize("scale", ["smoke", "quick"])
 @pytest.mark.parametrize("scales", [None, {}, {"smoke": {}, "quick": {}}])
 def test_a_scale_that_overrides_nothing_is_refused(tmp_path, scale, scales):

@@ -32,8 +32,15 @@ def test_merge_keys_of_yaml_may_repeat_a_key(tmp_path):
     assert read_yaml(path)["c"] == {"b": 2}
 
 
-def test_merge_goes_into_mappings_replaces_values_and_removes_null():
-    base = {"a": {"b": 1, "c": [1, 2]}, "d": 3, "e": None}
-    override = {"a": {"c": [4], "f": 5}, "d": None, "g": {"h": 6}}
-    assert merge(base, override) == {"a": {"b": 1, "c": [4], "f": 5}, "e": None, "g": {"h": 6}}
-    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3, "e": None}
+def test_merge_goes_into_mappings_replaces_values_and_removes_mappings_by_null():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 3, "e": None, "i": {"j": 7}}
+    override = {"a": {"c": [4], "f": 5}, "d": None, "g": {"h": 6}, "i": None}
+    assert merge(base, override) == {"a": {"b": 1, "c": [4], "f": 5}, "d": None, "e": None, "g": {"h": 6}}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 3, "e": None, "i": {"j": 7}}
+
+
+def test_a_null_that_base_and_override_state_is_null():
+    """Also where a mapping contains it, which the base has or not."""
+    settings = {"hyperparameters": {"rate": None}}
+    for base in (settings, {"hyperparameters": {}}, {}):
+        assert merge(base, settings) == settings

@@ -11,7 +11,7 @@ import tabulate
 from hippo.lab.reporting.summary import summarize
 from hippo.lab.reporting.tables import write_table
 from hippo.lab.results.results import collect_results
-from tests.lab.outcomes import finish, finish_all, write_experiment
+from tests.lab.outcomes import CONTENT, finish, finish_all, write_experiment
 
 ACCURACIES = [0.91, 0.92, 0.96]
 
@@ -58,7 +58,7 @@ def test_a_cell_without_a_finished_trial_says_why(experiment, tmp_path):
     finish(experiment, tmp_path / "trials", "legs", 1, status="diverged")
     finish(experiment, tmp_path / "trials", "legs", 2, trial="another")
     page, cells = table(experiment, tmp_path)
-    assert "1 of 3 (1 diverged, 1 outdated): a/legs." in page and "0 of 3 (3 missing): a/gru." in page
+    assert "1 of 3 (1 diverged, 1 outdated): a/legs." in page and "missing" not in page
     assert "91.0" in line(page, "LegS") and "1/3" in line(page, "LegS")
     assert "—" in line(page, "GRU") and "0/3" in line(page, "GRU")
     assert cells[cells.model == "gru"]["mean"].isna().all()
@@ -132,7 +132,7 @@ def test_models_that_are_not_ranked_are_named(tmp_path):
         finish(experiment, tmp_path / "trials", "lstm", seed, status="diverged")
     (tmp_path / "trials" / experiment.trial("a", "gru", 7).name / "metrics.json").unlink()
     page = " ".join(table(experiment, tmp_path)[0].split())
-    assert "Mean rank by test_accuracy over 7 pairs of variant and seed: LegS 1, GRU" in page
+    assert "Mean rank by test, % over 7 pairs of variant and seed: LegS 1, GRU" in page
     assert "Not ranked, with a number in fewer than half of the pairs: LSTM." in page
     assert "Pairs of variant and seed that are left out because a ranked model has no number: 1." in page
     assert "tells apart: LegS and GRU" in page  # p = 2 / 2^7
@@ -165,6 +165,19 @@ def test_trials_of_one_model_at_several_precisions_are_reported(experiment, tmp_
     assert "MIXED: trials of several precisions of one model: bfloat16, float32." in page
 
 
+def test_products_in_another_precision_than_asked_for_are_reported(tmp_path):
+    models = {**CONTENT["models"], "legs": {"label": "LegS", "training": {"precision": "bfloat16"}}}
+    experiment = write_experiment(tmp_path, models=models)
+    found = {}
+    for used in ("bfloat16", "float32"):
+        for model in ("legs", "gru"):
+            finish(experiment, tmp_path / "trials", model, 0, precision=used)
+        found[used] = " ".join(table(experiment, tmp_path)[0].split())
+    assert "asks for bfloat16" not in found["bfloat16"]
+    assert "LegS: trials with products in float32, although the file asks for bfloat16" in found["float32"]
+    assert found["float32"].count("asks for bfloat16") == 1
+
+
 def test_a_table_changes_no_other_users_tabulate(experiment, tmp_path):
     table(experiment, tmp_path)
     assert tabulate.MIN_PADDING == 2  # tabulate's own default
@@ -193,7 +206,8 @@ def test_a_failed_trial_is_counted_with_its_reason(experiment, tmp_path):
     assert "2 of 3 (1 failed): a/legs" in page and "2/3" in line(page, "LegS")
     assert "a, legs, seed 2: failed: OSError: No space left on device" in " ".join(page.split())
     (folder / "failure.json").write_text(json.dumps({**failure, "trial": "of other settings"}))
-    assert "2 of 3 (1 missing): a/legs" in table(experiment, tmp_path)[0]
+    page, _ = table(experiment, tmp_path)
+    assert "of 3 (" not in page and "2 of 3 seeds" in line(page, "LegS")
 
 
 def test_the_latex_table_has_booktabs_and_every_number(tmp_path):

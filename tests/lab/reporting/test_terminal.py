@@ -105,6 +105,18 @@ def test_runs_lists_status_progress_and_time_left(quick, tmp_path):
         assert "6 finished, 1 running, 1 stopped, 1 not started" in text
 
 
+def test_an_unknown_scale_writes_nothing(quick, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    for command in (("show", "demo"), ("figure", "basis_functions"), ("report",), ("claims",)):
+        assert "unknown scale 'qiuck'; did you mean 'quick'" in hippo(*command, "--scale", "qiuck", code=1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_list_of_a_scale_has_the_experiments_of_that_scale(quick):
+    assert "not started" in hippo("runs", "list", "--scale", "paper")
+    assert "demo" not in hippo("runs", "list", "--scale", "hour")
+
+
 def test_the_scale_belongs_to_the_list_of_runs(quick):
     """Before the command it would not reach the list, which would show another scale."""
     assert "No such option" in hippo("runs", "--scale", "smoke", "list", "demo", code=2)

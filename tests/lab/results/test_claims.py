@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from hippo.config import ConfigError
-from hippo.lab.reporting.claims import claim_notes, format_claims
+from hippo.lab.reporting.claims import brief, claim_notes, format_claims
 from hippo.lab.reporting.report import write_report
 from hippo.lab.reporting.tables import format_table
 from hippo.lab.results.claims import check_claims
@@ -30,6 +30,7 @@ MEMORIES = {
 
 def check(folder, scores, claim, **changes):
     """The results of one claim, from the test accuracies of each model, seed by seed."""
+    folder.mkdir(exist_ok=True)
     experiment, trials = write_experiment(folder, claims=[claim], **changes), folder / "trials"
     for model, accuracies in scores.items():
         for seed, accuracy in enumerate(accuracies):
@@ -172,6 +173,22 @@ def test_an_error_of_zero_has_no_ratio(tmp_path):
     assert found.decisive.reason == "an error of LegS is not positive, and has no ratio"
 
 
+def test_equal_errors_are_not_less_than_each_other(tmp_path):
+    results = with_errors(tmp_path, {**CLAIM, "better_than": ["gru"], "times": 1}, [0.1, 0.2], [0.1, 0.2])
+    assert results.claims[0].verdict == "fails" and "Claimed: more than 1 times." in claim_notes(results)[0]
+
+
+def test_an_undecided_claim_says_what_is_known(tmp_path):
+    results = check(tmp_path, {"legs": [0.9], "lstm": [0.8]}, BETTER)
+    assert brief(results, results.claims[0]) == "undecided: 10.0"
+    (note,) = claim_notes(results)
+    assert note.endswith(
+        "No result of GRU θ=1_000 & more. Closest, by test, %: 10.0 (1 seed), against LSTM. Claimed: at least 20.0."
+    )
+    nothing = check(tmp_path / "other", {}, BETTER)
+    assert brief(nothing, nothing.claims[0]) == "undecided"
+
+
 def test_substitute_data_decides_nothing(tmp_path):
     results = check(tmp_path, {"legs": [0.9, 0.9]}, {**CLAIM, "at_least": 50})
     path = tmp_path / "trials" / results.experiment.trial("a", "legs", 0).name / "metrics.json"
@@ -193,6 +210,7 @@ def test_substitute_data_decides_nothing(tmp_path):
         ({**CLAIM, "at_least": 1, "variants": ["b"]}, "claims[0].variants: unknown name 'b'"),
         ({**CLAIM, "at_least": 1, "metric": "test"}, "claims[0].metric: unknown name 'test'"),
         ({**CLAIM, "better_than": ["gru"], "times": 2}, "claims[0].times: ratios are of errors"),
+        ({**BETTER, "better_than": ["gru", "legs"]}, "claims[0].better_than: 'legs' is the model of the claim itself"),
     ],
 )
 def test_a_claim_that_cannot_be_checked_is_refused(tmp_path, claim, message):

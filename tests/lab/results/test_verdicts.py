@@ -86,6 +86,8 @@ def test_one_unusable_seed_prevents_a_verdict(tmp_path, changes, reason):
 def test_missing_and_failed_trials_are_reasons_too(tmp_path):
     experiment, trials = write_experiment(tmp_path), tmp_path / "trials"
     assert cell(experiment, trials)["verdict"] == "missing"
+    finish(experiment, trials, "gru", 0)
+    assert cell(experiment, trials, "gru")["verdict"] == "1 of 3 seeds"
     for seed in range(3):
         trial = experiment.trial("a", "legs", seed)
         (trials / trial.name).mkdir(parents=True)
@@ -110,6 +112,13 @@ def test_a_percentage_of_a_negative_value_is_a_positive_tolerance(tmp_path):
     finish_all(experiment, tmp_path / "trials", legs=-0.82)
     found = cell(experiment, tmp_path / "trials")
     assert found["tolerance"] == pytest.approx(8.0) and found["verdict"] == "reproduced"
+
+
+def test_a_number_agrees_with_a_value_that_is_not_the_papers(tmp_path):
+    experiment = write_experiment(tmp_path, paper={**CONTENT["paper"], "heading": "computed"})
+    finish_all(experiment, tmp_path / "trials", legs=0.9, gru=0.56)
+    assert cell(experiment, tmp_path / "trials")["verdict"] == "agrees"
+    assert cell(experiment, tmp_path / "trials", "gru")["verdict"] == "above"
 
 
 def test_without_a_stated_tolerance_there_is_no_verdict(tmp_path):

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from numpy.polynomial import laguerre, legendre
 
+from hippo.config import ConfigError
 from hippo.data.white_noise import WhiteNoise, expected_projection_error, white_noise
 from hippo.lab.analysis.memory_reconstruction import reconstruct_by_memory
 from hippo.lab.analysis.optimum import optimal_mse
@@ -118,6 +119,12 @@ def test_a_trained_lstm_beats_the_mean_on_an_easy_task(monkeypatch):
     assert len({one.numpy().tobytes() for batch in given for one in batch}) == 150 * 32 + 64  # also when held out
     assert np.mean((reconstructed - signal) ** 2) < 0.3  # of a signal of the training length
     assert row["parameters"] == 4 * 24 * (1 + 24 + 2) + 25 * 8
+
+
+def test_training_signals_that_are_too_short_are_refused():
+    options = LSTMOptions(hidden_size=4, order=3, length=10, steps=6, batch_size=2)
+    with pytest.raises(ConfigError, match="length 10 .*: more than 10 samples are needed for 5 cycles"):
+        reconstruct_by_lstm(np.zeros(40, np.float32), options, cycles=5, entropy=5, recorder=Rows())
 
 
 def test_an_interrupted_lstm_ends_with_equal_bits():

@@ -12,6 +12,7 @@ from hippo.data.errors import DataError
 from hippo.lab.tracking.run import TrackedRun
 from hippo.lab.training import run_trial as module
 from hippo.lab.training.run_trial import run_trial
+from hippo.lab.trials.checkpoints import Checkpoints
 from tests.lab.training.trials import make_trial, separable_dataset
 
 FILES = [".lock", "history.csv", "metrics.json", "outcome.json", "run.json", "trial.yaml"]
@@ -75,6 +76,20 @@ def test_a_finished_trial_is_trained_again_on_demand(tracking, trial, data, fold
     second = run_trial(trial, data, folder, force=True)
     assert second["run_id"] != first["run_id"] and second["test_loss"] == first["test_loss"]
     assert {run for run, found in tracking.runs().items() if "superseded" in found.data.tags} == {first["run_id"]}
+
+
+def test_on_demand_it_is_trained_from_the_beginning(tracking, trial, data, folder, monkeypatch):
+    """Also if the process died between the outcome and the removal of the checkpoints."""
+    monkeypatch.setattr(Checkpoints, "clear", lambda self: None)
+    run_trial(trial, data, folder)
+    monkeypatch.undo()
+    history = folder / "history.csv"
+    expected = history.read_text().splitlines()
+    assert list((folder / "checkpoints").glob("*.pt"))
+    history.write_text("damaged")
+    run_trial(trial, data, folder, force=True)
+    assert len(history.read_text().splitlines()) == len(expected)
+    assert not (folder / "checkpoints").exists()
 
 
 def test_an_outcome_with_other_settings_or_data_is_trained_again(tracking, trial, data, folder):
