@@ -50,7 +50,7 @@ def blocks(page: Path) -> list[Block]:
 
 def commands(block: Block) -> list[list[str]]:
     """The commands of a `sh` block as words, without comments; a line that ends in a backslash continues."""
-    text = block.text.replace("\\\n", " ")
+    text = block.text.replace("\\\n", " ").replace(" && ", "\n")
     return [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
 
 

@@ -12,8 +12,8 @@ WINDOWS = {"fout": 2.0}  # of the matrices at theta = 1; the other measures have
 
 
 def valid_order(measure, order):
-    """`order`, or the next even number for diagonal systems, whose states are pairs."""
-    return order + order % 2 if measure.startswith("diag_") else order
+    """`order`, or the next even number for systems whose states are pairs."""
+    return order + order % 2 if measure == "fout" or measure.startswith("diag_") else order
 
 
 def is_scale_invariant(measure, dynamics=None):

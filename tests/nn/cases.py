@@ -9,12 +9,17 @@ from hippo.nn.cells.unrolled import UnrolledCell
 from hippo.nn.options import ModelOptions
 
 # Sizes that differ from each other and from the hidden size, for the models that have them.
-SIZES = {"order": 5, "memory_size": 2}
+SIZES = {"order": 6, "memory_size": 2}
 
 
 def options_of(name: str) -> type[ModelOptions]:
     """Return the options class of a model."""
     return registry.find("models", name, where="tests")
+
+
+def valid_size(name: str, size: int) -> int:
+    """Return a hidden size, or the next even number for fout: as many coefficients, which are pairs there."""
+    return size + size % 2 if name == "fout" else size
 
 
 @cache

@@ -5,7 +5,7 @@ import torch
 
 from hippo import kernels
 from hippo.nn import build_model
-from tests.nn.cases import case_id, cases, engine_models, extreme_cases, options_of
+from tests.nn.cases import case_id, cases, engine_models, extreme_cases, options_of, valid_size
 
 double = torch.float64
 COMPILED = [name for name in kernels.runnable() if name != "torch" and "+" not in name]
@@ -100,7 +100,7 @@ def test_gradients_through_both_states_equal_those_of_steps(case, checkpoint):
 
 @pytest.mark.parametrize("name", engine_models())
 def test_gradcheck_of_states(name):
-    cell = build((name, options_of(name).test_options), hidden_size=3)
+    cell = build((name, options_of(name).test_options), hidden_size=valid_size(name, 3))
     inputs = torch.randn(2, 3, 2, dtype=double, requires_grad=True)
     state = random_state(cell, inputs, seen=2)
     fixed = [None if entry.requires_grad else entry for entry in state]
@@ -117,7 +117,7 @@ def test_gradcheck_of_states(name):
 @pytest.mark.parametrize("case", extreme_cases(), ids=case_id)
 def test_compiled_cells_take_and_give_states(case):
     """Values and gradients of the compiled form against those of the PyTorch form in float64."""
-    cell = build(case, torch.float32, hidden_size=37)
+    cell = build(case, torch.float32, hidden_size=valid_size(case[0], 37))
     inputs = torch.randn(5, 9, 2)
     state = random_state(cell, inputs, seen=3)
     results = []

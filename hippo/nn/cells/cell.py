@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hippo.nn.cells.padding import check_lengths, last, run_padded, true_steps
 from hippo.nn.cells.states import check_state
-from hippo.nn.cells.times import refuse_gradient, step_ratios_of, stream_ratios, unseen
+from hippo.nn.cells.times import step_ratios_of, stream_ratios, unseen
 from hippo.nn.engine.tracing import NotScriptable, call_directly
 from hippo.nn.tensors import check_tensor
 
@@ -121,7 +121,8 @@ class Cell(NotScriptable, nn.Module):
         TypeError
             If another argument than the inputs has no name.
         ValueError
-            If a shape, a dtype or a length is wrong, or if times decrease or require a gradient.
+            If a shape, a dtype or a length is wrong, if times decrease, or if they require a gradient that the cell
+            does not compute.
         """
         if misplaced:
             raise TypeError(
@@ -254,7 +255,6 @@ class Cell(NotScriptable, nn.Module):
         check_tensor("inputs", inputs)
         if times is not None:
             check_tensor("times", times)
-            refuse_gradient(times)
         if inputs.ndim != 3 or inputs.shape[1] == 0 or inputs.shape[2] != self.input_size:
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}; expected (batch, length, {self.input_size}) with at least "

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from hippo.kernels import product_precision
 from hippo.nn.cells.cell import Cell
-from hippo.nn.cells.times import step_ratios_of, stream_ratios
+from hippo.nn.cells.times import refuse_gradient, step_ratios_of, stream_ratios
 from hippo.nn.engine.graph import Graphed
 from hippo.nn.engine.options import EngineOptions
 from hippo.nn.engine.recurrence import Recurrence
@@ -69,6 +69,11 @@ class UnrolledCell(Cell):
         if not torch.compiler.is_compiling() or is_exported() or not torch.is_grad_enabled():
             return False
         return any(tensor.requires_grad for tensor in (inputs, *(state or ()), *self.parameters()))
+
+    def _check_shapes(self, inputs: Tensor, times: Tensor | None) -> None:
+        super()._check_shapes(inputs, times)
+        if times is not None:
+            refuse_gradient(times)
 
     def hidden_states(self, inputs: Tensor, times: Tensor | None, lengths: Tensor | None, every_step: bool) -> Tensor:
         """Run the engine; arguments and result as in `Cell.hidden_states`.
