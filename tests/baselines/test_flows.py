@@ -7,7 +7,7 @@ import torch
 
 from hippo import kernels
 from hippo.nn import build_model
-from hippo.nn.cells.padding import last
+from hippo.nn.cells.padding import last, true_steps
 from hippo.nn.divergence import Diverged
 from hippo.nn.engine import tape
 from hippo_baselines.flows import compiled_form
