@@ -4,11 +4,12 @@ They are apart from the cells because the workflow validates them while it plans
 torch, and the file of a cell does.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from hippo.classifiers import ClassifierOptions
+from hippo.config import ADDED_LATER
 from hippo.errors import require_extra
 from hippo.nn.options import ModelOptions
 
@@ -25,8 +26,16 @@ METHOD = "Method of torchdiffeq. dopri5 chooses its step sizes for the whole bat
 class GRUOptions(ModelOptions):
     """Gated recurrent unit (Cho et al. 2014)."""
 
+    reset_gate: Annotated[
+        bool, ADDED_LATER, Field(description="With its reset gate; without, as in the published code of HiPPO.")
+    ] = True
+
     def backbone(self, input_size: int) -> "nn.Module":
-        """Build a `GRUCell` for `input_size` channels."""
+        """Build a `GRUCell` for `input_size` channels, or an `UpdateGateCell`."""
+        if not self.reset_gate:
+            from hippo_baselines.update_gate import UpdateGateCell
+
+            return UpdateGateCell(input_size, self.hidden_size)
         from hippo_baselines.gru import GRUCell
 
         return GRUCell(input_size, self.hidden_size)

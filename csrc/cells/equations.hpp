@@ -100,7 +100,7 @@ struct Lstm {
   }
 };
 
-// The last stage of MGU and GRU-D: h' = (1 - g) h + g n with n = tanh(candidate).
+// The last stage of these cells: h' = (1 - g) h + g n with n = tanh(candidate).
 struct GatedUpdate {
   static void forward(Units& u, Floats gate, Floats& candidate) {
     candidate = tanh(candidate);
@@ -113,6 +113,22 @@ struct GatedUpdate {
     u.grad_gate = u.h * (candidate - u.h_before);
     candidate = grad_through * (1.0f - candidate * candidate);
     u.h -= grad_through;
+  }
+};
+
+// g, n = sigmoid(W_g x + U_g h), tanh(W_n x + U_n h);  h' = (1 - g) h + g n;  z = [g, n]
+struct UpdateGate {
+  static constexpr RecurrentCellLayout layout = layouts::UpdateGate;
+
+  static void forward(Units& u, int) {
+    u.z[0] = sigmoid(u.z[0]);
+    GatedUpdate::forward(u, u.z[0], u.z[1]);
+  }
+
+  static void backward(Units& u, int) {
+    auto& gate = u.z[0];
+    GatedUpdate::backward(u, gate, u.z[1]);
+    gate = u.grad_gate * gate * (1.0f - gate);
   }
 };
 

@@ -83,6 +83,7 @@ constexpr RecurrentCellLayout Rnn = {.z_blocks = 1, .products = {1, 0}};
 constexpr RecurrentCellLayout ModRelu = {.z_blocks = 1, .products = {1, 0}, .has_bias = true};
 constexpr RecurrentCellLayout Gru = {.z_blocks = 4, .products = {3, 0}};
 constexpr RecurrentCellLayout Lstm = {.z_blocks = 4, .products = {4, 0}, .has_cell = true};
+constexpr RecurrentCellLayout UpdateGate = {.z_blocks = 2, .products = {2, 0}};
 constexpr RecurrentCellLayout Mgu = {.z_blocks = 2, .products = {1, 1}};
 constexpr RecurrentCellLayout GruD = {.z_blocks = 4, .products = {2, 1}, .has_decay = true};
 
@@ -249,16 +250,17 @@ struct FlowCellArguments {
 // CELL(name in Python, family, equations): the family's arguments are FamilyArguments, its template of kernels is
 // run<Family, equations>, and the layout is layouts::equations. The list is the table of functions (interface.hpp), its
 // content (instruction_set.cpp) and the binding (bindings.cpp).
-#define HIPPO_CELLS(CELL)                   \
-  CELL(legs_cell, MemoryCell, LegsMemory)   \
-  CELL(dense_cell, MemoryCell, DenseMemory) \
-  CELL(rnn, RecurrentCell, Rnn)             \
-  CELL(mod_relu, RecurrentCell, ModRelu)    \
-  CELL(gru, RecurrentCell, Gru)             \
-  CELL(lstm, RecurrentCell, Lstm)           \
-  CELL(mgu, RecurrentCell, Mgu)             \
-  CELL(gru_d, RecurrentCell, GruD)          \
-  CELL(ncde, FlowCell, Ncde)                \
+#define HIPPO_CELLS(CELL)                      \
+  CELL(legs_cell, MemoryCell, LegsMemory)      \
+  CELL(dense_cell, MemoryCell, DenseMemory)    \
+  CELL(rnn, RecurrentCell, Rnn)                \
+  CELL(mod_relu, RecurrentCell, ModRelu)       \
+  CELL(gru, RecurrentCell, Gru)                \
+  CELL(lstm, RecurrentCell, Lstm)              \
+  CELL(update_gate, RecurrentCell, UpdateGate) \
+  CELL(mgu, RecurrentCell, Mgu)                \
+  CELL(gru_d, RecurrentCell, GruD)             \
+  CELL(ncde, FlowCell, Ncde)                   \
   CELL(ode_rnn, FlowCell, OdeRnn)
 
 // Some rows of the batch, for one thread, which leaves gradients of small weights in its slot.
