@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ def first_derivative_only(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def without_graph(ctx: Any, *gradients: Tensor) -> Any:
-        with torch.no_grad(), torch.autocast(gradients[0].device.type, enabled=False):
+        with torch.no_grad(), _without_autocast(gradients[0].device.type):
             results = backward(ctx, *gradients)
         if not torch.is_grad_enabled():
             return results
@@ -39,6 +40,13 @@ def first_derivative_only(backward: Callable[..., Any]) -> Callable[..., Any]:
         return found if isinstance(results, tuple) else found[0]
 
     return without_graph
+
+
+def _without_autocast(device_type: str) -> AbstractContextManager:
+    """The context in which autocast of a type of device is off, where there is any."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
 
 
 class _Refusal(torch.autograd.Function):
