@@ -44,6 +44,14 @@ def test_the_quick_scale_is_that_of_the_results_page(claim):
     assert not value or f"{value} (" in note[2], REMEDY
 
 
+def test_the_readme_counts_the_tables_with_trials_at_the_paper_scale():
+    tables = [load_experiment(path, "paper") for path in experiment_files(ROOT / "config/experiments")]
+    tables = [table for table in tables if not table.spec.sweep]
+    begun = [table for table in tables if (ROOT / "results/paper/trials" / table.name).exists()]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(begun)} of {len(tables)} tables have trials at the paper scale" in readme
+
+
 def test_the_page_of_the_paper_scale_shows_the_committed_trials(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     page = Path("results/paper/README.md")
