@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -42,6 +43,27 @@ def test_the_quick_scale_is_that_of_the_results_page(claim):
     verdict, _, value = published()[claim.spec.headline][0].partition(": ")
     assert verdict == (note[1] if note else "undecided"), REMEDY
     assert not value or f"{value} (" in note[2], REMEDY
+
+
+def epochs_of_timescale() -> list[str]:
+    """Lines of the table of docs/papers.md, from the histories of the committed trials."""
+    experiment, lines = load_experiment(ROOT / "config/experiments/timescale.yaml", "paper"), []
+    for trial in experiment.trials():
+        path = ROOT / "results/paper/trials" / trial.name / "history.csv"
+        if trial.seed == 0 and path.exists() and len(history := pd.read_csv(path)) == 100:
+            accuracy = 100 * history["test_accuracy"]
+            late, best = accuracy[49:], accuracy[history["validation_accuracy"].idxmax()]
+            rates = experiment.spec.variants[trial.variant].label.removeprefix("trained at ").split(", tested at ")
+            paper = experiment.spec.paper.values[trial.variant][trial.model]["test_accuracy"]
+            label, span = experiment.spec.models[trial.model].label, (late.min(), late.median(), late.max())
+            numbers = f"{best:.1f} | {accuracy.iloc[-1]:.1f} | {', '.join(f'{x:.1f}' for x in span)} | {paper:.1f}"
+            lines.append(f"| {' → '.join(rates)} | {label} | {numbers} |")
+    return lines
+
+
+def test_the_table_of_epochs_is_that_of_the_committed_histories():
+    page = (ROOT / "docs/papers.md").read_text(encoding="utf-8")
+    assert "\n" + "\n".join(epochs_of_timescale()) + "\n\n" in page, epochs_of_timescale()
 
 
 def test_the_readme_counts_the_tables_with_trials_at_the_paper_scale():
