@@ -21,6 +21,7 @@ PAGES = {
     "README.md": "index.md",
     "config/README.md": "config.md",
     "results/paper/README.md": "paper_tables.md",
+    "results/hour/README.md": "hour_tables.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }

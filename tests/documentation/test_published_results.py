@@ -74,10 +74,11 @@ def test_the_readme_counts_the_tables_with_trials_at_the_paper_scale():
     assert f"{len(begun)} of {len(tables)} tables have trials at the paper scale" in readme
 
 
-def test_the_page_of_the_paper_scale_shows_the_committed_trials(tmp_path, monkeypatch):
+@pytest.mark.parametrize("scale", ["hour", "paper"])
+def test_the_page_of_a_scale_shows_the_committed_trials(scale, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    page = Path("results/paper/README.md")
-    done = CliRunner().invoke(main, ["results", "--scale", "paper", "--out", str(tmp_path / "page.md")])
+    page = Path(f"results/{scale}/README.md")
+    done = CliRunner().invoke(main, ["results", "--scale", scale, "--out", str(tmp_path / "page.md")])
     assert done.exit_code == 0, done.output
     written, published = (path.read_text(encoding="utf-8").split("\n## ") for path in (tmp_path / "page.md", page))
-    assert written[1:] == published[1:], f"run `hippo results --scale paper --out {page}`"
+    assert written[1:] == published[1:], f"run `hippo results --scale {scale} --out {page}`"
