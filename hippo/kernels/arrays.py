@@ -34,10 +34,14 @@ def detached(name: str, tensor):
 
 def _shared(name: str, tensor) -> np.ndarray:
     """The memory of a CPU tensor as an array; TypeError for a type that NumPy does not have."""
+    if tensor.device.type != "cpu":
+        raise TypeError(f"{name} is on {tensor.device}, and other arguments on the CPU: move it with {name}.cpu()")
     try:
         return detached(name, tensor).resolve_neg().numpy()
-    except TypeError:
-        raise TypeError(f"{name} must be float32 or float64, got {tensor.dtype}") from None
+    except TypeError as error:
+        raise TypeError(
+            f"{name} is {tensor.dtype}, which NumPy cannot read ({error}): pass float32 or float64"
+        ) from None
 
 
 def real(name: str, value, ndim: int | None = None) -> np.ndarray:

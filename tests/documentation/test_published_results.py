@@ -12,6 +12,7 @@ from hippo.lab.plan.experiment import load_experiment
 from hippo.lab.plan.experiments import experiment_files
 from hippo.lab.reporting.claims import MARKS, brief
 from hippo.lab.results.results import collect_results
+from hippo.lab.results.verdicts import paper_value
 from tests.documentation.snippets import ROOT
 
 REMEDY = "run `hippo claims --write README.md` with the trials of the quick scale at hand"
@@ -54,9 +55,10 @@ def epochs_of_timescale() -> list[str]:
             accuracy = 100 * history["test_accuracy"]
             late, best = accuracy[49:], accuracy[history["validation_accuracy"].idxmax()]
             rates = experiment.spec.variants[trial.variant].label.removeprefix("trained at ").split(", tested at ")
-            paper = experiment.spec.paper.values[trial.variant][trial.model]["test_accuracy"]
+            paper = paper_value(experiment, trial.variant, trial.model, "test_accuracy")
             label, span = experiment.spec.models[trial.model].label, (late.min(), late.median(), late.max())
-            numbers = f"{best:.1f} | {accuracy.iloc[-1]:.1f} | {', '.join(f'{x:.1f}' for x in span)} | {paper:.1f}"
+            spans = ", ".join(f"{value:.1f}" for value in span)
+            numbers = f"{best:.1f} | {accuracy.iloc[-1]:.1f} | {spans} | {'' if paper is None else paper}"
             lines.append(f"| {' → '.join(rates)} | {label} | {numbers} |")
     return lines
 

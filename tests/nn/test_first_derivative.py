@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from hippo.nn import S4, S4D, HiPPOLayer
+from hippo.nn import S4, S4D, HiPPOLayer, build_model
 from hippo.nn.engine.first_derivative import first_derivative_only
 from hippo.nn.ssm.gated_linear import GatedLinear
 
 MESSAGE = "first derivatives only"
 LAYERS = {
     "engine": lambda: HiPPOLayer(3, 4, batch_first=True),
-    "checkpointed": lambda: HiPPOLayer(3, 4, cell="gru", batch_first=True),
+    "checkpointed": lambda: build_model("gru", 3, 2, hidden_size=4, engine={"checkpoint": True}).backbone,
     "s4": lambda: S4(3, state_size=4),
     "s4d": lambda: S4D(3, state_size=4),
     "gated linear": lambda: GatedLinear(3),

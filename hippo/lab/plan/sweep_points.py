@@ -63,8 +63,7 @@ def expand_sweep(spec: ExperimentSpec, where: str) -> tuple[dict[str, ModelSpec]
             raise ConfigError(f"{where}: sweep.values: {value!r} is repeated")
         if isinstance(value, str) and _is_number(value):
             raise ConfigError(
-                f"{where}: sweep.values: YAML reads {value} as text; write it without quotes and with a decimal point, "
-                "for example 1.0e-3"
+                f"{where}: sweep.values: YAML reads {value} as text; write it without quotes, and 1e-3 as 1.0e-3"
             )
         text = format_value(value)
         if len(text) > LONGEST_NAME or not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):

@@ -18,7 +18,7 @@ SCALE_MEANINGS = {
     "hour": "Hour scale: longer training than at the quick scale, far less than in the papers.",
     "paper": "Paper scale: the published settings, nothing reduced.",
 }
-SIGNS = {"reproduced": "✓", "above": "↑", "below": "↓"}
+SIGNS = {"reproduced": "✓", "agrees": "✓", "above": "↑", "below": "↓"}
 MEANINGS = {
     "reproduced": "reproduced: within the tolerance",
     "above": "above the paper's value by more than the tolerance",
@@ -114,11 +114,16 @@ def summarize(tables: list[Results], outcomes: pd.DataFrame, scale: str) -> Summ
         trials=f"{len(outcomes)} trials: {statuses}",
         substitutes=tuple(r.experiment.spec.title for r in tables if uses_substitute(r.outcomes)),
         compared=sum(verdicts.values()),
-        verdicts=tuple(
-            (v, SIGNS.get(v, "–"), verdicts[v], MEANINGS.get(v, f"not judged: some trials are {v}")) for v in ordered
-        ),
+        verdicts=tuple((v, SIGNS.get(v, "–"), verdicts[v], _meaning(v)) for v in ordered),
         headlines=tuple(_headline(results) for results in tables),
     )
+
+
+def _meaning(verdict: str) -> str:
+    """What a verdict says, in words."""
+    if verdict.endswith(" seeds"):
+        return "not judged: seeds are missing"
+    return MEANINGS.get(verdict, f"not judged: some trials are {verdict}")
 
 
 def _judged(results: Results) -> pd.DataFrame:

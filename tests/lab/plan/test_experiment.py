@@ -133,7 +133,10 @@ def test_a_value_that_only_a_scale_sweeps_is_reduced(tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [([0.1, "1e-3"], "YAML reads 1e-3 as text; write it .* 1.0e-3"), ([20, "20"], "YAML reads 20 as text")],
+    [
+        ([0.1, "1e-3"], "YAML reads 1e-3 as text; write it without quotes, and 1e-3 as 1.0e-3"),
+        ([20, "20"], "YAML reads 20 as text"),
+    ],
 )
 def test_numbers_that_yaml_reads_as_text_are_refused(tmp_path, values, message):
     sweep = {"block": "training", "key": "learning_rate", "label": "rate", "values": values}
