@@ -226,3 +226,23 @@ def record(module, function, inputs, backward=False, **options) -> list[dict]:
         if backward:
             outputs.sum().backward()
     return calls
+
+
+@pytest.mark.parametrize("bits", [0x7FFFFFFF, 0xFFFFFFFF, 0x7FC00000])
+@pytest.mark.parametrize(
+    "name", [name for name in kernels.runnable() if name.endswith("+emulated") and "torch" not in name]
+)
+def test_a_nan_rounded_to_bfloat16_stays_one(name, bits):
+    """The payload of 0x7fffffff, the NaN of GPUs, would carry into the sign bit."""
+    given = {
+        **{key: arguments()[key] for key in ("threads", "batch_size", "hidden_size", "backward", "negligible")},
+        "steps": 1,
+        "bfloat16": True,
+        "w_rec": np.full((HIDDEN, HIDDEN), bits, np.uint32).view(np.float32),
+        "h": np.ones((BATCH, HIDDEN), np.float32),
+        "z": np.zeros((1, BATCH, HIDDEN), np.int16),
+        "hidden": np.zeros((2, BATCH, HIDDEN), np.int16),
+    }
+    with kernels.use(name):
+        compiled.rnn(**given)
+    assert np.isnan(given["h"]).all()
