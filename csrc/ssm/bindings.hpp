@@ -36,12 +36,11 @@ inline bool has_shape(const pybind11::array& array, std::initializer_list<std::i
   return true;
 }
 
-// Of pairs of an array and its gradient.
+// Of pairs that have one shape: inputs and outputs, or an array and its gradient.
 inline void expect_same_shape(std::initializer_list<std::pair<pybind11::array, pybind11::array>> pairs) {
-  for (const auto& [array, gradient] : pairs) {
-    const bool same =
-        std::equal(array.shape(), array.shape() + array.ndim(), gradient.shape(), gradient.shape() + gradient.ndim());
-    expect(same, "gradients in the shapes of the arrays");
+  for (const auto& [one, other] : pairs) {
+    const bool same = std::equal(one.shape(), one.shape() + one.ndim(), other.shape(), other.shape() + other.ndim());
+    expect(same, "outputs in the shape of the inputs, and gradients in the shapes of the arrays");
   }
 }
 

@@ -50,8 +50,8 @@ def _introduction(tables: list[Results], empty: list[Results], out: Path) -> lis
     planned = sum(len(results.outcomes) for results in [*tables, *empty])
     text = (
         f"{finished} of {planned} trials are finished. They took {_core_time(*tables)} on {_processors(tables)}. "
-        f"`snakemake --cores all --config scale={scale}` trains those that are missing, or those of the table that it "
-        f"names first. This page is written by `hippo results --scale {scale} --out {out}`."
+        f"`snakemake --cores all --config scale={scale}` trains the missing ones; the name of a table as the first "
+        f"argument limits it to that table. This page is written by `hippo results --scale {scale} --out {out}`."
     )
     if empty:
         text += f" No trial is finished of {', '.join(results.experiment.name for results in empty)}."
